@@ -1,0 +1,40 @@
+#!lua flags=allow-oom
+-- adopt: PostgreSQL has a newer row than the session Redis wanted to write, so Redis takes the row (P6).
+-- The losing state is archived before this runs.
+--
+-- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4 hlc  string    5 session  hash
+-- ARGV  1 losingVersion  what Redis held when PostgreSQL refused it
+--       2 state          of the row, JSON text, '' for a tombstone
+--       3 version        of the row
+--       4 tombstone      '0' | '1'
+--       5 ttlMs          how long the now clean session stays, ms
+--       6 group
+-- Returns  'adopted' | 'superseded' (saved since, with a version above the row's floor: nothing changed)
+-- Writes   session, hlc, changes, dirty, parked. allow-oom: part of draining (P7).
+
+local changes, dirty, parked, hlc, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local losingVersion, state, version, tombstone, ttlMs, group =
+  ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+
+redis.call('XLEN', changes)
+redis.call('ZCARD', dirty)
+redis.call('HLEN', parked)
+local lastIssued = tonumber(redis.call('GET', hlc) or '0')
+local stored = redis.call('HMGET', session, 'v', 'q')
+
+-- Raised even when the session was saved since: its version must pass the row's to be written.
+if tonumber(version) > lastIssued then
+  redis.call('SET', hlc, version)
+end
+if stored[1] ~= losingVersion then
+  return 'superseded'
+end
+if stored[2] ~= '' then
+  redis.call('XACK', changes, group, stored[2])
+  redis.call('XDEL', changes, stored[2])
+end
+redis.call('HSET', session, 's', state, 'v', version, 'd', '0', 'q', '', 'o', '', 't', tombstone)
+redis.call('PEXPIRE', session, ttlMs)
+redis.call('ZREM', dirty, session)
+redis.call('HDEL', parked, session)
+return 'adopted'

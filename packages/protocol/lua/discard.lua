@@ -1,0 +1,30 @@
+#!lua flags=allow-oom
+-- discard: gives up a parked session's unsynced change. The next load restores what PostgreSQL has.
+--
+-- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4 session  hash
+-- ARGV  1 group
+--       2 version  the version that was shown to whoever decided
+-- Returns  'discarded' | 'superseded' (saved since: nothing changed) | 'gone' (not parked)
+-- Writes   session, changes, dirty, parked
+
+local changes, dirty, parked, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local group, version = ARGV[1], ARGV[2]
+
+redis.call('XLEN', changes)
+redis.call('ZCARD', dirty)
+local stored = redis.call('HMGET', session, 'v', 'q')
+if redis.call('HEXISTS', parked, session) == 0 then
+  return 'gone'
+end
+if stored[1] and stored[1] ~= version then
+  return 'superseded'
+end
+
+if stored[2] and stored[2] ~= '' then
+  redis.call('XACK', changes, group, stored[2])
+  redis.call('XDEL', changes, stored[2])
+end
+redis.call('DEL', session)
+redis.call('ZREM', dirty, session)
+redis.call('HDEL', parked, session)
+return 'discarded'

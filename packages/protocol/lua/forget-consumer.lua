@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- forget-consumer: removes a consumer's name from the group, only while nothing is pending for it:
+-- XGROUP DELCONSUMER would drop its pending entries.
+--
+-- KEYS  1 changes  stream
+-- ARGV  1 group  2 consumer
+-- Returns  'forgotten' | 'pending' | 'absent'
+-- Writes   changes
+
+local changes = KEYS[1]
+local group, consumer = ARGV[1], ARGV[2]
+
+local consumers = redis.pcall('XINFO', 'CONSUMERS', changes, group)
+for _, info in ipairs(consumers.err and {} or consumers) do
+  local fields = {}
+  for i = 1, #info, 2 do
+    fields[info[i]] = info[i + 1]
+  end
+  if fields['name'] == consumer then
+    if fields['pending'] > 0 then
+      return 'pending'
+    end
+    redis.call('XGROUP', 'DELCONSUMER', changes, group, consumer)
+    return 'forgotten'
+  end
+end
+return 'absent'

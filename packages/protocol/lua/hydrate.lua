@@ -1,0 +1,31 @@
+#!lua
+-- hydrate: puts a row of PostgreSQL into Redis as a clean session, unless somebody saved, deleted or
+-- hydrated it since the miss (P5).
+--
+-- KEYS  1 session  hash    2 lease  string    3 hlc  string
+-- ARGV  1 token      from lease
+--       2 state      JSON text, '' for a tombstone
+--       3 version    of the row
+--       4 tombstone  '0' | '1'
+--       5 ttlMs      how long the clean session stays, ms
+-- Returns  'hydrated' | 'present' (nothing to do) | 'refused' (the lease is gone or another's)
+-- Writes   session, hlc; removes lease. Refused before any effect when memory is full.
+
+local session, lease, hlc = KEYS[1], KEYS[2], KEYS[3]
+local token, state, version, tombstone, ttlMs = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+local lastIssued = tonumber(redis.call('GET', hlc) or '0')
+if redis.call('EXISTS', session) == 1 then
+  return 'present'
+end
+if redis.call('GET', lease) ~= token then
+  return 'refused'
+end
+
+redis.call('HSET', session, 's', state, 'v', version, 'd', '0', 'q', '', 'o', '', 't', tombstone)
+redis.call('PEXPIRE', session, ttlMs)
+if tonumber(version) > lastIssued then
+  redis.call('SET', hlc, version)
+end
+redis.call('DEL', lease)
+return 'hydrated'

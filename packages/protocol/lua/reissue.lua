@@ -1,0 +1,29 @@
+#!lua flags=allow-oom
+-- reissue: gives a clean session a new version and announces it, so that PostgreSQL gets what Redis holds.
+-- For repairs: the row is missing, older, or of the same version with another state.
+--
+-- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 hlc  string
+-- ARGV  1 expectedVersion  what was compared with the row
+-- Returns  { 'reissued', version } | { 'superseded' } (saved or removed since: nothing to repair)
+-- Writes   session, changes, dirty, hlc
+
+local session, changes, dirty, hlc = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local expectedVersion = ARGV[1]
+
+redis.call('XLEN', changes)
+redis.call('ZCARD', dirty)
+local lastIssued = tonumber(redis.call('GET', hlc) or '0')
+local stored = redis.call('HMGET', session, 'v', 'd')
+if stored[1] ~= expectedVersion or stored[2] ~= '0' then
+  return { 'superseded' }
+end
+
+local time = redis.call('TIME')
+local nowUs = time[1] * 1000000 + time[2]
+local version = string.format('%.0f', math.max(tonumber(expectedVersion) + 1, lastIssued + 1, nowUs))
+local event = redis.call('XADD', changes, '*', 'k', session)
+redis.call('HSET', session, 'v', version, 'd', '1', 'q', event)
+redis.call('PERSIST', session)
+redis.call('SET', hlc, version)
+redis.call('ZADD', dirty, 'NX', string.format('%.0f', nowUs), session)
+return { 'reissued', version }

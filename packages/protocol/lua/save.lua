@@ -1,0 +1,66 @@
+#!lua
+-- save: changes a session and announces it, or does neither (P1). Deleting is saving a tombstone.
+--
+-- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 hlc  string    5 lease  string
+-- ARGV  1 state      JSON text, '' for a tombstone
+--       2 opId       1..64 bytes without ' ' and '='; the same id again is answered, not applied, as long
+--                    as it is among the session's last four operations
+--       3 tombstone  '0' | '1'
+--       4 ifVersion  '' = unconditional, '0' = only if the session is absent, else the expected version
+--       5 maxBytes   the largest state accepted, bytes
+-- Returns  { 'saved', version }        applied now
+--          { 'replayed', version }     this opId was applied before, as that version
+--          { 'conflict', version }     ifVersion did not match; version is the present one, '0' when absent
+--          { 'too_large', bytes }
+-- Writes   session, changes, dirty, hlc; removes lease. The session loses its TTL (P2).
+-- Without flags Redis refuses the script before it starts when memory is full, so nothing is half done (P7).
+
+local session, changes, dirty, hlc, lease = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local state, opId, tombstone, ifVersion, maxBytes = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+
+-- Read and type-check everything first: a script that fails after its first write is not rolled back.
+local stored = redis.call('HMGET', session, 'v', 'q', 'o')
+local version, event, operations = stored[1], stored[2], stored[3] or ''
+local lastIssued = tonumber(redis.call('GET', hlc) or '0')
+redis.call('ZCARD', dirty)
+
+local _, found = string.find(' ' .. operations, ' ' .. opId .. '=', 1, true)
+if found then
+  return { 'replayed', string.match(operations, '^%d+', found) }
+end
+if ifVersion ~= '' and ifVersion ~= (version or '0') then
+  return { 'conflict', version or '0' }
+end
+if #state > maxBytes then
+  return { 'too_large', #state }
+end
+
+local announced = event and event ~= '' and #redis.call('XRANGE', changes, event, event) == 1
+if not announced then
+  redis.call('XLEN', changes)
+end
+
+local time = redis.call('TIME')
+local nowUs = time[1] * 1000000 + time[2]
+-- The clock may step back and the session may have left Redis: the partition's last version is the floor (P3).
+-- %.0f because tostring() turns a version into 1.7638300001235e+15.
+local nextVersion = string.format('%.0f', math.max((tonumber(version) or 0) + 1, lastIssued + 1, nowUs))
+
+if not announced then
+  event = redis.call('XADD', changes, '*', 'k', session)
+end
+local recent = opId .. '=' .. nextVersion
+local kept = 1
+for operation in string.gmatch(operations, '%S+') do
+  if kept == 4 then
+    break
+  end
+  recent = recent .. ' ' .. operation
+  kept = kept + 1
+end
+redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone)
+redis.call('PERSIST', session)
+redis.call('SET', hlc, nextVersion)
+redis.call('ZADD', dirty, 'NX', string.format('%.0f', nowUs), session)
+redis.call('DEL', lease)
+return { 'saved', nextVersion }

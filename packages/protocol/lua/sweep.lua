@@ -1,0 +1,67 @@
+#!lua flags=allow-oom
+-- sweep: announces dirty sessions whose event was lost: trimmed, deleted with the stream, or left in no
+-- consumer's pending list by XGROUP DELCONSUMER (P4). Losing an event is never losing the sync.
+--
+-- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4.. session  hash
+-- ARGV  1 group
+--       2 ignoreRetryAt  '1' announces parked sessions too, whenever their next attempt is due
+-- Returns  one text a session, in the order of KEYS:
+--          'announced' | 'waiting' (its event will be delivered or claimed) | 'parked' | 'clean' (left the index)
+-- Writes   changes, dirty, session. allow-oom: at most one event for each dirty session (P8).
+
+local changes, dirty, parked = KEYS[1], KEYS[2], KEYS[3]
+local group, ignoreRetryAt = ARGV[1], ARGV[2] == '1'
+
+redis.call('XLEN', changes)
+redis.call('ZCARD', dirty)
+local anyParked = redis.call('HLEN', parked) > 0
+local time = redis.call('TIME')
+local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Events above the last delivered one still reach a reader; without the group all of them will.
+local deliveredMs, deliveredSeq = 0, 0
+local groups = redis.pcall('XINFO', 'GROUPS', changes)
+for _, info in ipairs(groups.err and {} or groups) do
+  local fields = {}
+  for i = 1, #info, 2 do
+    fields[info[i]] = info[i + 1]
+  end
+  if fields['name'] == group then
+    local ms, seq = string.match(fields['last-delivered-id'], '(%d+)-(%d+)')
+    deliveredMs, deliveredSeq = tonumber(ms), tonumber(seq)
+  end
+end
+
+local function willArrive(event)
+  if event == '' or #redis.call('XRANGE', changes, event, event) == 0 then
+    return false
+  end
+  local ms, seq = string.match(event, '(%d+)-(%d+)')
+  ms, seq = tonumber(ms), tonumber(seq)
+  if ms > deliveredMs or (ms == deliveredMs and seq > deliveredSeq) then
+    return true
+  end
+  return #redis.call('XPENDING', changes, group, event, event, 1) == 1
+end
+
+local outcomes = {}
+for i = 4, #KEYS do
+  local session = KEYS[i]
+  local stored = redis.call('HMGET', session, 'v', 'd', 'q')
+  local record = anyParked and redis.call('HGET', parked, session)
+  if not stored[1] or stored[2] ~= '1' then
+    redis.call('ZREM', dirty, session)
+    outcomes[i - 3] = 'clean'
+  elseif willArrive(stored[3]) then
+    outcomes[i - 3] = 'waiting'
+  elseif record and not ignoreRetryAt and cjson.decode(record).retryAtMs > nowMs then
+    outcomes[i - 3] = 'parked'
+  else
+    if stored[3] ~= '' then
+      redis.call('XDEL', changes, stored[3])
+    end
+    redis.call('HSET', session, 'q', redis.call('XADD', changes, '*', 'k', session))
+    outcomes[i - 3] = 'announced'
+  end
+end
+return outcomes

@@ -1,0 +1,89 @@
+export {
+  type ChangeEvent,
+  type DecodedEvent,
+  decodeEvent,
+  type StreamEntry,
+} from './change-event.ts';
+export {
+  type OpenRedis,
+  type OpenRedisOptions,
+  openRedis,
+  type RedisConnection,
+  type RedisSource,
+  withoutCredentials,
+} from './connection.ts';
+export {
+  CauceError,
+  type CauceErrorCode,
+  type CauceErrorOptions,
+  CorruptSessionError,
+  InvalidIdError,
+  InvalidOptionError,
+  isCauceError,
+  LayoutMismatchError,
+  RedisUnsafeError,
+} from './error.ts';
+export {
+  createKeyspace,
+  DEFAULT_KEY_PREFIX,
+  DEFAULT_PARTITIONS,
+  type Keyspace,
+  type KeyspaceOptions,
+  type LocatedSession,
+  type SessionKey,
+  SYNC_GROUP,
+} from './keyspace.ts';
+export {
+  decodeParkedRecord,
+  encodeParkedRecord,
+  MAX_PARK_BACKOFF_MS,
+  nextParkedRecord,
+  PARK_BACKOFF_MS,
+  type ParkedRecord,
+} from './parked-record.ts';
+export { PARTITION_HASH } from './partition.ts';
+export {
+  classifyRedisFailure,
+  DeadlineError,
+  RedisError,
+  type RedisFailure,
+  withDeadline,
+} from './redis-failure.ts';
+export { assessRedis, parseInfo, type RedisHealth } from './redis-health.ts';
+export {
+  createScripts,
+  type LeaseReply,
+  MAX_SCRIPT_BYTES,
+  MAX_SCRIPT_SESSIONS,
+  type OpenPartitionReply,
+  type SaveCall,
+  type SaveReply,
+  type Scripts,
+  type ScriptsDeps,
+  type ScriptsOptions,
+  type SettleOutcome,
+  type SettleSession,
+  type StoredSession,
+  type SweepOutcome,
+  type TakenSession,
+  type TakeReply,
+} from './scripts.ts';
+export {
+  DEFAULT_TENANT_ID,
+  decodeId,
+  encodeId,
+  MAX_ENCODED_ID_BYTES,
+  type SessionRef,
+  toSessionRef,
+} from './session-ref.ts';
+export {
+  describeAllowed,
+  type ParsedSettings,
+  parseSettings,
+  type Setting,
+  type SettingName,
+  type SettingProblem,
+  type Settings,
+  settings,
+} from './settings.ts';
+export { ABSENT_VERSION, compareVersions, PROTOCOL_VERSION, type Version } from './version.ts';

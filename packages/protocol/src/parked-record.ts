@@ -1,0 +1,53 @@
+import type { Version } from './version.ts';
+
+/** Why a session waits for a person or its next attempt. Holds no state and no text of the server's errors. */
+export interface ParkedRecord {
+  /** The version PostgreSQL refused. */
+  readonly version: Version;
+  /** SQLSTATE, or `LOCAL` for a failure on this side of the connection. */
+  readonly sqlState: string;
+  /** How often it was tried, at least 1. */
+  readonly attempts: number;
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
+  /** Not announced again before this time. */
+  readonly retryAtMs: number;
+}
+
+/** First wait before a parked session is tried again; it doubles with each attempt. */
+export const PARK_BACKOFF_MS = 30_000;
+/** Longest wait between two attempts. */
+export const MAX_PARK_BACKOFF_MS = 3_600_000;
+
+/** The record after one more refusal. Pure. */
+export function nextParkedRecord(
+  previous: ParkedRecord | undefined,
+  refusal: { readonly version: Version; readonly sqlState: string },
+  nowMs: number,
+): ParkedRecord {
+  const attempts = (previous?.attempts ?? 0) + 1;
+  const backoffMs = Math.min(PARK_BACKOFF_MS * 2 ** (attempts - 1), MAX_PARK_BACKOFF_MS);
+  return {
+    version: refusal.version,
+    sqlState: refusal.sqlState,
+    attempts,
+    firstSeenMs: previous?.firstSeenMs ?? nowMs,
+    lastSeenMs: nowMs,
+    retryAtMs: nowMs + backoffMs,
+  };
+}
+
+export function encodeParkedRecord(record: ParkedRecord): string {
+  return JSON.stringify(record);
+}
+
+/** Undefined for '' and for anything that is not a record. */
+export function decodeParkedRecord(text: string): ParkedRecord | undefined {
+  if (text === '') return undefined;
+  try {
+    const record = JSON.parse(text) as ParkedRecord;
+    return typeof record.version === 'string' && typeof record.retryAtMs === 'number' ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,95 @@
+import { CauceError } from './error.ts';
+
+/**
+ * What a failed Redis call says about its effect.
+ *
+ * - `refused`: the server answered with an error, or the command never left: it was not applied.
+ * - `unknown`: it was sent and no answer came: it may have been applied.
+ */
+export interface RedisFailure {
+  readonly effect: 'refused' | 'unknown';
+  /** Whether the same call may succeed later without anybody changing anything. */
+  readonly retryable: boolean;
+  /** First word of the server's error (`OOM`, `LOADING`, …), or what happened to the connection. */
+  readonly reason: string;
+}
+
+// Redis answers these for a condition that passes: memory, start-up, failover, slot migration, a slow script.
+const passing = new Set([
+  'OOM',
+  'LOADING',
+  'READONLY',
+  'MASTERDOWN',
+  'MISCONF',
+  'NOREPLICAS',
+  'BUSY',
+  'TRYAGAIN',
+  'CLUSTERDOWN',
+  'MOVED',
+  'ASK',
+  'NOSCRIPT',
+]);
+
+/** Thrown by {@link withDeadline}. */
+export class DeadlineError extends Error {
+  constructor(timeoutMs: number) {
+    super(`no answer within ${timeoutMs} ms`);
+    this.name = 'DeadlineError';
+  }
+}
+
+/** Classifies what ioredis 5 and 6 reject with. Pure. */
+export function classifyRedisFailure(error: unknown): RedisFailure {
+  const { name = '', message = '' } = error instanceof Error ? error : {};
+  if (name === 'ReplyError') {
+    const reason = /^[A-Z]+/.exec(message)?.[0] ?? 'ERR';
+    return { effect: 'refused', retryable: passing.has(reason), reason };
+  }
+  if (message.includes('enableOfflineQueue options is false')) {
+    return { effect: 'refused', retryable: true, reason: 'NOT_CONNECTED' };
+  }
+  if (name === 'ClusterAllFailedError') {
+    return { effect: 'refused', retryable: true, reason: 'NOT_CONNECTED' };
+  }
+  if (error instanceof DeadlineError || message === 'Command timed out') {
+    return { effect: 'unknown', retryable: true, reason: 'TIMEOUT' };
+  }
+  return { effect: 'unknown', retryable: true, reason: 'CONNECTION_LOST' };
+}
+
+/** Rejects with {@link DeadlineError} when the call has not settled in time; the call itself is not undone. */
+export async function withDeadline<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DeadlineError(timeoutMs)), timeoutMs);
+  });
+  try {
+    return await Promise.race([call, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A call to Redis failed; {@link RedisError.failure} says whether it may have had its effect. */
+export class RedisError extends CauceError {
+  readonly failure: RedisFailure;
+
+  constructor(message: string, failure: RedisFailure, cause?: unknown) {
+    super(failure.retryable ? 'REDIS_UNAVAILABLE' : 'REDIS_REFUSED', message, {
+      retryable: failure.retryable,
+      cause,
+    });
+    this.failure = failure;
+  }
+
+  /** Wraps what ioredis rejected with. The cause keeps name and message, never the command's arguments. */
+  static from(error: unknown, call: string): RedisError {
+    if (error instanceof RedisError) return error;
+    const failure = classifyRedisFailure(error);
+    const original = error instanceof Error ? error : new Error(String(error));
+    // ioredis attaches the command with its arguments, and Redis quotes some: both may hold a state.
+    const cause = new Error(original.message.replace(/, with args.*$/s, ''));
+    cause.name = original.name;
+    return new RedisError(`Redis ${call} failed (${failure.reason}): ${cause.message}`, failure, cause);
+  }
+}

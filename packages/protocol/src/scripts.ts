@@ -1,0 +1,294 @@
+import { createHash } from 'node:crypto';
+import type { RedisConnection } from './connection.ts';
+import { InvalidOptionError } from './error.ts';
+import { lua } from './generated/lua.ts';
+import { type Keyspace, type LocatedSession, type SessionKey, SYNC_GROUP } from './keyspace.ts';
+import { decodeParkedRecord, encodeParkedRecord, type ParkedRecord } from './parked-record.ts';
+import { PARTITION_HASH } from './partition.ts';
+import { RedisError, withDeadline } from './redis-failure.ts';
+import { PROTOCOL_VERSION, type Version } from './version.ts';
+
+/** Most sessions one script call takes: 20,000 keys blocked Redis for 137 ms, 500 take about 3 ms. */
+export const MAX_SCRIPT_SESSIONS = 500;
+/** Most state bytes one script call returns. */
+export const MAX_SCRIPT_BYTES: number = 8 * 1024 * 1024;
+
+/** A session as a store holds it. `state` is JSON text, '' for a tombstone. */
+export interface StoredSession {
+  readonly state: string;
+  readonly version: Version;
+  readonly isTombstone: boolean;
+}
+
+export interface SaveCall {
+  /** JSON text; '' for a tombstone. */
+  readonly state: string;
+  readonly isTombstone: boolean;
+  readonly opId: string;
+  /** Save only over this version; '0' = only if absent; undefined = always. */
+  readonly ifVersion?: Version | undefined;
+  readonly maxBytes: number;
+}
+
+export type SaveReply =
+  | { readonly outcome: 'saved' | 'replayed' | 'conflict'; readonly version: Version }
+  | { readonly outcome: 'too_large'; readonly bytes: number };
+
+export type LeaseReply =
+  | ({ readonly outcome: 'hit' } & StoredSession)
+  | { readonly outcome: 'miss'; readonly token: string };
+
+export type TakenSession =
+  | ({ readonly outcome: 'dirty'; readonly parked: ParkedRecord | undefined } & StoredSession)
+  | { readonly outcome: 'clean' | 'deferred' };
+
+export interface TakeReply {
+  /** Redis' clock when the states were read, µs; settle wants it back. */
+  readonly takenAtUs: string;
+  /** One for each session asked for, in order. */
+  readonly taken: readonly TakenSession[];
+}
+
+export interface SettleSession {
+  readonly key: SessionKey;
+  /** The version that is in PostgreSQL now; undefined when none was written. */
+  readonly written: Version | undefined;
+  readonly eventIds: readonly string[];
+}
+
+export type SettleOutcome = 'clean' | 'dirty' | 'gone';
+export type SweepOutcome = 'announced' | 'waiting' | 'parked' | 'clean';
+
+export type OpenPartitionReply =
+  | { readonly outcome: 'opened' | 'created'; readonly hasClock: boolean }
+  | {
+      readonly outcome: 'mismatch';
+      readonly partitions: string;
+      readonly hash: string;
+      readonly protocol: string;
+    };
+
+/**
+ * The Lua scripts with named arguments. The only code that knows the order of KEYS and ARGV; what each script
+ * promises stands in its header (`packages/protocol/lua`).
+ *
+ * Every method rejects with {@link RedisError}, whose `failure.effect` says whether it may have been applied.
+ */
+export interface Scripts {
+  save(session: LocatedSession, call: SaveCall): Promise<SaveReply>;
+  lease(session: LocatedSession, call: { token: string; leaseTtlMs: number }): Promise<LeaseReply>;
+  hydrate(
+    session: LocatedSession,
+    call: StoredSession & { token: string; ttlMs: number },
+  ): Promise<'hydrated' | 'present' | 'refused'>;
+  /** At most {@link MAX_SCRIPT_SESSIONS} sessions. */
+  take(partition: number, keys: readonly SessionKey[]): Promise<TakeReply>;
+  /** At most {@link MAX_SCRIPT_SESSIONS} sessions. */
+  settle(
+    partition: number,
+    sessions: readonly SettleSession[],
+    call: { ttlMs: number; takenAtUs: string },
+  ): Promise<SettleOutcome[]>;
+  park(
+    session: LocatedSession,
+    call: { version: Version; record: ParkedRecord; eventIds: readonly string[] },
+  ): Promise<'parked' | 'superseded' | 'gone'>;
+  /** At most {@link MAX_SCRIPT_SESSIONS} sessions. */
+  sweep(
+    partition: number,
+    keys: readonly SessionKey[],
+    call?: { ignoreRetryAt?: boolean },
+  ): Promise<SweepOutcome[]>;
+  adopt(
+    session: LocatedSession,
+    call: StoredSession & { losingVersion: Version; ttlMs: number },
+  ): Promise<'adopted' | 'superseded'>;
+  reissue(session: LocatedSession, call: { expectedVersion: Version }): Promise<'reissued' | 'superseded'>;
+  discard(session: LocatedSession, call: { version: Version }): Promise<'discarded' | 'superseded' | 'gone'>;
+  openPartition(
+    partition: number,
+    call: { floor: Version; createGroup: boolean },
+  ): Promise<OpenPartitionReply>;
+  forgetConsumer(partition: number, call: { consumer: string }): Promise<'forgotten' | 'pending' | 'absent'>;
+  cacheTenant(
+    tenantId: string,
+    call: { token: string; info: string; ttlMs: number },
+  ): Promise<'cached' | 'refused'>;
+}
+
+export interface ScriptsDeps {
+  readonly redis: RedisConnection;
+  readonly keyspace: Keyspace;
+}
+
+export interface ScriptsOptions {
+  /** A call without an answer for this long is given up as `unknown`, ms. */
+  readonly timeoutMs: number;
+}
+
+type ScriptName = keyof typeof lua;
+type Argument = string | number;
+type RedisCommand = (...args: Argument[]) => Promise<unknown>;
+
+/** Registers the scripts on the connection and returns their typed façade. */
+export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: ScriptsOptions): Scripts {
+  const commands = defineCommands(redis);
+  async function run<Reply>(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly Argument[],
+  ): Promise<Reply> {
+    try {
+      return (await withDeadline(commands[name](keys.length, ...keys, ...args), timeoutMs)) as Reply;
+    } catch (error) {
+      throw RedisError.from(error, name);
+    }
+  }
+  const inPartition = (partition: number): [string, string, string] => [
+    keyspace.changes(partition),
+    keyspace.dirty(partition),
+    keyspace.parked(partition),
+  ];
+
+  return {
+    async save(session, { state, isTombstone, opId, ifVersion, maxBytes }) {
+      const { partition, key } = session;
+      const [outcome, value] = await run<[SaveReply['outcome'], string | number]>(
+        'save',
+        [
+          key,
+          keyspace.changes(partition),
+          keyspace.dirty(partition),
+          keyspace.hlc(partition),
+          keyspace.lease(session),
+        ],
+        [state, opId, flag(isTombstone), ifVersion ?? '', maxBytes],
+      );
+      return outcome === 'too_large'
+        ? { outcome, bytes: Number(value) }
+        : { outcome, version: String(value) };
+    },
+
+    async lease(session, { token, leaseTtlMs }) {
+      const reply = await run<string[]>('lease', [session.key, keyspace.lease(session)], [token, leaseTtlMs]);
+      return reply[0] === 'hit'
+        ? { outcome: 'hit', ...storedSession(reply.slice(1)) }
+        : { outcome: 'miss', token: reply[1] ?? '' };
+    },
+
+    hydrate: (session, { token, state, version, isTombstone, ttlMs }) =>
+      run(
+        'hydrate',
+        [session.key, keyspace.lease(session), keyspace.hlc(session.partition)],
+        [token, state, version, flag(isTombstone), ttlMs],
+      ),
+
+    async take(partition, keys) {
+      refuseOversize(keys.length);
+      const [takenAtUs, taken] = await run<[string, string[][]]>(
+        'take',
+        [keyspace.parked(partition), ...keys],
+        [MAX_SCRIPT_BYTES],
+      );
+      return {
+        takenAtUs,
+        taken: taken.map((entry): TakenSession => {
+          const [outcome, ...rest] = entry;
+          if (outcome !== 'dirty') return { outcome: outcome === 'deferred' ? 'deferred' : 'clean' };
+          return { outcome, ...storedSession(rest), parked: decodeParkedRecord(rest[3] ?? '') };
+        }),
+      };
+    },
+
+    settle(partition, sessions, { ttlMs, takenAtUs }) {
+      refuseOversize(sessions.length);
+      const args = sessions.flatMap(({ written, eventIds }) => [written ?? '', eventIds.length, ...eventIds]);
+      return run(
+        'settle',
+        [...inPartition(partition), ...sessions.map(({ key }) => key)],
+        [SYNC_GROUP, ttlMs, takenAtUs, ...args],
+      );
+    },
+
+    park: ({ partition, key }, { version, record, eventIds }) =>
+      run(
+        'park',
+        [...inPartition(partition), key],
+        [SYNC_GROUP, version, encodeParkedRecord(record), ...eventIds],
+      ),
+
+    sweep(partition, keys, { ignoreRetryAt = false } = {}) {
+      refuseOversize(keys.length);
+      return run('sweep', [...inPartition(partition), ...keys], [SYNC_GROUP, flag(ignoreRetryAt)]);
+    },
+
+    adopt: ({ partition, key }, { losingVersion, state, version, isTombstone, ttlMs }) =>
+      run(
+        'adopt',
+        [...inPartition(partition), keyspace.hlc(partition), key],
+        [losingVersion, state, version, flag(isTombstone), ttlMs, SYNC_GROUP],
+      ),
+
+    async reissue({ partition, key }, { expectedVersion }) {
+      const [outcome] = await run<['reissued' | 'superseded']>(
+        'reissue',
+        [key, keyspace.changes(partition), keyspace.dirty(partition), keyspace.hlc(partition)],
+        [expectedVersion],
+      );
+      return outcome;
+    },
+
+    discard: ({ partition, key }, { version }) =>
+      run('discard', [...inPartition(partition), key], [SYNC_GROUP, version]),
+
+    async openPartition(partition, { floor, createGroup }) {
+      const [outcome, first = '', hash = '', protocol = ''] = await run<string[]>(
+        'openPartition',
+        [keyspace.meta(partition), keyspace.hlc(partition), keyspace.changes(partition)],
+        [keyspace.partitions, PARTITION_HASH, PROTOCOL_VERSION, floor, createGroup ? SYNC_GROUP : ''],
+      );
+      return outcome === 'mismatch'
+        ? { outcome, partitions: first, hash, protocol }
+        : { outcome: outcome === 'created' ? outcome : 'opened', hasClock: first === '1' };
+    },
+
+    forgetConsumer: (partition, { consumer }) =>
+      run('forgetConsumer', [keyspace.changes(partition)], [SYNC_GROUP, consumer]),
+
+    cacheTenant(tenantId, { token, info, ttlMs }) {
+      const keys = keyspace.tenant(tenantId);
+      return run('cacheTenant', [keys.info, keys.lease], [token, info, ttlMs]);
+    },
+  };
+}
+
+/**
+ * The scripts as commands of this connection: ioredis sends EVALSHA and repeats with the text on NOSCRIPT.
+ * The names carry a hash of the text, so that two releases on one connection do not swap scripts.
+ */
+function defineCommands(redis: RedisConnection): Record<ScriptName, RedisCommand> {
+  const methods = redis as unknown as Record<string, RedisCommand | undefined>;
+  const define = (name: ScriptName): [ScriptName, RedisCommand] => {
+    const method = `cauce_${name}_${createHash('sha1').update(lua[name]).digest('hex').slice(0, 8)}`;
+    if (!methods[method]) redis.defineCommand(method, { lua: lua[name] });
+    return [name, (methods[method] as RedisCommand).bind(redis)];
+  };
+  return Object.fromEntries((Object.keys(lua) as ScriptName[]).map(define)) as Record<
+    ScriptName,
+    RedisCommand
+  >;
+}
+
+function storedSession([state = '', version = '', tombstone]: readonly string[]): StoredSession {
+  return { state, version, isTombstone: tombstone === '1' };
+}
+
+function flag(value: boolean): '0' | '1' {
+  return value ? '1' : '0';
+}
+
+function refuseOversize(sessions: number): void {
+  if (sessions > MAX_SCRIPT_SESSIONS) {
+    throw new InvalidOptionError(`${sessions} sessions in one script call; at most ${MAX_SCRIPT_SESSIONS}.`);
+  }
+}
