@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests run on the sources: no build between an edit and its test. Child processes run the build.
+const conditions = ['@cauce/source', 'node', 'import', 'module', 'default'];
+const sources = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+
+export default defineConfig({
+  test: {
+    reporters: ['default'],
+    projects: [
+      { ...sources, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        ...sources,
+        test: {
+          name: 'services',
+          include: ['test/{dev-services,contract,integration,cli,package}/**/*.test.ts'],
+          globalSetup: ['test/helpers/shared-servers.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 3,
+        },
+      },
+    ],
+  },
+});
