@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 // Tests run on the sources: no build between an edit and its test. Child processes run the build.
-const conditions = ['@cauce/source', 'node', 'import', 'module', 'default'];
+// No 'import' condition: Node would resolve CommonJS requires of dependencies to their ESM builds.
+const conditions = ['@cauce/source', 'node', 'module', 'default'];
 const sources = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
 export default defineConfig({

@@ -1,1 +1,31 @@
-export {};
+/** Real, private Redis and PostgreSQL servers, and ways to break them, for demo, tests and bench. */
+export { currentEnvironment, type Environment } from './environment.ts';
+export { type FindPostgresOptions, findPostgres } from './find-postgres.ts';
+export { type FindOptions, type FindResult, findRedis } from './find-redis.ts';
+export { findFreePort } from './free-port.ts';
+export { type InstallOptions, providePostgres, provideRedis } from './install-servers.ts';
+export {
+  type PostgresServer,
+  type PostgresServerOptions,
+  type ShutdownMode,
+  startPostgres,
+} from './postgres-server.ts';
+export type { PrivateServer } from './private-server.ts';
+export { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
+export { defaultCacheFolder, type ServerBinaries } from './server-binaries.ts';
+export { ServerError, type ServerErrorCode } from './server-error.ts';
+export {
+  type ExternalService,
+  type PrivateService,
+  type Services,
+  type ServicesOptions,
+  startServices,
+} from './services.ts';
+export {
+  type ExitStatus,
+  type SpawnedProcess,
+  type SpawnOptions,
+  spawnNode,
+  spawnProcess,
+} from './spawn-process.ts';
+export { startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';

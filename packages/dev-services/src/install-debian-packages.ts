@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Environment, currentEnvironment } from './environment.ts';
+import { currentEnvironment, type Environment } from './environment.ts';
 import { installOnce } from './install-once.ts';
 import { runCommand } from './run-command.ts';
 import { findOnPath } from './server-binaries.ts';

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { type Environment, currentEnvironment } from './environment.ts';
+import { currentEnvironment, type Environment } from './environment.ts';
 import { installOnce } from './install-once.ts';
 import { runCommand } from './run-command.ts';
 import { findOnPath } from './server-binaries.ts';

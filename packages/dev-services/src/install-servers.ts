@@ -29,9 +29,10 @@ export async function provideRedis(options: FindOptions & InstallOptions = {}): 
   const tried = [...passedOver];
   if (mayInstall) {
     for (const cacheName of REDIS_CACHE_NAMES) {
-      const packages = cacheName === 'debian-redis-server'
-        ? ['redis-server', 'redis-tools']
-        : ['valkey-server', 'valkey-tools'];
+      const packages =
+        cacheName === 'debian-redis-server'
+          ? ['redis-server', 'redis-tools']
+          : ['valkey-server', 'valkey-tools'];
       onNotice?.(`No Redis on this machine: unpacking ${packages[0]} into ${cacheFolder}.`);
       const folder = join(cacheFolder, cacheName);
       try {
@@ -69,8 +70,7 @@ export async function providePostgres(
     },
     {
       name: 'package postgresql',
-      install: () =>
-        unpackDebianPackages(['postgresql'], join(cacheFolder, POSTGRES_CACHE_NAME), search),
+      install: () => unpackDebianPackages(['postgresql'], join(cacheFolder, POSTGRES_CACHE_NAME), search),
     },
   ];
   for (const { name, install } of mayInstall ? ways : []) {

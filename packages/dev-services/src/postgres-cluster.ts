@@ -74,12 +74,7 @@ async function createDatabase(context: ClusterContext): Promise<void> {
   }
 }
 
-function run(
-  context: ClusterContext,
-  program: string,
-  args: readonly string[],
-  input = '',
-): Promise<string> {
+function run(context: ClusterContext, program: string, args: readonly string[], input = ''): Promise<string> {
   const { binaries, dataDir, user, onRunning } = context;
   return runCommand(join(binaries.folder, program), args, {
     env: postgresEnvironment(binaries),

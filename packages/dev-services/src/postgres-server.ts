@@ -3,13 +3,7 @@ import { join } from 'node:path';
 import type { FindPostgresOptions } from './find-postgres.ts';
 import { startOnFreePort } from './free-port.ts';
 import { type InstallOptions, providePostgres } from './install-servers.ts';
-import {
-  createCluster,
-  DATABASE,
-  isPostgresReady,
-  postgresEnvironment,
-  ROLE,
-} from './postgres-cluster.ts';
+import { createCluster, DATABASE, isPostgresReady, postgresEnvironment, ROLE } from './postgres-cluster.ts';
 import { createPrivateFolder } from './private-folder.ts';
 import { isDeadly, type PrivateServer } from './private-server.ts';
 import { startGuard } from './process-guard.ts';
@@ -77,8 +71,12 @@ async function startPostgresOn(
   const folder = createPrivateFolder('cauce-postgres', user);
   const logFile = join(folder, 'server.log');
   const dataDir = options.dataDir ?? join(folder, 'data');
-  const postmasterPidFile = join(dataDir, 'postmaster.pid');
-  const guard = startGuard({ endSignal: 'QUIT', folder, postmasterPidFile });
+  const guard = startGuard({
+    endSignal: 'QUIT',
+    folder,
+    // Data that stays keeps its lock file too: the next server there removes the old segment itself.
+    ...(options.dataDir === undefined ? { postmasterPidFile: join(dataDir, 'postmaster.pid') } : {}),
+  });
   let stopped: Promise<void> | undefined;
   const server = new ServerProcess(
     {

@@ -1,8 +1,8 @@
 import { chownSync, mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { SystemUser } from './unprivileged-user.ts';
 import { ServerError } from './server-error.ts';
+import type { SystemUser } from './unprivileged-user.ts';
 
 /**
  * Makes a new folder (mode 0700) under the system's temporary folder, owned by `owner` if given.

@@ -6,7 +6,7 @@ import { startOnFreePort } from './free-port.ts';
 import { type InstallOptions, provideRedis } from './install-servers.ts';
 import { createPrivateFolder } from './private-folder.ts';
 import { isDeadly, type PrivateServer } from './private-server.ts';
-import { startGuard, SYSTEM_PATH } from './process-guard.ts';
+import { SYSTEM_PATH, startGuard } from './process-guard.ts';
 import { isRedisReady } from './redis-ready.ts';
 import { lastLines } from './run-command.ts';
 import { libraryEnvironment, type ServerBinaries } from './server-binaries.ts';
@@ -80,7 +80,8 @@ async function startRedisOn(
   const stop = (): Promise<void> => {
     stopped ??= (async () => {
       try {
-        await shutdown();
+        // Data that is about to be removed need not be written out first.
+        await server.kill(options.dataDir === undefined ? 'SIGKILL' : 'SIGTERM');
       } finally {
         await guard.finish();
       }
@@ -129,12 +130,7 @@ async function startRedisOn(
 }
 
 function redisArgs(port: number, dataDir: string, options: RedisServerOptions): string[] {
-  const {
-    appendOnly = true,
-    maxMemoryBytes = 0,
-    maxMemoryPolicy = 'noeviction',
-    extraArgs = [],
-  } = options;
+  const { appendOnly = true, maxMemoryBytes = 0, maxMemoryPolicy = 'noeviction', extraArgs = [] } = options;
   const settings: Record<string, string> = {
     port: String(port),
     bind: '127.0.0.1',
@@ -148,8 +144,5 @@ function redisArgs(port: number, dataDir: string, options: RedisServerOptions): 
     'maxmemory-policy': maxMemoryPolicy,
     'enable-debug-command': 'local',
   };
-  return [
-    ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
-    ...extraArgs,
-  ];
+  return [...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]), ...extraArgs];
 }

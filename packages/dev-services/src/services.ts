@@ -53,9 +53,7 @@ export async function startServices(options: ServicesOptions = {}): Promise<Serv
       if (result.status === 'rejected') failures.push(result.reason);
       else await stopIfPrivate(result.value);
     }
-    throw failures.length === 1
-      ? failures[0]
-      : new AggregateError(failures, failures.map(String).join('\n'));
+    throw failures.length === 1 ? failures[0] : new AggregateError(failures, failures.map(String).join('\n'));
   }
   const stop = async (): Promise<void> => {
     await Promise.all([stopIfPrivate(redis.value), stopIfPrivate(postgres.value)]);

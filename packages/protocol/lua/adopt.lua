@@ -9,12 +9,12 @@
 --       4 tombstone      '0' | '1'
 --       5 ttlMs          how long the now clean session stays, ms
 --       6 group
--- Returns  'adopted' | 'superseded' (saved since, with a version above the row's floor: nothing changed)
+-- Returns  'adopted' | 'superseded' (saved or removed since: only the version floor is raised)
 -- Writes   session, hlc, changes, dirty, parked. allow-oom: part of draining (P7).
 
 local changes, dirty, parked, hlc, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local losingVersion, state, version, tombstone, ttlMs, group =
-  ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+  ARGV[1], ARGV[2], ARGV[3], ARGV[4], string.format('%.0f', ARGV[5]), ARGV[6]
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)

@@ -10,8 +10,14 @@
 local changes = KEYS[1]
 local group, consumer = ARGV[1], ARGV[2]
 
+if redis.call('EXISTS', changes) == 0 then
+  return 'absent'
+end
 local consumers = redis.pcall('XINFO', 'CONSUMERS', changes, group)
-for _, info in ipairs(consumers.err and {} or consumers) do
+if consumers.err then
+  return string.find(consumers.err, 'NOGROUP', 1, true) and 'absent' or consumers
+end
+for _, info in ipairs(consumers) do
   local fields = {}
   for i = 1, #info, 2 do
     fields[info[i]] = info[i + 1]

@@ -12,10 +12,13 @@
 -- Writes   session, hlc; removes lease. Refused before any effect when memory is full.
 
 local session, lease, hlc = KEYS[1], KEYS[2], KEYS[3]
-local token, state, version, tombstone, ttlMs = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local token, state, version, tombstone = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+-- Whole: PEXPIRE refuses a fraction, and by then the session would stand there without a TTL.
+local ttlMs = string.format('%.0f', ARGV[5])
 
-local lastIssued = tonumber(redis.call('GET', hlc) or '0')
-if redis.call('EXISTS', session) == 1 then
+local raisesClock = tonumber(version) > tonumber(redis.call('GET', hlc) or '0')
+-- By the same field as lease: a hash without a version is a miss for both.
+if redis.call('HEXISTS', session, 'v') == 1 then
   return 'present'
 end
 if redis.call('GET', lease) ~= token then
@@ -24,7 +27,7 @@ end
 
 redis.call('HSET', session, 's', state, 'v', version, 'd', '0', 'q', '', 'o', '', 't', tombstone)
 redis.call('PEXPIRE', session, ttlMs)
-if tonumber(version) > lastIssued then
+if raisesClock then
   redis.call('SET', hlc, version)
 end
 redis.call('DEL', lease)

@@ -15,6 +15,7 @@ local partitions, hashName, protocolVersion, floor, group = ARGV[1], ARGV[2], AR
 
 local stored = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol')
 local lastIssued = redis.call('GET', hlc)
+local raisesClock = tonumber(floor) > tonumber(lastIssued or '0')
 if stored[1] and (stored[1] ~= partitions or stored[2] ~= hashName or stored[3] ~= protocolVersion) then
   return { 'mismatch', stored[1], stored[2] or '', stored[3] or '' }
 end
@@ -29,7 +30,7 @@ end
 if not stored[1] then
   redis.call('HSET', meta, 'partitions', partitions, 'hash', hashName, 'protocol', protocolVersion)
 end
-if tonumber(floor) > tonumber(lastIssued or '0') then
+if raisesClock then
   redis.call('SET', hlc, floor)
   lastIssued = floor
 end

@@ -22,8 +22,9 @@ local time = redis.call('TIME')
 local nowUs = time[1] * 1000000 + time[2]
 local version = string.format('%.0f', math.max(tonumber(expectedVersion) + 1, lastIssued + 1, nowUs))
 local event = redis.call('XADD', changes, '*', 'k', session)
-redis.call('HSET', session, 'v', version, 'd', '1', 'q', event)
-redis.call('PERSIST', session)
+-- The session itself last, as in save.
 redis.call('SET', hlc, version)
 redis.call('ZADD', dirty, 'NX', string.format('%.0f', nowUs), session)
+redis.call('PERSIST', session)
+redis.call('HSET', session, 'v', version, 'd', '1', 'q', event)
 return { 'reissued', version }

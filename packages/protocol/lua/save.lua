@@ -58,9 +58,11 @@ for operation in string.gmatch(operations, '%S+') do
   recent = recent .. ' ' .. operation
   kept = kept + 1
 end
-redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone)
-redis.call('PERSIST', session)
+-- The session itself last: where the ACL lacks a command the save fails and has not happened. What the writes
+-- before it leave behind is harmless: take, settle and sweep find a session that is not dirty.
 redis.call('SET', hlc, nextVersion)
 redis.call('ZADD', dirty, 'NX', string.format('%.0f', nowUs), session)
 redis.call('DEL', lease)
+redis.call('PERSIST', session)
+redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone)
 return { 'saved', nextVersion }

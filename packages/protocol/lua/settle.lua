@@ -12,7 +12,7 @@
 -- Writes   changes, dirty, parked, session. allow-oom: it only shrinks, or adds one event for one removed (P7).
 
 local changes, dirty, parked = KEYS[1], KEYS[2], KEYS[3]
-local group, ttlMs, takenAtUs = ARGV[1], ARGV[2], ARGV[3]
+local group, ttlMs, takenAtUs = ARGV[1], string.format('%.0f', ARGV[2]), ARGV[3]
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
@@ -37,6 +37,9 @@ for i, session in ipairs(sessions) do
   end
   if not session.version then
     redis.call('ZREM', dirty, session.key)
+    if anyParked then
+      redis.call('HDEL', parked, session.key)
+    end
     outcomes[i] = 'gone'
   elseif session.dirty ~= '1' then
     redis.call('ZREM', dirty, session.key)

@@ -2,12 +2,12 @@
 -- sweep: announces dirty sessions whose event was lost: trimmed, deleted with the stream, or left in no
 -- consumer's pending list by XGROUP DELCONSUMER (P4). Losing an event is never losing the sync.
 --
--- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4.. session  hash
+-- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4.. session  hash, each once
 -- ARGV  1 group
 --       2 ignoreRetryAt  '1' announces parked sessions too, whenever their next attempt is due
 -- Returns  one text a session, in the order of KEYS:
 --          'announced' | 'waiting' (its event will be delivered or claimed) | 'parked' | 'clean' (left the index)
--- Writes   changes, dirty, session. allow-oom: at most one event for each dirty session (P8).
+-- Writes   changes, dirty, parked, session. allow-oom: at most one event for each dirty session (P8).
 
 local changes, dirty, parked = KEYS[1], KEYS[2], KEYS[3]
 local group, ignoreRetryAt = ARGV[1], ARGV[2] == '1'
@@ -20,8 +20,8 @@ local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- Events above the last delivered one still reach a reader; without the group all of them will.
 local deliveredMs, deliveredSeq = 0, 0
-local groups = redis.pcall('XINFO', 'GROUPS', changes)
-for _, info in ipairs(groups.err and {} or groups) do
+local groups = redis.call('EXISTS', changes) == 1 and redis.call('XINFO', 'GROUPS', changes) or {}
+for _, info in ipairs(groups) do
   local fields = {}
   for i = 1, #info, 2 do
     fields[info[i]] = info[i + 1]
@@ -44,24 +44,42 @@ local function willArrive(event)
   return #redis.call('XPENDING', changes, group, event, event, 1) == 1
 end
 
-local outcomes = {}
-for i = 4, #KEYS do
-  local session = KEYS[i]
-  local stored = redis.call('HMGET', session, 'v', 'd', 'q')
+-- A record nobody can read holds nothing back: the next attempt replaces it.
+local function isHeldBack(session)
   local record = anyParked and redis.call('HGET', parked, session)
+  local readable, decoded = pcall(cjson.decode, record or '')
+  local retryAtMs = readable and type(decoded) == 'table' and tonumber(decoded.retryAtMs)
+  return retryAtMs and retryAtMs > nowMs
+end
+
+-- Every session is read before the first is written: if one cannot be, nothing has happened.
+local outcomes, lostEvents = {}, {}
+for i = 4, #KEYS do
+  local stored = redis.call('HMGET', KEYS[i], 'v', 'd', 'q')
   if not stored[1] or stored[2] ~= '1' then
-    redis.call('ZREM', dirty, session)
     outcomes[i - 3] = 'clean'
   elseif willArrive(stored[3]) then
     outcomes[i - 3] = 'waiting'
-  elseif record and not ignoreRetryAt and cjson.decode(record).retryAtMs > nowMs then
+  elseif not ignoreRetryAt and isHeldBack(KEYS[i]) then
     outcomes[i - 3] = 'parked'
   else
-    if stored[3] ~= '' then
-      redis.call('XDEL', changes, stored[3])
+    outcomes[i - 3] = 'announced'
+    lostEvents[i - 3] = stored[3]
+  end
+end
+
+for i = 4, #KEYS do
+  local session, outcome = KEYS[i], outcomes[i - 3]
+  if outcome == 'clean' then
+    redis.call('ZREM', dirty, session)
+    if anyParked then
+      redis.call('HDEL', parked, session)
+    end
+  elseif outcome == 'announced' then
+    if lostEvents[i - 3] ~= '' then
+      redis.call('XDEL', changes, lostEvents[i - 3])
     end
     redis.call('HSET', session, 'q', redis.call('XADD', changes, '*', 'k', session))
-    outcomes[i - 3] = 'announced'
   end
 end
 return outcomes

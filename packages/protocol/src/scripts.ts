@@ -40,7 +40,8 @@ export type LeaseReply =
 
 export type TakenSession =
   | ({ readonly outcome: 'dirty'; readonly parked: ParkedRecord | undefined } & StoredSession)
-  | { readonly outcome: 'clean' | 'deferred' };
+  | { readonly outcome: 'clean' }
+  | { readonly outcome: 'deferred' };
 
 export interface TakeReply {
   /** Redis' clock when the states were read, µs; settle wants it back. */
@@ -81,8 +82,8 @@ export interface Scripts {
     session: LocatedSession,
     call: StoredSession & { token: string; ttlMs: number },
   ): Promise<'hydrated' | 'present' | 'refused'>;
-  /** At most {@link MAX_SCRIPT_SESSIONS} sessions. */
-  take(partition: number, keys: readonly SessionKey[]): Promise<TakeReply>;
+  /** At most {@link MAX_SCRIPT_SESSIONS} sessions and `maxBytes` of state (default {@link MAX_SCRIPT_BYTES}). */
+  take(partition: number, keys: readonly SessionKey[], call?: { maxBytes?: number }): Promise<TakeReply>;
   /** At most {@link MAX_SCRIPT_SESSIONS} sessions. */
   settle(
     partition: number,
@@ -183,12 +184,12 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         [token, state, version, flag(isTombstone), ttlMs],
       ),
 
-    async take(partition, keys) {
+    async take(partition, keys, { maxBytes = MAX_SCRIPT_BYTES } = {}) {
       refuseOversize(keys.length);
       const [takenAtUs, taken] = await run<[string, string[][]]>(
         'take',
         [keyspace.parked(partition), ...keys],
-        [MAX_SCRIPT_BYTES],
+        [maxBytes],
       );
       return {
         takenAtUs,

@@ -1,1 +1,45 @@
-export {};
+export {
+  ABSENT_VERSION,
+  CauceError,
+  type CauceErrorCode,
+  CorruptSessionError,
+  InvalidIdError,
+  InvalidOptionError,
+  isCauceError,
+  LayoutMismatchError,
+  parseSettings,
+  type RedisConnection,
+  RedisError,
+  type RedisFailure,
+  type RedisSource,
+  RedisUnsafeError,
+  type SessionRef,
+  type Settings,
+  type StoredSession,
+  type Version,
+} from '@cauce/protocol';
+export type { Operation, OperationEvent } from './calls.ts';
+export {
+  AbortedError,
+  ClosedError,
+  RestoreError,
+  SaveRejectedError,
+  SaveUnknownError,
+  StateRejectedError,
+  StateTooLargeError,
+  TenantLoadError,
+  VersionConflictError,
+} from './errors.ts';
+export { type OptionsFromSettings, type SessionClientOptions, sessionClientOptionsFrom } from './options.ts';
+export type { SaveOptions, SaveReceipt } from './save-session.ts';
+export {
+  type CallOptions,
+  createSessionClient,
+  type LoadedSession,
+  type SessionClient,
+  type SessionName,
+} from './session-client.ts';
+export type { SessionLoader } from './session-loader.ts';
+export { MAX_STATE_DEPTH } from './state-codec.ts';
+export type { LoadTenant } from './tenant-cache.ts';
+export type { UpdateOptions } from './update-session.ts';

@@ -1,1 +1,27 @@
-export {};
+export { type Backlog, measureBacklog } from './backlog.ts';
+export { ConfigurationError, consumerOptions, readSettings } from './config.ts';
+export { type ConsumerNotice, NOTICE_STALE_MS, readNotices } from './consumer-board.ts';
+export { type HttpServer, type HttpServerDeps, type Readiness, startHttpServer } from './http-server.ts';
+export { createLogger, silentLogger } from './logger.ts';
+export { type GroupConsumer, listConsumers } from './maintenance/forget-consumers.ts';
+export { type PurgeOptions, type PurgeReport, purgeHistory } from './maintenance/purge-history.ts';
+export { createSyncMetrics, type SyncMetrics, type SyncMetricsDeps } from './metrics.ts';
+export { type PeriodicSync, type PeriodicSyncOptions, startPeriodicSync, syncToDB } from './periodic-sync.ts';
+export { classifyPostgresFailure, type PostgresFailure } from './postgres/classify-failure.ts';
+export { type GateOptions, type GateState, PostgresGate } from './postgres/gate.ts';
+export type { TableNames } from './postgres/identifiers.ts';
+export { type MigrateOptions, migrate } from './postgres/migrate.ts';
+export { ParkingBreaker, type ParkingBreakerOptions } from './postgres/parking-breaker.ts';
+export { createPool, type PoolOptions } from './postgres/pool.ts';
+export {
+  type ConflictRow,
+  createQueries,
+  type Layout,
+  type Queries,
+  type QueriesOptions,
+  type RowDifference,
+  type SessionRow,
+} from './postgres/queries.ts';
+export { SyncConsumer, type SyncConsumerDeps, type SyncConsumerOptions } from './sync-consumer.ts';
+export { SyncPass, type SyncPassDeps, type SyncPassOptions, type SyncPhase } from './sync-pass.ts';
+export { addToReport, emptyReport, type SyncReport } from './sync-report.ts';

@@ -1,0 +1,114 @@
+import { CauceError, type RedisFailure, type Version } from '@cauce/protocol';
+
+/** The value cannot be stored, or the schema refused it. Says where and why, never what. Not retryable. */
+export class StateRejectedError extends CauceError {
+  /** Where the offence lies, such as `$.cart.items[2].price`; `$` is the value itself. */
+  readonly path: string;
+  /** What is wrong there, such as `is NaN`. */
+  readonly reason: string;
+
+  constructor(what: string, path: string, reason: string) {
+    super('STATE_REJECTED', `The ${what} was rejected: ${path} ${reason}.`, { retryable: false });
+    this.path = path;
+    this.reason = reason;
+  }
+}
+
+/** The value takes more bytes than configured (`maxStateBytes`). Not retryable. */
+export class StateTooLargeError extends CauceError {
+  /** Size as JSON text in UTF-8; a lower bound, because counting stops once it is too much. */
+  readonly bytes: number;
+  readonly maxBytes: number;
+
+  constructor(what: string, bytes: number, maxBytes: number) {
+    super(
+      'STATE_TOO_LARGE',
+      `The ${what} takes at least ${bytes} bytes of JSON; at most ${maxBytes} are allowed.`,
+      { retryable: false },
+    );
+    this.bytes = bytes;
+    this.maxBytes = maxBytes;
+  }
+}
+
+/** Somebody saved since `ifVersion` was read; nothing was saved. Retryable: load, apply, save again. */
+export class VersionConflictError extends CauceError {
+  /** The `ifVersion` that was given. */
+  readonly expected: Version;
+  /** The version that is there; `'0'` when Redis has no session. */
+  readonly actual: Version;
+
+  constructor(expected: Version, actual: Version) {
+    super('VERSION_CONFLICT', `The session is at version ${actual}, not at ${expected}: load it again.`, {
+      retryable: true,
+    });
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
+/** The save did not happen. Retryable when the reason passes by itself (memory, connection, failover). */
+export class SaveRejectedError extends CauceError {
+  /** `effect` is always `refused`; `reason` is Redis' word for it (`OOM`, `NOT_CONNECTED`, …). */
+  readonly failure: RedisFailure;
+
+  constructor(failure: RedisFailure, cause: unknown) {
+    super('SAVE_REJECTED', `The session was not saved (${failure.reason}).`, {
+      retryable: failure.retryable,
+      cause,
+    });
+    this.failure = { ...failure, effect: 'refused' };
+  }
+}
+
+/**
+ * The save was sent and no answer came: it may have happened. Retryable: repeat it with the same `opId`, which
+ * saves it if it did not happen and answers with its version if it did.
+ */
+export class SaveUnknownError extends CauceError {
+  /** Give it to the repetition. */
+  readonly opId: string;
+  readonly failure: RedisFailure;
+
+  constructor(opId: string, failure: RedisFailure, cause: unknown) {
+    super(
+      'SAVE_UNKNOWN',
+      `No answer (${failure.reason}): the save may have happened. Repeat it with opId ${opId}; that is safe.`,
+      { retryable: true, cause },
+    );
+    this.opId = opId;
+    this.failure = failure;
+  }
+}
+
+/** The session is not in Redis and the loader could not say whether PostgreSQL has it. Retryable. */
+export class RestoreError extends CauceError {
+  constructor(message: string, cause?: unknown) {
+    super('RESTORE_FAILED', message, { retryable: true, cause });
+  }
+}
+
+/** The function that loads a tenant failed; nothing was cached. Retryable. */
+export class TenantLoadError extends CauceError {
+  constructor(cause: unknown) {
+    super('TENANT_LOAD_FAILED', 'The tenant could not be loaded.', { retryable: true, cause });
+  }
+}
+
+/** The client was closed. Not retryable. */
+export class ClosedError extends CauceError {
+  constructor() {
+    super('CLOSED', 'The session client was closed.', { retryable: false });
+  }
+}
+
+/** The caller's signal was aborted. Retryable. */
+export class AbortedError extends CauceError {
+  /** Of a save that had been sent and may still be applied: repeating it with this opId is safe. */
+  readonly opId: string | undefined;
+
+  constructor(message: string, signal: AbortSignal, opId?: string) {
+    super('ABORTED', message, { retryable: true, cause: signal.reason });
+    this.opId = opId;
+  }
+}

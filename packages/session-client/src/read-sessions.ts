@@ -1,0 +1,87 @@
+import {
+  CorruptSessionError,
+  type LocatedSession,
+  type RedisConnection,
+  RedisError,
+  type StoredSession,
+  withDeadline,
+} from '@cauce/protocol';
+
+/** Reads what Redis holds; undefined for a session that is not there. Works when its memory is full (P7). */
+export interface SessionReader {
+  /**
+   * @throws RedisError
+   * @throws CorruptSessionError
+   */
+  read(session: LocatedSession): Promise<StoredSession | undefined>;
+  /** One round trip for a partition, all partitions at once. Answers in the order asked. */
+  readMany(sessions: readonly LocatedSession[]): Promise<(StoredSession | undefined)[]>;
+}
+
+type Fields = readonly (string | null)[];
+const fields = ['s', 'v', 't'] as const;
+
+export function createSessionReader(redis: RedisConnection, options: { timeoutMs: number }): SessionReader {
+  // Of one slot, so that a cluster takes it as one pipeline.
+  async function readPartition(sessions: readonly LocatedSession[]): Promise<unknown[]> {
+    const pipeline = redis.pipeline();
+    for (const { key } of sessions) pipeline.hmget(key, ...fields);
+    const replies = (await withDeadline(pipeline.exec(), options.timeoutMs)) ?? [];
+    return replies.map(([error, reply]) => {
+      if (error) throw error;
+      return reply;
+    });
+  }
+
+  return {
+    async read(session) {
+      try {
+        return stored(session, await withDeadline(redis.hmget(session.key, ...fields), options.timeoutMs));
+      } catch (error) {
+        throw readFailure(error, session.key);
+      }
+    },
+    async readMany(sessions) {
+      const found = new Map<LocatedSession, StoredSession | undefined>();
+      await Promise.all(
+        [...byPartition(sessions).values()].map(async (group) => {
+          try {
+            const replies = await readPartition(group);
+            group.forEach((session, i) => {
+              found.set(session, stored(session, (replies[i] ?? []) as Fields));
+            });
+          } catch (error) {
+            throw readFailure(error, `partition ${group[0]?.partition}`);
+          }
+        }),
+      );
+      return sessions.map((session) => found.get(session));
+    },
+  };
+}
+
+function byPartition(sessions: readonly LocatedSession[]): Map<number, LocatedSession[]> {
+  const groups = new Map<number, LocatedSession[]>();
+  for (const session of sessions) {
+    const group = groups.get(session.partition);
+    if (group) group.push(session);
+    else groups.set(session.partition, [session]);
+  }
+  return groups;
+}
+
+function stored({ key }: LocatedSession, [state, version, tombstone]: Fields): StoredSession | undefined {
+  if (version === null || version === undefined) return undefined;
+  if (typeof state !== 'string' || !/^\d+$/.test(version)) {
+    throw new CorruptSessionError(`What Redis holds under ${key} is not a session.`);
+  }
+  return { state, version, isTombstone: tombstone === '1' };
+}
+
+function readFailure(error: unknown, where: string): Error {
+  if (error instanceof CorruptSessionError) return error;
+  const failure = RedisError.from(error, 'load');
+  return failure.failure.reason === 'WRONGTYPE'
+    ? new CorruptSessionError(`What Redis holds under ${where} is not a session.`, failure)
+    : failure;
+}

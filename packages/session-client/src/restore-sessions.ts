@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type Keyspace,
+  type LocatedSession,
+  type RedisConnection,
+  RedisError,
+  type Scripts,
+  type StoredSession,
+  withDeadline,
+} from '@cauce/protocol';
+import { RestoreError } from './errors.ts';
+import { Flights } from './flights.ts';
+import type { SessionLoader } from './session-loader.ts';
+
+/** What a load that missed does: lease, ask the loader, hydrate, so that no old row enters Redis (P5). */
+export type RestoreSessions = (sessions: readonly LocatedSession[]) => Promise<(StoredSession | undefined)[]>;
+
+export interface RestoreDeps {
+  readonly redis: RedisConnection;
+  readonly scripts: Scripts;
+  readonly keyspace: Keyspace;
+  readonly loader: SessionLoader;
+  /** Handed to the loader. */
+  readonly signal: AbortSignal;
+  /** 0 up to 1. */
+  readonly random: () => number;
+}
+
+export interface RestoreOptions {
+  /** Of a hydrated session, ±10 %, so that what was restored together does not expire together. */
+  readonly sessionTtlSeconds: number;
+  readonly leaseTtlMs: number;
+  readonly commandTimeoutMs: number;
+}
+
+/** Sessions that are saved again and again while they are being restored are served without caching them. */
+const MAX_ROUNDS = 3;
+
+// Redis answers reads but takes no writes: the row can be served, it just cannot be kept.
+const readOnlyReasons = new Set(['OOM', 'MISCONF', 'NOREPLICAS']);
+
+interface Miss {
+  readonly session: LocatedSession;
+  /** Undefined when Redis takes no writes. */
+  readonly token: string | undefined;
+}
+
+/**
+ * @returns a function that rejects with RestoreError when the loader failed: never a false "no session".
+ *   Loads of the same session in this process share one restore.
+ */
+export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions): RestoreSessions {
+  const { redis, scripts, keyspace, loader, signal, random } = deps;
+  const flights = new Flights<StoredSession | undefined>();
+
+  async function lease(session: LocatedSession): Promise<StoredSession | Miss> {
+    const token = randomBytes(9).toString('base64url');
+    try {
+      const reply = await scripts.lease(session, { token, leaseTtlMs: options.leaseTtlMs });
+      return reply.outcome === 'hit' ? reply : { session, token: reply.token };
+    } catch (error) {
+      if (isReadOnly(error)) return { session, token: undefined };
+      throw error;
+    }
+  }
+
+  async function loadRows(misses: readonly Miss[]): Promise<(StoredSession | undefined)[]> {
+    let rows: (StoredSession | undefined)[];
+    try {
+      rows = await loader.load(
+        misses.map(({ session }) => session.ref),
+        { signal },
+      );
+    } catch (error) {
+      throw new RestoreError('The session loader failed, so whether there is a session is not known.', error);
+    }
+    if (rows.length !== misses.length || !rows.every(isRow)) {
+      throw new RestoreError('The session loader did not answer with one session or undefined for each ref.');
+    }
+    return rows;
+  }
+
+  /** True when the row was the newest there is, false when the session changed since the lease. */
+  async function keep({ session, token }: Miss, row: StoredSession | undefined): Promise<boolean> {
+    if (token === undefined) return true;
+    try {
+      if (!row) {
+        const call = redis.get(keyspace.lease(session));
+        return (await withDeadline(call, options.commandTimeoutMs)) === token;
+      }
+      const ttlMs = Math.round(options.sessionTtlSeconds * 1000 * (0.9 + 0.2 * random()));
+      return (await scripts.hydrate(session, { ...row, token, ttlMs })) === 'hydrated';
+    } catch (error) {
+      const failure = RedisError.from(error, 'hydrate');
+      if (isReadOnly(failure)) return true;
+      throw failure;
+    }
+  }
+
+  async function restoreBatch(
+    sessions: readonly LocatedSession[],
+  ): Promise<Map<string, StoredSession | undefined>> {
+    const found = new Map<string, StoredSession | undefined>();
+    let open = sessions;
+    for (let round = 1; open.length > 0 && round <= MAX_ROUNDS; round++) {
+      const leases = await Promise.all(open.map(lease));
+      const misses: Miss[] = [];
+      leases.forEach((reply, i) => {
+        const key = open[i]?.key ?? '';
+        if ('session' in reply) misses.push(reply);
+        else found.set(key, reply);
+      });
+      if (misses.length === 0) break;
+      const rows = await loadRows(misses);
+      const kept = await Promise.all(misses.map((miss, i) => keep(miss, rows[i])));
+      // Every row was read after its miss, so none is older than the call; that is good enough in the end.
+      misses.forEach(({ session }, i) => {
+        found.set(session.key, rows[i]);
+      });
+      open = misses.filter((_, i) => !kept[i]).map(({ session }) => session);
+    }
+    return found;
+  }
+
+  return async (sessions) => {
+    const fresh = new Map(
+      sessions.filter(({ key }) => !flights.get(key)).map((session) => [session.key, session]),
+    );
+    if (fresh.size > 0) {
+      const batch = restoreBatch([...fresh.values()]);
+      for (const key of fresh.keys()) {
+        flights.add(
+          key,
+          batch.then((found) => found.get(key)),
+        );
+      }
+    }
+    return Promise.all(sessions.map(({ key }) => flights.get(key)));
+  };
+}
+
+function isReadOnly(error: unknown): boolean {
+  return error instanceof RedisError && readOnlyReasons.has(error.failure.reason);
+}
+
+function isRow(row: StoredSession | undefined): boolean {
+  return row === undefined || (typeof row.state === 'string' && /^\d+$/.test(row.version));
+}

@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto';
+import {
+  InvalidOptionError,
+  type LocatedSession,
+  RedisError,
+  type SaveReply,
+  type Scripts,
+  type Version,
+} from '@cauce/protocol';
+import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
+import {
+  AbortedError,
+  SaveRejectedError,
+  SaveUnknownError,
+  StateTooLargeError,
+  VersionConflictError,
+} from './errors.ts';
+import type { RedisGate } from './redis-gate.ts';
+
+export interface SaveOptions {
+  /**
+   * Save only over this version, as `getUserSession` gave it; `'0'`: only if Redis has no session. Default: save
+   * whatever is there.
+   */
+  readonly ifVersion?: Version | undefined;
+  /**
+   * Names this save. The same id again is answered with the first answer and changes nothing, as long as it is
+   * among the session's last four saves. 1 to 64 of `A-Z a-z 0-9 _ -`. Default: a random one.
+   */
+  readonly opId?: string | undefined;
+  /** Aborts the wait. A save that was sent may still be applied; the error says so. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The session is in Redis and announced for PostgreSQL. */
+export interface SaveReceipt {
+  readonly version: Version;
+  readonly opId: string;
+  /** True when this `opId` had been applied before: `version` is the one it got then. */
+  readonly isReplay: boolean;
+}
+
+/** What is saved: JSON text, or '' with `isTombstone`. */
+export interface SaveContent {
+  readonly state: string;
+  readonly isTombstone: boolean;
+}
+
+export type SaveSession = (
+  session: LocatedSession,
+  content: SaveContent,
+  options: SaveOptions & { readonly opId: string },
+) => Promise<SaveReceipt>;
+
+export interface SaveDeps {
+  readonly gate: RedisGate;
+  readonly scripts: Scripts;
+}
+
+/** @returns a function with three outcomes: a receipt (saved), SaveRejectedError (not saved), SaveUnknownError */
+export function createSaveSession(
+  { gate, scripts }: SaveDeps,
+  options: { readonly maxStateBytes: number },
+): SaveSession {
+  return async (session, content, { ifVersion, opId, signal }) => {
+    refuseAborted(signal);
+    await raceAbort(openForSave(gate), signal, abortedBefore);
+    refuseAborted(signal);
+    const call = { ...content, opId, ifVersion, maxBytes: options.maxStateBytes };
+    let reply: SaveReply;
+    try {
+      reply = await raceAbort(scripts.save(session, call), signal, (aborted) => abortedSave(aborted, opId));
+    } catch (error) {
+      throw error instanceof RedisError ? saveFailure(error, opId) : error;
+    }
+    switch (reply.outcome) {
+      case 'saved':
+        return { version: reply.version, opId, isReplay: false };
+      case 'replayed':
+        return { version: reply.version, opId, isReplay: true };
+      case 'conflict':
+        throw new VersionConflictError(ifVersion ?? '', reply.version);
+      case 'too_large':
+        throw new StateTooLargeError('state', reply.bytes, options.maxStateBytes);
+    }
+  };
+}
+
+/**
+ * Fills in the op id and checks what the caller gave.
+ *
+ * @throws InvalidOptionError
+ */
+export function checkSaveOptions(options: SaveOptions): SaveOptions & { readonly opId: string } {
+  const { opId = newOpId(), ifVersion } = options;
+  if (typeof opId !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(opId)) {
+    throw new InvalidOptionError('The opId is not 1 to 64 of A-Z a-z 0-9 _ -.');
+  }
+  if (ifVersion !== undefined && (typeof ifVersion !== 'string' || !/^\d{1,20}$/.test(ifVersion))) {
+    throw new InvalidOptionError("The ifVersion is not a version: give getUserSession's, or '0'.");
+  }
+  return { ...options, opId };
+}
+
+/** 12 random characters. */
+export function newOpId(): string {
+  return randomBytes(9).toString('base64url');
+}
+
+async function openForSave(gate: RedisGate): Promise<void> {
+  try {
+    await gate.open();
+  } catch (error) {
+    // Whatever became of the gate's own commands, the save was not sent.
+    throw error instanceof RedisError ? new SaveRejectedError(error.failure, error) : error;
+  }
+}
+
+function saveFailure(error: RedisError, opId: string): SaveRejectedError | SaveUnknownError {
+  return error.failure.effect === 'refused'
+    ? new SaveRejectedError(error.failure, error)
+    : new SaveUnknownError(opId, error.failure, error);
+}
+
+function abortedSave(signal: AbortSignal, opId: string): AbortedError {
+  return new AbortedError(
+    `The save was aborted after it had been sent: it may still be applied. Repeating it with opId ${opId} is safe.`,
+    signal,
+    opId,
+  );
+}

@@ -1,0 +1,247 @@
+import {
+  createKeyspace,
+  createScripts,
+  InvalidOptionError,
+  type LocatedSession,
+  MAX_SCRIPT_SESSIONS,
+  openRedis,
+  type SessionRef,
+  type StoredSession,
+  toSessionRef,
+  type Version,
+} from '@cauce/protocol';
+import { raceAbort, refuseAborted } from './abort.ts';
+import { createCalls } from './calls.ts';
+import { AbortedError } from './errors.ts';
+import { createLoadSessions } from './load-sessions.ts';
+import { type ResolvedOptions, resolveOptions, type SessionClientOptions } from './options.ts';
+import { createSessionReader } from './read-sessions.ts';
+import { createRedisGate } from './redis-gate.ts';
+import { createRestoreSessions } from './restore-sessions.ts';
+import {
+  checkSaveOptions,
+  createSaveSession,
+  newOpId,
+  type SaveContent,
+  type SaveOptions,
+  type SaveReceipt,
+} from './save-session.ts';
+import { createStateCodec } from './state-schema.ts';
+import { createTenantCache, type LoadTenant } from './tenant-cache.ts';
+import { type UpdateOptions, updateSession } from './update-session.ts';
+
+/** A session's owner, or a bare user id, which belongs to the tenant `default`. */
+export type SessionName = SessionRef | string;
+
+export interface CallOptions {
+  /** Aborts the wait, not what was sent. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A state and the version to give as `ifVersion`. */
+export interface LoadedSession<T> {
+  readonly state: T;
+  readonly version: Version;
+}
+
+/**
+ * Sessions of a chat bot. Every call may throw, besides what it names: InvalidIdError; RedisError when Redis does
+ * not answer; RedisUnsafeError when Redis may drop sessions; LayoutMismatchError when the data was written with
+ * other partitions; AbortedError; ClosedError.
+ */
+export interface SessionClient<T> extends AsyncDisposable {
+  /**
+   * Saves the state and announces it for PostgreSQL, both or neither (P1).
+   *
+   * @throws StateRejectedError, StateTooLargeError: the state cannot be stored
+   * @throws VersionConflictError: `ifVersion` is not the present version; nothing was saved
+   * @throws SaveRejectedError: Redis did not take it; nothing was saved
+   * @throws SaveUnknownError: it may have been saved; repeating it with the error's `opId` is safe
+   */
+  saveUserState(session: SessionName, state: T, options?: SaveOptions): Promise<SaveReceipt>;
+  /**
+   * The state, or undefined when there is no session.
+   *
+   * @throws RestoreError: it is not in Redis and the loader failed
+   * @throws CorruptSessionError, StateRejectedError: what is stored is not JSON, or the schema refuses it
+   */
+  getUserState(session: SessionName, options?: CallOptions): Promise<T | undefined>;
+  /** Like {@link getUserState}, with the version. */
+  getUserSession(session: SessionName, options?: CallOptions): Promise<LoadedSession<T> | undefined>;
+  /**
+   * Like {@link getUserState} for at most 500 sessions, in the order asked. What is not in Redis is restored in
+   * one call of the loader. One session that cannot be read fails the call.
+   */
+  getUserStates(sessions: readonly SessionName[], options?: CallOptions): Promise<(T | undefined)[]>;
+  /**
+   * Loads, changes and saves as one step: what others save meanwhile is not overwritten, the change is applied to
+   * it instead. `change` may be called several times and must have no other effects; it gets undefined when there
+   * is no session. A save without an answer is repeated once.
+   *
+   * @throws VersionConflictError after `maxAttempts`
+   * @throws SaveUnknownError: whether the change was applied is not known
+   * @throws StateRejectedError, also when `change` gives undefined: use {@link clearUserState} to delete
+   * @throws whatever {@link getUserState} and {@link saveUserState} throw, and what `change` throws
+   */
+  updateUserState(
+    session: SessionName,
+    change: (state: T | undefined) => T | Promise<T>,
+    options?: UpdateOptions,
+  ): Promise<SaveReceipt>;
+  /**
+   * Deletes the session, in PostgreSQL too: a save of "nothing", with a version of its own (P3).
+   *
+   * @throws VersionConflictError, SaveRejectedError, SaveUnknownError as {@link saveUserState}
+   */
+  clearUserState(session: SessionName, options?: SaveOptions): Promise<SaveReceipt>;
+  /**
+   * What `loadTenant` gives for the tenant, from Redis while it is fresh. In this process one load at a time; each
+   * caller gets a copy of its own. It must be JSON: null is cached, undefined is returned but not cached.
+   *
+   * @throws TenantLoadError: `loadTenant` failed
+   * @throws StateRejectedError, StateTooLargeError: its result cannot be stored
+   */
+  getTenantInfo<Info>(tenantId: string, loadTenant: LoadTenant<Info>, options?: CallOptions): Promise<Info>;
+  /** Has the tenant loaded afresh by the next {@link getTenantInfo}; a load under way is not cached. */
+  invalidateTenant(tenantId: string, options?: CallOptions): Promise<void>;
+  /**
+   * Refuses further calls, gives those under way `commandTimeoutMs` to end, and closes the connection if it was
+   * opened here. May be called again.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a session client. It connects at once and in the background; the first call waits for the connection.
+ *
+ * @throws InvalidOptionError that lists every option out of its bounds
+ */
+export function createSessionClient<T = unknown>(options: SessionClientOptions<T>): SessionClient<T> {
+  const resolved = resolveOptions(options);
+  const { locate, loads, save, tenants, calls, connection } = assemble(resolved);
+  const codec = createStateCodec(resolved.schema, { maxBytes: resolved.maxStateBytes });
+  let closed: Promise<void> | undefined;
+
+  async function decode(session: LocatedSession, stored: StoredSession | undefined): Promise<T | undefined> {
+    return stored && !stored.isTombstone ? codec.decode(stored.state, session.key) : undefined;
+  }
+
+  const close = (): Promise<void> => {
+    closed ??= calls.close(resolved.commandTimeoutMs).then(() => connection.close());
+    return closed;
+  };
+
+  return {
+    saveUserState: (name, state, saveOptions = {}) =>
+      calls.run('save', async () => {
+        const session = locate(name);
+        const checked = checkSaveOptions(saveOptions);
+        return save(session, { state: await codec.encode(state), isTombstone: false }, checked);
+      }),
+
+    getUserState: (name, { signal } = {}) =>
+      calls.run('load', async () => {
+        const session = locate(name);
+        return decode(session, await loads.one(session, signal));
+      }),
+
+    getUserSession: (name, { signal } = {}) =>
+      calls.run('load', async () => {
+        const session = locate(name);
+        const stored = await loads.one(session, signal);
+        if (!stored || stored.isTombstone) return undefined;
+        return { state: await codec.decode(stored.state, session.key), version: stored.version };
+      }),
+
+    getUserStates: (names, { signal } = {}) =>
+      calls.run('loadMany', async () => {
+        if (names.length > MAX_SCRIPT_SESSIONS) {
+          throw new InvalidOptionError(
+            `${names.length} sessions in one call; at most ${MAX_SCRIPT_SESSIONS}.`,
+          );
+        }
+        const sessions = names.map(locate);
+        const stored = await loads.many(sessions, signal);
+        return Promise.all(sessions.map((session, i) => decode(session, stored[i])));
+      }),
+
+    updateUserState: (name, change, updateOptions = {}) =>
+      calls.run('update', async () => {
+        const session = locate(name);
+        const { signal } = updateOptions;
+        return updateSession<T>(
+          {
+            load: () => calls.step('load', () => loads.one(session, signal)),
+            decode: (stored) => codec.decode(stored.state, session.key),
+            encode: (state) => codec.encode(state),
+            newOpId,
+            save: (state, condition) =>
+              calls.step('save', () =>
+                save(session, { state, isTombstone: false }, { ...condition, signal }),
+              ),
+            reconnected: () => connection.ready(resolved.commandTimeoutMs),
+            random: Math.random,
+          },
+          change,
+          updateOptions,
+        );
+      }),
+
+    clearUserState: (name, saveOptions = {}) =>
+      calls.run('clear', async () => {
+        const tombstone: SaveContent = { state: '', isTombstone: true };
+        return save(locate(name), tombstone, checkSaveOptions(saveOptions));
+      }),
+
+    getTenantInfo: (tenantId, loadTenant, { signal } = {}) =>
+      calls.run('tenant', async () => {
+        refuseAborted(signal);
+        return raceAbort(tenants.get(tenantId, loadTenant), signal, abortedTenant);
+      }),
+
+    invalidateTenant: (tenantId, { signal } = {}) =>
+      calls.run('invalidateTenant', async () => {
+        refuseAborted(signal);
+        return raceAbort(tenants.invalidate(tenantId), signal, abortedTenant);
+      }),
+
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Puts the parts together; nothing is sent yet. */
+function assemble<T>(options: ResolvedOptions<T>) {
+  const { commandTimeoutMs } = options;
+  const now = (): number => performance.now();
+  const keyspace = createKeyspace(options);
+  const connection = openRedis(options.redis, {
+    connectionName: 'cauce-session-client',
+    answerTimeoutMs: commandTimeoutMs,
+    onError: options.onRedisError ?? (() => {}),
+  });
+  const { redis } = connection;
+  const scripts = createScripts({ redis, keyspace }, { timeoutMs: commandTimeoutMs });
+  const gate = createRedisGate({ connection, keyspace, scripts, now }, options);
+  const calls = createCalls({ now, observe: options.observe });
+  const { loader } = options;
+  const restore =
+    loader &&
+    createRestoreSessions(
+      { redis, scripts, keyspace, loader, signal: calls.closing, random: Math.random },
+      options,
+    );
+  const reader = createSessionReader(redis, { timeoutMs: commandTimeoutMs });
+  return {
+    connection,
+    calls,
+    locate: (name: SessionName): LocatedSession => keyspace.locate(toSessionRef(name)),
+    loads: createLoadSessions({ gate, reader, restore }),
+    save: createSaveSession({ gate, scripts }, options),
+    tenants: createTenantCache({ gate, redis, keyspace, scripts }, options),
+  };
+}
+
+function abortedTenant(signal: AbortSignal): AbortedError {
+  return new AbortedError('The wait for the tenant was aborted.', signal);
+}

@@ -1,0 +1,20 @@
+import type { SessionRef, StoredSession } from '@cauce/protocol';
+
+/**
+ * Asks the durable store for sessions that are not in Redis. `@cauce/session-client/postgres` has one for
+ * PostgreSQL.
+ */
+export interface SessionLoader {
+  /**
+   * Must read the primary, never a replica: an older row would be served as the present one.
+   * Must fail when it cannot know; undefined means that there is no such session.
+   *
+   * @param refs distinct
+   * @param options `signal` is aborted when the client is closed
+   * @returns one entry for each ref, in order. `state` is JSON text, '' for a tombstone.
+   */
+  load(
+    refs: readonly SessionRef[],
+    options: { readonly signal?: AbortSignal },
+  ): Promise<(StoredSession | undefined)[]>;
+}

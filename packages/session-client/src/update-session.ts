@@ -1,0 +1,72 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ABSENT_VERSION, InvalidOptionError, type StoredSession, type Version } from '@cauce/protocol';
+import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
+import { SaveUnknownError, VersionConflictError } from './errors.ts';
+import type { SaveReceipt } from './save-session.ts';
+
+export interface UpdateOptions {
+  /** How often the state is loaded, changed and saved before a conflict is thrown. 1 to 100. Default 10. */
+  readonly maxAttempts?: number | undefined;
+  /** Aborts the wait. A save that was sent may still be applied; the error says so. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface UpdateSteps<T> {
+  load(): Promise<StoredSession | undefined>;
+  decode(stored: StoredSession): Promise<T>;
+  encode(state: T): Promise<string>;
+  /** A new id for each attempt's save; the repetition of a save uses the same. */
+  newOpId(): string;
+  save(state: string, options: { ifVersion: Version; opId: string }): Promise<SaveReceipt>;
+  /** Resolves when the connection is back. */
+  reconnected(): Promise<void>;
+  /** 0 up to 1. */
+  random(): number;
+}
+
+export const DEFAULT_UPDATE_ATTEMPTS = 10;
+const FIRST_PAUSE_MS = 4;
+const MAX_PAUSE_MS = 250;
+
+/** Compare-and-set: nothing that others save meanwhile is overwritten. */
+export async function updateSession<T>(
+  steps: UpdateSteps<T>,
+  change: (state: T | undefined) => T | Promise<T>,
+  { maxAttempts = DEFAULT_UPDATE_ATTEMPTS, signal }: UpdateOptions,
+): Promise<SaveReceipt> {
+  if (!Number.isInteger(maxAttempts) || maxAttempts < 1 || maxAttempts > 100) {
+    throw new InvalidOptionError(`maxAttempts is ${maxAttempts}; a whole number from 1 to 100 is needed.`);
+  }
+  for (let attempt = 1; ; attempt++) {
+    const stored = await steps.load();
+    const present = stored && !stored.isTombstone ? await steps.decode(stored) : undefined;
+    const state = await steps.encode(await change(present));
+    refuseAborted(signal);
+    try {
+      return await saveOnce(steps, state, stored?.version ?? ABSENT_VERSION);
+    } catch (error) {
+      if (!(error instanceof VersionConflictError) || attempt >= maxAttempts) throw error;
+    }
+    // Full jitter: those who collided should not collide again.
+    const pauseMs = steps.random() * Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), MAX_PAUSE_MS);
+    await raceAbort(delay(pauseMs), signal, abortedBefore);
+  }
+}
+
+/** A save without an answer is repeated once, as the same save. */
+async function saveOnce<T>(steps: UpdateSteps<T>, state: string, ifVersion: Version): Promise<SaveReceipt> {
+  const options = { ifVersion, opId: steps.newOpId() };
+  try {
+    return await steps.save(state, options);
+  } catch (unknown) {
+    if (!(unknown instanceof SaveUnknownError)) throw unknown;
+    try {
+      await steps.reconnected();
+      return await steps.save(state, options);
+    } catch {
+      // Also a conflict: after four more saves by others the answer to the first one is no longer kept, and
+      // changing the state again could apply the change twice.
+      throw unknown;
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+
+export interface Readiness {
+  readonly isReady: boolean;
+  /** Why not, in words an operator can act on. */
+  readonly reason?: string;
+}
+
+export interface HttpServerDeps {
+  /** Undefined: metrics are switched off and /metrics answers 404. */
+  readonly registry: Registry | undefined;
+  readonly readiness: () => Readiness;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * `/healthz`: the process answers; it asks neither store. `/readyz`: it syncs, or why it does not (503).
+ * `/metrics`: Prometheus text. Port 0 takes a free one.
+ */
+export async function startHttpServer(
+  { registry, readiness }: HttpServerDeps,
+  { port, host }: { port: number; host: string },
+): Promise<HttpServer> {
+  const server = createServer((request, response) => {
+    const path = request.url?.split('?')[0];
+    if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, 'GET only\n');
+    else if (path === '/healthz') answer(response, 200, 'ok\n');
+    else if (path === '/readyz') {
+      const { isReady, reason } = readiness();
+      answer(response, isReady ? 200 : 503, isReady ? 'ready\n' : `not ready: ${reason}\n`);
+    } else if (path === '/metrics' && registry) {
+      registry.metrics().then(
+        (text) => answer(response, 200, text, registry.contentType),
+        () => answer(response, 500, 'metrics failed\n'),
+      );
+    } else answer(response, 404, 'not found\n');
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function answer(response: ServerResponse, status: number, text: string, contentType = 'text/plain'): void {
+  response.writeHead(status, { 'content-type': contentType }).end(text);
+}

@@ -1,0 +1,46 @@
+import { type Keyspace, MAX_SCRIPT_SESSIONS, type RedisConnection, type Scripts } from '@cauce/protocol';
+
+export interface SweepDeps {
+  readonly redis: RedisConnection;
+  readonly keyspace: Keyspace;
+  readonly scripts: Pick<Scripts, 'sweep'>;
+}
+
+export interface SweepOptions {
+  /** Sessions dirty for less than this are left alone, ms. */
+  readonly sweepAfterMs: number;
+  /** Announce parked sessions too, before their next attempt is due. Default false. */
+  readonly ignoreRetryAt?: boolean;
+}
+
+/**
+ * Finds dirty sessions whose event was lost and announces them again (P4).
+ * Returns how many were announced. @throws RedisError
+ */
+export async function sweepDirty(
+  { redis, keyspace, scripts }: SweepDeps,
+  { sweepAfterMs, ignoreRetryAt = false }: SweepOptions,
+): Promise<number> {
+  // Redis' own clock wrote the scores; this host's may differ.
+  const [seconds, micros] = await redis.time();
+  const dirtyBeforeUs = (Number(seconds) - sweepAfterMs / 1000) * 1e6 + Number(micros);
+  let announced = 0;
+  for (let partition = 0; partition < keyspace.partitions; partition++) {
+    for (let offset = 0; ; ) {
+      const keys = await redis.zrangebyscore(
+        keyspace.dirty(partition),
+        '-inf',
+        dirtyBeforeUs.toFixed(0),
+        'LIMIT',
+        offset,
+        MAX_SCRIPT_SESSIONS,
+      );
+      if (keys.length === 0) break;
+      const outcomes = await scripts.sweep(partition, keys, { ignoreRetryAt });
+      announced += outcomes.filter((outcome) => outcome === 'announced').length;
+      // Those that left the index made room: the next page begins that much earlier.
+      offset += outcomes.filter((outcome) => outcome !== 'clean').length;
+    }
+  }
+  return announced;
+}

@@ -1,0 +1,125 @@
+import {
+  createKeyspace,
+  type OpenRedis,
+  openRedis,
+  parseSettings,
+  type RedisSource,
+  type Settings,
+} from '@cauce/protocol';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { measureBacklog } from './backlog.ts';
+import { ConfigurationError, consumerOptions } from './config.ts';
+import { silentLogger } from './logger.ts';
+import { createSyncMetrics } from './metrics.ts';
+import { createPool } from './postgres/pool.ts';
+import { SyncConsumer } from './sync-consumer.ts';
+import type { SyncPhase } from './sync-pass.ts';
+import type { SyncReport } from './sync-report.ts';
+
+export interface PeriodicSyncOptions {
+  /** A URL, ioredis options, or a connection you own (it is not closed). */
+  readonly redis: RedisSource;
+  /** A URL, or a pool you own (it is not ended). */
+  readonly database: string | pg.Pool;
+  /** Anything of the settings table that differs from its default. */
+  readonly settings?: Partial<Settings>;
+  /** Silent by default. */
+  readonly logger?: Logger;
+  /** Where metrics are registered; none by default. */
+  readonly registry?: Registry | undefined;
+  readonly onPhase?: ((phase: SyncPhase) => Promise<void>) | undefined;
+}
+
+export interface PeriodicSync {
+  readonly consumer: SyncConsumer;
+  /** Resolves after `stop`; rejects when serving on would risk data: RedisUnsafeError, LayoutMismatchError. */
+  readonly finished: Promise<void>;
+  /** Finishes the batches under way, at most `deadlineMs` (default 10,000), then closes what it opened. */
+  stop(options?: { deadlineMs?: number }): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Carries sessions every `SESSION_SYNC_INTERVAL` ms inside this process. Returns at once; both stores may come
+ * later. As many processes as you like may do so at the same time: they share one consumer group.
+ */
+export function startPeriodicSync(options: PeriodicSyncOptions): PeriodicSync {
+  const { consumer, close } = assemble(options);
+  consumer.start();
+  let stopped: Promise<void> | undefined;
+  const stop = (stopOptions?: { deadlineMs?: number }): Promise<void> => {
+    stopped ??= consumer.stop(stopOptions).then(close);
+    return stopped;
+  };
+  return {
+    consumer,
+    get finished() {
+      return consumer.finished;
+    },
+    stop,
+    [Symbol.asyncDispose]: () => stop(),
+  };
+}
+
+/**
+ * Carries what waits now, once, and returns what became of it. Waits while PostgreSQL is away, until the signal
+ * is aborted. @throws CauceError, AbortError; what was not carried stays announced
+ */
+export async function syncToDB(
+  options: PeriodicSyncOptions & { readonly signal?: AbortSignal },
+): Promise<SyncReport> {
+  const { consumer, close } = assemble(options);
+  try {
+    return await consumer.syncOnce(options.signal);
+  } finally {
+    await consumer.stop();
+    await close();
+  }
+}
+
+function assemble(options: PeriodicSyncOptions): { consumer: SyncConsumer; close: () => Promise<void> } {
+  const { logger = silentLogger(), registry } = options;
+  const settings = { ...defaultSettings(), ...options.settings };
+  const keyspace = createKeyspace({
+    keyPrefix: settings.SESSION_KEY_PREFIX,
+    partitions: settings.SESSION_PARTITIONS,
+  });
+  const syncOptions = consumerOptions(settings);
+  const redis = openRedis(options.redis, {
+    connectionName: 'cauce-sync',
+    answerTimeoutMs: 2 * syncOptions.redisTimeoutMs,
+    onError: (err) => logger.debug({ err }, 'the Redis connection failed'),
+  });
+  const ownPool =
+    typeof options.database === 'string'
+      ? createPool({
+          databaseUrl: options.database,
+          maxConnections: settings.SYNC_BATCHES_IN_FLIGHT + 1,
+          connectTimeoutMs: 5000,
+          queryTimeoutMs: 15_000,
+          onError: (err) => logger.debug({ err }, 'an idle PostgreSQL connection failed'),
+        })
+      : undefined;
+  const pool = ownPool ?? (options.database as pg.Pool);
+  const metrics = registry
+    ? createSyncMetrics({ registry, measureBacklog: () => measureBacklog(redis.redis, keyspace) })
+    : undefined;
+  const consumer = new SyncConsumer(
+    { redis, pool, keyspace, logger, metrics, onPhase: options.onPhase },
+    syncOptions,
+  );
+  return { consumer, close: () => closeAll(redis, ownPool) };
+}
+
+async function closeAll(redis: OpenRedis, pool: pg.Pool | undefined): Promise<void> {
+  await redis.close();
+  await pool?.end();
+}
+
+function defaultSettings(): Settings {
+  const parsed = parseSettings({});
+  if (!parsed.ok) throw new ConfigurationError(parsed.problems);
+  return parsed.values;
+}

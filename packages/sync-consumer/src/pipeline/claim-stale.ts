@@ -1,0 +1,43 @@
+import { type StreamEntry, SYNC_GROUP, withDeadline } from '@cauce/protocol';
+import { gatherEntries, type ReadBatch, type ReadDeps } from './read-batch.ts';
+
+/** Most entries taken over from one partition at a time, so that old entries do not starve new ones. */
+const CLAIM_COUNT = 100;
+
+export interface ClaimOptions {
+  readonly consumer: string;
+  /** Entries without a sign of life for this long are taken over, ms. */
+  readonly claimIdleMs: number;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Where XAUTOCLAIM goes on in each partition, by index. A cursor that started at 0 each time would look at the
+ * same entries for ever when there are many.
+ */
+export type ClaimCursors = string[];
+
+/**
+ * Takes over events whose consumer died, hangs, or gave up (this one's own included). A consumer that hangs and
+ * wakes does no harm: its late write loses against the version guard.
+ * @throws RedisError
+ */
+export async function claimStale(
+  { redis, keyspace }: ReadDeps,
+  cursors: ClaimCursors,
+  { consumer, claimIdleMs, timeoutMs }: ClaimOptions,
+): Promise<ReadBatch> {
+  const partitions = Array.from({ length: keyspace.partitions }, (_, partition) => ({ partition }));
+  return gatherEntries(partitions, async ({ partition }) => {
+    const cursor = cursors[partition] ?? '0-0';
+    const changes = keyspace.changes(partition);
+    const reply = await withDeadline(
+      redis.xautoclaim(changes, SYNC_GROUP, consumer, claimIdleMs, cursor, 'COUNT', CLAIM_COUNT),
+      timeoutMs,
+    );
+    // The third element of the reply names entries that were deleted while pending: Redis forgot them already.
+    const [next, entries] = reply as [string, StreamEntry[]];
+    cursors[partition] = next;
+    return entries;
+  });
+}

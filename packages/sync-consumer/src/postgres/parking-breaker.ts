@@ -1,0 +1,58 @@
+/**
+ * Tells a bad row from a bad table. Rows that fail here and there are parked; when many fail within a minute,
+ * a constraint or a type has changed, and parking would empty the fleet into the parked list one by one.
+ *
+ *   closed ── more first-time refusals in a minute than the limit ──► open
+ *     ▲                                                                │
+ *     └───────────── a row that was refused is accepted ───────────────┘
+ */
+export interface ParkingBreakerOptions {
+  /** Refused rows allowed in a minute; 5 % of the rows of that minute (at most 1,000) if that is more. */
+  readonly parkLimit: number;
+  readonly now?: () => number;
+}
+
+const WINDOW_MS = 60_000;
+const COUNTED_ROWS = 1000;
+const REFUSED_SHARE = 0.05;
+
+export class ParkingBreaker {
+  readonly #parkLimit: number;
+  readonly #now: () => number;
+  #refusedAtMs: number[] = [];
+  #rows: { atMs: number; count: number }[] = [];
+  #isOpen = false;
+
+  constructor({ parkLimit, now = Date.now }: ParkingBreakerOptions) {
+    this.#parkLimit = parkLimit;
+    this.#now = now;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Rows that were tried, whatever came of it. */
+  sawRows(count: number): void {
+    this.#rows.push({ atMs: this.#now(), count });
+  }
+
+  /** Whether one more row may be parked; counts it if so. */
+  mayPark(): boolean {
+    if (this.#isOpen) return false;
+    const since = this.#now() - WINDOW_MS;
+    this.#refusedAtMs = this.#refusedAtMs.filter((atMs) => atMs > since);
+    this.#rows = this.#rows.filter(({ atMs }) => atMs > since);
+    const rows = this.#rows.reduce((sum, { count }) => sum + count, 0);
+    const limit = Math.max(this.#parkLimit, REFUSED_SHARE * Math.min(rows, COUNTED_ROWS));
+    this.#isOpen = this.#refusedAtMs.length >= limit;
+    if (!this.#isOpen) this.#refusedAtMs.push(this.#now());
+    return !this.#isOpen;
+  }
+
+  /** A row that was refused before has been written: the fault is gone. */
+  close(): void {
+    this.#isOpen = false;
+    this.#refusedAtMs = [];
+  }
+}

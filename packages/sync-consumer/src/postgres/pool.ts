@@ -1,0 +1,27 @@
+import pg from 'pg';
+
+export interface PoolOptions {
+  readonly databaseUrl: string;
+  /** Most connections. */
+  readonly maxConnections: number;
+  /** Longest wait for a connection, ms. */
+  readonly connectTimeoutMs: number;
+  /** Longest wait for a statement's answer, ms; then the connection is given up. */
+  readonly queryTimeoutMs: number;
+  /** Told of connections that fail while idle; the pool replaces them. */
+  readonly onError: (error: Error) => void;
+}
+
+/** A pool that sends no session settings, so PgBouncer's transaction mode works. */
+export function createPool(options: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.databaseUrl,
+    max: options.maxConnections,
+    connectionTimeoutMillis: options.connectTimeoutMs,
+    query_timeout: options.queryTimeoutMs,
+    keepAlive: true,
+    application_name: 'cauce-sync',
+  });
+  pool.on('error', options.onError);
+  return pool;
+}

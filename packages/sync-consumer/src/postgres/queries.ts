@@ -1,0 +1,174 @@
+import { PARTITION_HASH, PROTOCOL_VERSION, type SessionRef, type Version } from '@cauce/protocol';
+import type pg from 'pg';
+import { queries as sql } from '../generated/queries.ts';
+import { renderSql, type TableNames } from './identifiers.ts';
+
+/** A session as a row: `state` is JSON text, null for a tombstone. */
+export interface SessionRow {
+  readonly ref: SessionRef;
+  readonly state: string | null;
+  readonly version: Version;
+}
+
+export interface ConflictRow extends SessionRow {
+  readonly winningVersion: Version;
+}
+
+export type RowDifference = 'missing' | 'older_row' | 'newer_row' | 'other_state';
+
+export interface Layout {
+  readonly partitions: number;
+  readonly hash: string;
+  readonly protocol: number;
+}
+
+/** The statements with named arguments; what each promises stands in its header (`sql/queries`). */
+export interface Queries {
+  /** Writes what is newer than its row. Returns the rows that were written; the guard rejected the others. */
+  upsertSessions<Row extends SessionRow>(rows: readonly Row[]): Promise<Row[]>;
+  /** The rows there are, in no order. */
+  selectSessions(refs: readonly SessionRef[]): Promise<SessionRow[]>;
+  archiveConflicts(conflicts: readonly ConflictRow[]): Promise<void>;
+  /** Differences between what Redis holds and the rows; `position` counts from 0 in `sessions`. */
+  compareSessions(
+    sessions: readonly SessionRow[],
+  ): Promise<{ position: number; difference: RowDifference; storedVersion: Version | undefined }[]>;
+  /** The newest version of all, '0' for an empty table. Reads the whole table. */
+  maxVersion(): Promise<Version>;
+  /** Pins the layout on first contact; returns what is pinned. */
+  pinLayout(partitions: number): Promise<Layout>;
+  countBlocks(): Promise<number>;
+  purgeSessions(slice: {
+    firstBlock: number;
+    endBlock: number;
+    historyDays: number;
+    tombstoneHours: number;
+    isDryRun: boolean;
+  }): Promise<number>;
+  purgeConflicts(call: { historyDays: number; isDryRun: boolean }): Promise<number>;
+  /** Resolves when PostgreSQL answers. */
+  ping(): Promise<void>;
+}
+
+export interface QueriesOptions extends TableNames {
+  /** Longest wait for a row another transaction has locked, ms. */
+  readonly lockTimeoutMs: number;
+  /** Longest wait for a statement that reads or deletes much (max version, purge), ms. */
+  readonly longTimeoutMs: number;
+}
+
+/** Only unnamed statements and no session state, so PgBouncer's transaction mode works. */
+export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
+  const text = Object.fromEntries(
+    Object.entries(sql).map(([name, statement]) => [name, renderSql(statement, options)]),
+  ) as Record<keyof typeof sql, string>;
+
+  return {
+    async upsertSessions(rows) {
+      const byId = new Map(rows.map((row) => [idOf(row.ref.tenantId, row.ref.userId), row]));
+      const { rows: written } = await pool.query<{ tenant_id: string; user_id: string }>(
+        text.upsertSessions,
+        [
+          ...refColumns(rows.map(({ ref }) => ref)),
+          rows.map(({ state }) => state),
+          rows.map(({ version }) => version),
+          `${options.lockTimeoutMs}ms`,
+        ],
+      );
+      return written.flatMap(({ tenant_id, user_id }) => byId.get(idOf(tenant_id, user_id)) ?? []);
+    },
+
+    async selectSessions(refs) {
+      const { rows } = await pool.query<{
+        tenant_id: string;
+        user_id: string;
+        state: string | null;
+        version: string;
+      }>(text.selectSessions, refColumns(refs));
+      return rows.map(({ tenant_id, user_id, state, version }) => ({
+        ref: { tenantId: tenant_id, userId: user_id },
+        state,
+        version,
+      }));
+    },
+
+    async archiveConflicts(conflicts) {
+      await pool.query(text.archiveConflicts, [
+        ...refColumns(conflicts.map(({ ref }) => ref)),
+        conflicts.map(({ state }) => state),
+        conflicts.map(({ version }) => version),
+        conflicts.map(({ winningVersion }) => winningVersion),
+      ]);
+    },
+
+    async compareSessions(sessions) {
+      const { rows } = await pool.query<{
+        position: number;
+        stored_version: string | null;
+        difference: RowDifference;
+      }>(text.compareSessions, [
+        ...refColumns(sessions.map(({ ref }) => ref)),
+        sessions.map(({ state }) => state),
+        sessions.map(({ version }) => version),
+      ]);
+      return rows.map(({ position, stored_version, difference }) => ({
+        position,
+        difference,
+        storedVersion: stored_version ?? undefined,
+      }));
+    },
+
+    async maxVersion() {
+      const { rows } = await pool.query<{ version: string }>(patient(text.maxVersion, []));
+      return rows[0]?.version ?? '0';
+    },
+
+    async pinLayout(partitions) {
+      const values = [partitions, PARTITION_HASH, PROTOCOL_VERSION];
+      const pin = async (): Promise<Layout | undefined> =>
+        (await pool.query<Layout>(text.pinLayout, values)).rows[0];
+      // Nothing comes back when another process pinned it within the same moment: then it can be read.
+      return (
+        (await pin()) ?? (await pin()) ?? { partitions, hash: PARTITION_HASH, protocol: PROTOCOL_VERSION }
+      );
+    },
+
+    async countBlocks() {
+      const { rows } = await pool.query<{ blocks: string }>(text.countBlocks);
+      return Number(rows[0]?.blocks ?? 0);
+    },
+
+    purgeSessions: ({ firstBlock, endBlock, historyDays, tombstoneHours, isDryRun }) =>
+      countPurged(text.purgeSessions, [firstBlock, endBlock, historyDays, tombstoneHours, isDryRun]),
+
+    purgeConflicts: ({ historyDays, isDryRun }) => countPurged(text.purgeConflicts, [historyDays, isDryRun]),
+
+    async ping() {
+      await pool.query('SELECT 1');
+    },
+  };
+
+  // query_timeout can be given for one statement; the type declarations of pg know it only for the whole pool.
+  function patient(statement: string, values: unknown[]): pg.QueryConfig {
+    const config: pg.QueryConfig & { query_timeout: number } = {
+      text: statement,
+      values,
+      query_timeout: options.longTimeoutMs,
+    };
+    return config;
+  }
+
+  async function countPurged(statement: string, values: unknown[]): Promise<number> {
+    const { rows } = await pool.query<{ purged: number }>(patient(statement, values));
+    return rows[0]?.purged ?? 0;
+  }
+}
+
+function refColumns(refs: readonly SessionRef[]): [tenantIds: string[], userIds: string[]] {
+  return [refs.map(({ tenantId }) => tenantId), refs.map(({ userId }) => userId)];
+}
+
+// Ids hold no control character, so this pair of them is no other.
+function idOf(tenantId: string, userId: string): string {
+  return `${tenantId}\n${userId}`;
+}

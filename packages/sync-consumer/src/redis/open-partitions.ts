@@ -1,0 +1,81 @@
+import {
+  type Keyspace,
+  LayoutMismatchError,
+  PARTITION_HASH,
+  PROTOCOL_VERSION,
+  type Scripts,
+} from '@cauce/protocol';
+import type { PostgresGate } from '../postgres/gate.ts';
+import type { Layout, Queries } from '../postgres/queries.ts';
+
+export interface OpenDeps {
+  readonly keyspace: Keyspace;
+  readonly scripts: Pick<Scripts, 'openPartition'>;
+  readonly queries: Pick<Queries, 'pinLayout' | 'maxVersion'>;
+  readonly gate: PostgresGate;
+}
+
+export interface OpenedPartitions {
+  /** Partitions Redis knew nothing of: all on first contact, later a sign that Redis lost its data. */
+  readonly created: number;
+}
+
+/**
+ * Pins the layout in PostgreSQL on first contact and compares it ever after.
+ * @throws LayoutMismatchError, AbortError (it waits for PostgreSQL)
+ */
+export async function pinLayout(
+  { keyspace, queries, gate }: Pick<OpenDeps, 'keyspace' | 'queries' | 'gate'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const pinned = await gate.through(signal, () => queries.pinLayout(keyspace.partitions));
+  const ours = ourLayout(keyspace);
+  if (describeLayout(pinned) !== describeLayout(ours))
+    throw mismatch('PostgreSQL', describeLayout(pinned), ours);
+}
+
+/**
+ * Pins and compares the layout in Redis, creates the consumer groups, and gives partitions without a clock the
+ * newest version PostgreSQL has as their floor (P3). Safe to repeat at any time.
+ *
+ * @throws LayoutMismatchError, RedisError, AbortError (it waits for PostgreSQL when a clock is missing)
+ */
+export async function openPartitions(
+  { keyspace, scripts, queries, gate }: OpenDeps,
+  signal: AbortSignal,
+): Promise<OpenedPartitions> {
+  const opened = await open('0');
+  if (opened.some(({ hasClock }) => !hasClock)) {
+    await open(await gate.through(signal, () => queries.maxVersion()));
+  }
+  return { created: opened.filter(({ outcome }) => outcome === 'created').length };
+
+  function open(floor: string): Promise<{ outcome: 'opened' | 'created'; hasClock: boolean }[]> {
+    return Promise.all(
+      Array.from({ length: keyspace.partitions }, async (_, partition) => {
+        const reply = await scripts.openPartition(partition, { floor, createGroup: true });
+        if (reply.outcome === 'mismatch') throw mismatch('Redis', describeLayout(reply), ourLayout(keyspace));
+        return reply;
+      }),
+    );
+  }
+}
+
+function ourLayout({ partitions }: Keyspace): Layout {
+  return { partitions, hash: PARTITION_HASH, protocol: PROTOCOL_VERSION };
+}
+
+function describeLayout({
+  partitions,
+  hash,
+  protocol,
+}: { [Field in keyof Layout]: string | number }): string {
+  return `${partitions} partitions by ${hash}, protocol ${protocol}`;
+}
+
+function mismatch(store: string, found: string, ours: Layout): LayoutMismatchError {
+  return new LayoutMismatchError(
+    `The data in ${store} was written with ${found}; this process is set to ${describeLayout(ours)}. ` +
+      'Set SESSION_PARTITIONS (and SESSION_KEY_PREFIX) as they were, or use a release that speaks that protocol.',
+  );
+}

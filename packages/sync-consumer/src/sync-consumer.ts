@@ -1,0 +1,417 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  assessRedis,
+  createScripts,
+  isCauceError,
+  type Keyspace,
+  type OpenRedis,
+  RedisError,
+  RedisUnsafeError,
+  type Scripts,
+} from '@cauce/protocol';
+import { Cron } from 'croner';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { type ConsumerNotice, postNotice, removeNotice } from './consumer-board.ts';
+import { forgetConsumers } from './maintenance/forget-consumers.ts';
+import { purgeHistory } from './maintenance/purge-history.ts';
+import { repeat } from './maintenance/repeat.ts';
+import { sweepDirty } from './maintenance/sweep-dirty.ts';
+import type { SyncMetrics } from './metrics.ts';
+import { PostgresGate } from './postgres/gate.ts';
+import type { TableNames } from './postgres/identifiers.ts';
+import { ParkingBreaker } from './postgres/parking-breaker.ts';
+import { createQueries, type Queries } from './postgres/queries.ts';
+import { openPartitions, pinLayout } from './redis/open-partitions.ts';
+import { SyncPass, type SyncPhase } from './sync-pass.ts';
+import type { SyncReport } from './sync-report.ts';
+
+export interface SyncConsumerDeps {
+  /** Closed by whoever opened it, after `stop`. */
+  readonly redis: OpenRedis;
+  /** Ended by whoever made it, after `stop`. */
+  readonly pool: pg.Pool;
+  readonly keyspace: Keyspace;
+  readonly logger: Logger;
+  readonly metrics?: SyncMetrics | undefined;
+  /** Told at each boundary of a batch's life, and awaited: for tests that stop the world there. */
+  readonly onPhase?: ((phase: SyncPhase) => Promise<void>) | undefined;
+}
+
+export interface SyncConsumerOptions extends TableNames {
+  /** How often changed sessions are carried, ms. */
+  readonly syncIntervalMs: number;
+  /** With this many waiting, the interval is not waited for. */
+  readonly earlySessions: number;
+  /** Most sessions in one statement, 1 to 500. */
+  readonly batchRows: number;
+  readonly batchesInFlight: number;
+  /** How long a synced session stays in Redis, ms. */
+  readonly sessionTtlMs: number;
+  readonly claimIdleMs: number;
+  readonly sweepAfterMs: number;
+  readonly historyDays: number;
+  readonly parkLimit: number;
+  /** Longest wait for Redis' answer, ms. */
+  readonly redisTimeoutMs: number;
+  /** Longest wait for a locked row, ms. */
+  readonly lockTimeoutMs: number;
+  /** This process in the consumer group; a name of its own by default. */
+  readonly consumer?: string;
+}
+
+const REDIS_CHECK_MS = 30_000;
+const NOTICE_MS = 5000;
+const FORGET_CONSUMERS_MS = 600_000;
+const FORGET_AFTER_MS = 3_600_000;
+const LONG_STATEMENT_MS = 600_000;
+/** How soon the number of waiting sessions is looked at between two intervals. */
+const EARLY_CHECK_MS = 1000;
+/** Pause after Redis failed. */
+const REDIS_RETRY_MS = 500;
+/** At night in most places; another minute for each process, so that they do not purge together. */
+const PURGE_HOUR = 3;
+
+/**
+ * Carries sessions from Redis to PostgreSQL until it is stopped.
+ *
+ *   created ──start──► opening ──────────► running ──stop──► stopping ──► stopped
+ *                        │  ▲ retries       │
+ *                        └──┘               └─ RedisUnsafeError, LayoutMismatchError: `finished` rejects
+ *
+ * `opening` waits for both stores as long as it takes. `stopping` finishes the batches under way (those that
+ * wait for PostgreSQL are left pending) and deletes the consumer's name if nothing is pending for it.
+ * Only `start`, `stop` and the run itself change the state.
+ */
+export class SyncConsumer {
+  readonly consumer: string;
+  readonly gate: PostgresGate;
+  readonly pass: SyncPass;
+  readonly #deps: SyncConsumerDeps;
+  readonly #options: SyncConsumerOptions;
+  readonly #scripts: Scripts;
+  readonly #queries: Queries;
+  readonly #stopping = new AbortController();
+  #state: 'created' | 'opening' | 'running' | 'stopping' | 'stopped' = 'created';
+  #finished: Promise<void> = Promise.resolve();
+  #redisProblem: string | undefined;
+  #hasOpened = false;
+  #notice: Pick<
+    ConsumerNotice,
+    'lastSyncAtMs' | 'lastSyncDurationMs' | 'lastSync' | 'syncs' | 'failedSyncs'
+  > = {
+    lastSyncAtMs: undefined,
+    lastSyncDurationMs: undefined,
+    lastSync: undefined,
+    syncs: 0,
+    failedSyncs: 0,
+  };
+  readonly #startedAtMs = Date.now();
+
+  constructor(deps: SyncConsumerDeps, options: SyncConsumerOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    const { redis, keyspace, pool, logger, metrics } = deps;
+    this.consumer = options.consumer ?? `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
+    this.#scripts = createScripts({ redis: redis.redis, keyspace }, { timeoutMs: options.redisTimeoutMs });
+    this.#queries = createQueries(pool, { ...options, longTimeoutMs: LONG_STATEMENT_MS });
+    this.gate = new PostgresGate({ onChange: (state) => this.#logGate(state) });
+    this.pass = new SyncPass(
+      {
+        redis: redis.redis,
+        keyspace,
+        scripts: this.#scripts,
+        queries: this.#queries,
+        gate: this.gate,
+        breaker: new ParkingBreaker(options),
+        logger,
+        onMissingGroups: (partitions) => this.#restoreGroups(partitions),
+        onFailure: (failure) => {
+          this.#notice = { ...this.#notice, failedSyncs: this.#notice.failedSyncs + 1 };
+          metrics?.failure(failure);
+        },
+        onStatement: (rows, durationMs) => metrics?.statement(rows, durationMs),
+        onPhase: deps.onPhase,
+      },
+      { ...options, consumer: this.consumer, ttlMs: options.sessionTtlMs },
+    );
+  }
+
+  /** Resolves after `stop`; rejects when serving on would risk data: RedisUnsafeError, LayoutMismatchError. */
+  get finished(): Promise<void> {
+    return this.#finished;
+  }
+
+  /** Whether sessions are being carried, or why not. */
+  get readiness(): { isReady: boolean; reason?: string } {
+    if (this.#state !== 'running') return { isReady: false, reason: this.#redisProblem ?? this.#state };
+    if (this.#redisProblem !== undefined) return { isReady: false, reason: this.#redisProblem };
+    const gate = this.gate.state;
+    return gate.kind === 'up'
+      ? { isReady: true }
+      : { isReady: false, reason: `PostgreSQL: ${gate.failure.summary}` };
+  }
+
+  /** Starts carrying; returns at once. Observe `finished`. */
+  start(): void {
+    if (this.#state !== 'created') return;
+    this.#state = 'opening';
+    this.#finished = this.#run();
+    // Whoever asks for `finished` gets the error; without anybody it must not end the process by itself.
+    this.#finished.catch(() => {});
+  }
+
+  /** Opens both stores if need be, takes over what is stale and carries what waits, once. @throws CauceError */
+  async syncOnce(signal: AbortSignal = this.#stopping.signal): Promise<SyncReport> {
+    if (!this.#hasOpened) await this.#open(signal);
+    const stale = await this.pass.carryStale(signal);
+    const report = await this.pass.carryNew(signal);
+    for (const name of Object.keys(stale) as (keyof SyncReport)[]) report[name] += stale[name];
+    return report;
+  }
+
+  /** Announces dirty sessions whose event was lost. @throws RedisError */
+  sweep(sweepAfterMs: number = this.#options.sweepAfterMs): Promise<number> {
+    const { redis, keyspace } = this.#deps;
+    return sweepDirty({ redis: redis.redis, keyspace, scripts: this.#scripts }, { sweepAfterMs });
+  }
+
+  /**
+   * Stops reading and finishes the batches under way. Safe to call again; resolves when stopped, or after
+   * `deadlineMs` with whatever was not finished left pending.
+   */
+  async stop({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}): Promise<void> {
+    if (this.#state === 'stopped') return;
+    this.#state = 'stopping';
+    this.#stopping.abort();
+    const timer = new AbortController();
+    await Promise.race([
+      this.#finished.catch(() => {}),
+      delay(deadlineMs, undefined, { signal: timer.signal }).catch(() => {}),
+    ]);
+    timer.abort();
+    await this.#leaveGroup();
+    this.#state = 'stopped';
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { claimIdleMs, sweepAfterMs } = this.#options;
+    const failed = new AbortController();
+    const either = AbortSignal.any([signal, failed.signal]);
+    let fatal: unknown;
+    const onError = (error: unknown): void => {
+      if (error instanceof RedisUnsafeError || (isCauceError(error) && error.code === 'LAYOUT_MISMATCH')) {
+        fatal = error;
+        failed.abort();
+      } else this.#redisFailed(error);
+    };
+    const every = (everyMs: number, task: (signal: AbortSignal) => Promise<void>): Promise<void> =>
+      repeat(task, { everyMs, signal: either, onError });
+
+    while (!either.aborted && !this.#hasOpened) {
+      await this.#open(either).catch(onError);
+      if (!this.#hasOpened) await delay(REDIS_RETRY_MS, undefined, { signal: either }).catch(() => {});
+    }
+    if (!either.aborted) {
+      this.#state = 'running';
+      this.#deps.logger.info({ consumer: this.consumer }, 'carrying sessions');
+      const purge = this.#schedulePurge(either);
+      await Promise.all([
+        this.#syncLoop(either, onError),
+        every(claimIdleMs / 3, (until) => this.#counted(() => this.pass.carryStale(until))),
+        every(sweepAfterMs / 3, () => this.#sweepAndCount()),
+        every(REDIS_CHECK_MS, (until) => this.#open(until)),
+        every(NOTICE_MS, () => this.#postNotice()),
+        every(FORGET_CONSUMERS_MS, () => this.#forgetConsumers()),
+      ]);
+      purge.stop();
+    }
+    if (fatal !== undefined) throw fatal;
+  }
+
+  /** Carries at each interval, and before it when many sessions wait. */
+  async #syncLoop(signal: AbortSignal, onError: (error: unknown) => void): Promise<void> {
+    const { syncIntervalMs, earlySessions } = this.#options;
+    let nextSyncAtMs = Date.now();
+    while (!signal.aborted) {
+      let pauseMs = Math.min(syncIntervalMs, EARLY_CHECK_MS);
+      try {
+        const isDue = Date.now() >= nextSyncAtMs;
+        if (isDue || (await this.#countWaiting()) >= earlySessions) {
+          nextSyncAtMs = Date.now() + syncIntervalMs;
+          await this.#counted(() => this.pass.carryNew(signal));
+          await this.#postNotice();
+        }
+        pauseMs = Math.max(1, Math.min(pauseMs, nextSyncAtMs - Date.now()));
+      } catch (error) {
+        if (!signal.aborted) onError(error);
+        pauseMs = Math.max(pauseMs, REDIS_RETRY_MS);
+      }
+      await delay(pauseMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** Checks Redis, pins the layout, creates groups, seeds clocks. Also the periodic check. */
+  async #open(signal: AbortSignal): Promise<void> {
+    const { redis, keyspace, logger, metrics } = this.#deps;
+    await redis.ready(5000);
+    const health = assessRedis(await redis.redis.info());
+    metrics?.memory(health.usedMemoryBytes, health.maxMemoryBytes);
+    if (health.faults.length > 0) throw new RedisUnsafeError(health.faults.join(' '));
+    for (const warning of health.warnings) logger.warn(warning);
+    if (!this.#hasOpened) await pinLayout({ keyspace, queries: this.#queries, gate: this.gate }, signal);
+    await this.#openPartitions(signal);
+    this.#hasOpened = true;
+    this.#redisProblem = undefined;
+  }
+
+  async #openPartitions(signal: AbortSignal): Promise<void> {
+    const { keyspace, logger } = this.#deps;
+    const deps = { keyspace, scripts: this.#scripts, queries: this.#queries, gate: this.gate };
+    const { created } = await openPartitions(deps, signal);
+    if (created > 0 && this.#hasOpened) {
+      logger.error(
+        { partitions: created },
+        'Redis lost data: partitions it knew are gone; they were opened anew',
+      );
+    }
+  }
+
+  async #restoreGroups(partitions: readonly number[]): Promise<void> {
+    this.#deps.logger.error(
+      { partitions },
+      'The consumer group is missing: somebody deleted the stream or the group, or Redis lost its data',
+    );
+    await this.#openPartitions(this.#stopping.signal);
+    // Their events may be gone with the stream; nothing is young enough to be left alone.
+    await this.#sweepAndCount(0);
+  }
+
+  async #counted(carry: () => Promise<SyncReport>): Promise<void> {
+    const report = await carry();
+    this.#redisProblem = undefined;
+    this.#deps.metrics?.synced(report);
+    const sessions =
+      report.written + report.duplicates + report.superseded + report.conflicts + report.parked;
+    this.#notice = {
+      ...this.#notice,
+      lastSyncAtMs: Date.now(),
+      ...(sessions > 0
+        ? {
+            lastSyncDurationMs: Math.round(report.durationMs),
+            lastSync: report,
+            syncs: this.#notice.syncs + 1,
+          }
+        : {}),
+    };
+    if (sessions > 0) this.#deps.logger.debug(report, 'carried');
+    if (report.parked > 0) {
+      this.#deps.logger.warn(
+        { parked: report.parked },
+        'PostgreSQL refuses sessions; see `cauce parked list`',
+      );
+    }
+    if (report.malformed > 0) {
+      this.#deps.logger.warn({ malformed: report.malformed }, 'removed entries that Cauce did not write');
+    }
+  }
+
+  async #sweepAndCount(sweepAfterMs?: number): Promise<void> {
+    const announced = await this.sweep(sweepAfterMs);
+    this.#deps.metrics?.announcedAgain(announced);
+    if (announced > 0)
+      this.#deps.logger.warn({ sessions: announced }, 'announced sessions whose event was lost');
+  }
+
+  async #forgetConsumers(): Promise<void> {
+    const { redis, keyspace } = this.#deps;
+    await forgetConsumers(
+      { redis: redis.redis, keyspace, scripts: this.#scripts },
+      { idleMs: FORGET_AFTER_MS },
+    );
+  }
+
+  #schedulePurge(signal: AbortSignal): Cron {
+    const { logger } = this.#deps;
+    const minute = Math.floor(Math.random() * 60);
+    return new Cron(`${minute} ${PURGE_HOUR} * * *`, { protect: true, unref: true }, async () => {
+      try {
+        const report = await purgeHistory(this.#queries, { historyDays: this.#options.historyDays, signal });
+        logger.info(report, 'purged old rows');
+      } catch (err) {
+        if (!signal.aborted) logger.error({ err }, 'the purge failed; the next one is tomorrow');
+      }
+    });
+  }
+
+  async #countWaiting(): Promise<number> {
+    return (await this.pass.countWaiting()).reduce((sum, length) => sum + length, 0);
+  }
+
+  async #postNotice(): Promise<void> {
+    const { redis, keyspace } = this.#deps;
+    const gate = this.gate.state;
+    const failure = gate.kind === 'up' ? undefined : gate.failure;
+    await postNotice(redis.redis, keyspace, {
+      ...this.#notice,
+      consumer: this.consumer,
+      startedAtMs: this.#startedAtMs,
+      seenAtMs: Date.now(),
+      state:
+        this.#state !== 'running'
+          ? 'stopping'
+          : !failure
+            ? 'running'
+            : failure.class === 'transient'
+              ? 'away'
+              : 'misconfigured',
+      problem: failure?.summary,
+    }).catch((error: unknown) => {
+      // Out of memory refuses this write and nothing else here: no reason to stop carrying.
+      this.#deps.logger.debug({ err: error }, 'the notice for `cauce status` was not written');
+    });
+  }
+
+  async #leaveGroup(): Promise<void> {
+    const { redis, keyspace, logger } = this.#deps;
+    try {
+      await Promise.all(
+        Array.from({ length: keyspace.partitions }, (_, partition) =>
+          this.#scripts.forgetConsumer(partition, { consumer: this.consumer }),
+        ),
+      );
+      await removeNotice(redis.redis, keyspace, this.consumer);
+    } catch (err) {
+      logger.debug({ err }, "the consumer's name stays in the group; another consumer removes it later");
+    }
+  }
+
+  #redisFailed(error: unknown): void {
+    const problem = error instanceof Error ? error.message : String(error);
+    const isNews = this.#redisProblem === undefined;
+    this.#redisProblem = problem;
+    this.#notice = { ...this.#notice, failedSyncs: this.#notice.failedSyncs + 1 };
+    if (!isNews) return;
+    const level = error instanceof RedisError && error.retryable ? 'warn' : 'error';
+    this.#deps.logger[level]({ err: error }, 'a pass ended early; what it did not finish is tried again');
+  }
+
+  #logGate(state: PostgresGate['state']): void {
+    const { logger } = this.#deps;
+    if (state.kind === 'up') logger.info('PostgreSQL is back');
+    else if (state.failure.class === 'transient') {
+      logger.warn(
+        { code: state.failure.code, reason: state.failure.summary },
+        'PostgreSQL is away; sessions wait in Redis',
+      );
+    } else {
+      logger.error(
+        { code: state.failure.code, reason: state.failure.summary },
+        'PostgreSQL refuses the work; nothing is lost, sessions wait in Redis until this is fixed',
+      );
+    }
+  }
+}

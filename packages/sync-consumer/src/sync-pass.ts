@@ -1,0 +1,199 @@
+import type { Keyspace, RedisConnection, Scripts } from '@cauce/protocol';
+import type { Logger } from 'pino';
+import { type ClaimCursors, claimStale } from './pipeline/claim-stale.ts';
+import { decodeBatch } from './pipeline/decode-batch.ts';
+import { dedupeBySession } from './pipeline/dedupe-by-session.ts';
+import { inLanes } from './pipeline/in-lanes.ts';
+import { planReads } from './pipeline/plan-reads.ts';
+import { type PartitionEntries, type ReadBatch, readBatch } from './pipeline/read-batch.ts';
+import { resolveOutdated } from './pipeline/resolve-outdated.ts';
+import { dropMalformed, settleBatch } from './pipeline/settle-batch.ts';
+import { takeStates } from './pipeline/take-states.ts';
+import { upsertBatch } from './pipeline/upsert-batch.ts';
+import type { PostgresFailure } from './postgres/classify-failure.ts';
+import type { PostgresGate } from './postgres/gate.ts';
+import type { ParkingBreaker } from './postgres/parking-breaker.ts';
+import type { Queries } from './postgres/queries.ts';
+import { keepOwnership } from './redis/keep-ownership.ts';
+import { addToReport, emptyReport, type SyncReport } from './sync-report.ts';
+
+/** The boundaries of a batch's life; a test stops the world at one of them. */
+export type SyncPhase = 'read' | 'taken' | 'committed' | 'settled';
+
+export interface SyncPassDeps {
+  readonly redis: RedisConnection;
+  readonly keyspace: Keyspace;
+  readonly scripts: Scripts;
+  readonly queries: Queries;
+  readonly gate: PostgresGate;
+  readonly breaker: ParkingBreaker;
+  readonly logger: Logger;
+  /** Told of partitions whose consumer group is gone; opens them again. */
+  readonly onMissingGroups: (partitions: readonly number[]) => Promise<void>;
+  readonly onFailure: (failure: PostgresFailure) => void;
+  readonly onStatement: (rows: number, durationMs: number) => void;
+  readonly onPhase?: ((phase: SyncPhase) => Promise<void>) | undefined;
+}
+
+export interface SyncPassOptions {
+  /** This process in the consumer group. */
+  readonly consumer: string;
+  /** Most sessions in one statement. */
+  readonly batchRows: number;
+  readonly batchesInFlight: number;
+  /** How long a synced session stays in Redis, ms. */
+  readonly ttlMs: number;
+  readonly claimIdleMs: number;
+  /** Longest wait for Redis' answer, ms. */
+  readonly redisTimeoutMs: number;
+}
+
+/**
+ * Carries changed sessions from Redis to PostgreSQL:
+ *
+ *   claim stale or read new → decode → dedupe by session → take states → upsert → settle | park
+ *
+ * At least once, newest version only: an event is acknowledged after the commit, a batch that is carried twice
+ * changes nothing, and a session that was saved meanwhile stays dirty and is announced again (P3, P4). A session
+ * has at most one event in the stream, so it is in one batch at a time unless a batch was taken over.
+ */
+export class SyncPass {
+  readonly #deps: SyncPassDeps;
+  readonly #options: SyncPassOptions;
+  readonly #claimCursors: ClaimCursors = [];
+
+  constructor(deps: SyncPassDeps, options: SyncPassOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /**
+   * Carries what waits now. What is announced meanwhile waits for the next pass: that is where saves of one
+   * session coalesce. @throws AbortError, RedisError: the rest stays announced or pending
+   */
+  async carryNew(signal: AbortSignal): Promise<SyncReport> {
+    const report = emptyReport();
+    const startedAtMs = performance.now();
+    const plan = planReads(await this.countWaiting(), this.#options.batchRows);
+    await inLanes(this.#options.batchesInFlight, plan, async (reads) => {
+      // While PostgreSQL is away nothing more becomes pending here.
+      await this.#deps.gate.whenUp(signal);
+      const batch = await this.#opened(readBatch(this.#deps, reads, this.#readOptions));
+      await this.#carry(batch, report, signal);
+    });
+    report.durationMs = performance.now() - startedAtMs;
+    return report;
+  }
+
+  /** Takes over what other consumers left behind, and carries it. @throws AbortError, RedisError */
+  async carryStale(signal: AbortSignal): Promise<SyncReport> {
+    const report = emptyReport();
+    const startedAtMs = performance.now();
+    await this.#deps.gate.whenUp(signal);
+    const batch = await this.#opened(
+      claimStale(this.#deps, this.#claimCursors, {
+        ...this.#readOptions,
+        claimIdleMs: this.#options.claimIdleMs,
+      }),
+    );
+    await this.carry(batch, report, signal);
+    report.durationMs = performance.now() - startedAtMs;
+    return report;
+  }
+
+  /** Carries entries that are pending for this consumer. @throws AbortError, RedisError */
+  async carry(batch: readonly PartitionEntries[], report: SyncReport, signal: AbortSignal): Promise<void> {
+    const slices = sliceEntries(batch, this.#options.batchRows);
+    await inLanes(this.#options.batchesInFlight, slices, (slice) => this.#carry(slice, report, signal));
+  }
+
+  /** Events in the stream of each partition, those being worked on included. @throws RedisError */
+  async countWaiting(): Promise<number[]> {
+    const { redis, keyspace } = this.#deps;
+    return Promise.all(
+      Array.from({ length: keyspace.partitions }, (_, partition) => redis.xlen(keyspace.changes(partition))),
+    );
+  }
+
+  async #carry(batch: readonly PartitionEntries[], report: SyncReport, signal: AbortSignal): Promise<void> {
+    if (batch.length === 0) return;
+    const { scripts, keyspace, onPhase = async () => {} } = this.#deps;
+    const { ttlMs } = this.#options;
+    const release = keepOwnership(this.#deps, batch, this.#options);
+    try {
+      await onPhase('read');
+      const { events, malformed } = decodeBatch(keyspace, batch);
+      let sessions = dedupeBySession(events);
+      while (sessions.length > 0) {
+        const { rows, clean, deferred, takenAtUs } = await takeStates(scripts, sessions);
+        await onPhase('taken');
+        const held = rows.filter(({ parked }) => parked !== undefined && parked.retryAtMs > Date.now());
+        const due = rows.filter((row) => !held.includes(row));
+        const { written, outdated, refused } = await upsertBatch(this.#upsertDeps(report), due, signal);
+        const { duplicates, superseded, conflicts, unsettled } = await resolveOutdated(this.#deps, outdated, {
+          ttlMs,
+          signal,
+        });
+        await onPhase('committed');
+        await settleBatch(
+          { scripts, nowMs: Date.now },
+          {
+            committed: [...written, ...duplicates],
+            acknowledged: [...clean, ...[...superseded, ...conflicts].map(({ announced }) => announced)],
+            refused,
+            held,
+            takenAtUs,
+          },
+          { ttlMs },
+        );
+        await onPhase('settled');
+        addToReport(report, {
+          written: written.length,
+          duplicates: duplicates.length,
+          superseded: superseded.length,
+          conflicts: conflicts.length,
+          parked: refused.length,
+          held: held.length,
+          clean: clean.length,
+          unsettled: unsettled.length,
+        });
+        sessions = [...deferred];
+      }
+      await dropMalformed(this.#deps, malformed);
+      report.malformed += malformed.length;
+    } finally {
+      release();
+    }
+  }
+
+  async #opened(read: Promise<ReadBatch>): Promise<readonly PartitionEntries[]> {
+    const { batch, missingGroups } = await read;
+    if (missingGroups.length > 0) await this.#deps.onMissingGroups(missingGroups);
+    return batch;
+  }
+
+  get #readOptions(): { consumer: string; timeoutMs: number } {
+    return { consumer: this.#options.consumer, timeoutMs: this.#options.redisTimeoutMs };
+  }
+
+  #upsertDeps(report: SyncReport): Parameters<typeof upsertBatch>[0] {
+    return {
+      ...this.#deps,
+      onStatement: (rows, durationMs) => {
+        report.statements += 1;
+        this.#deps.onStatement(rows, durationMs);
+      },
+    };
+  }
+}
+
+function sliceEntries(batch: readonly PartitionEntries[], batchRows: number): PartitionEntries[][] {
+  const all = batch.flatMap(({ partition, entries }) => entries.map((entry) => ({ partition, entry })));
+  const slices: PartitionEntries[][] = [];
+  for (let start = 0; start < all.length; start += batchRows) {
+    slices.push(
+      all.slice(start, start + batchRows).map(({ partition, entry }) => ({ partition, entries: [entry] })),
+    );
+  }
+  return slices;
+}

@@ -1,0 +1,44 @@
+/** What became of the sessions that were carried. */
+export interface SyncReport {
+  /** Newest version written to PostgreSQL. */
+  written: number;
+  /** PostgreSQL had this very version already. */
+  duplicates: number;
+  /** PostgreSQL and Redis had a newer one. */
+  superseded: number;
+  /** PostgreSQL had a newer one than Redis: archived, and Redis took the row over. */
+  conflicts: number;
+  /** PostgreSQL refused it. */
+  parked: number;
+  /** Parked before, next attempt not due. */
+  held: number;
+  /** Announced, but synced or gone already. */
+  clean: number;
+  /** Left pending: its row vanished while it was compared. */
+  unsettled: number;
+  /** Entries in a changes stream that Cauce did not write; removed. */
+  malformed: number;
+  statements: number;
+  durationMs: number;
+}
+
+export function emptyReport(): SyncReport {
+  return {
+    written: 0,
+    duplicates: 0,
+    superseded: 0,
+    conflicts: 0,
+    parked: 0,
+    held: 0,
+    clean: 0,
+    unsettled: 0,
+    malformed: 0,
+    statements: 0,
+    durationMs: 0,
+  };
+}
+
+/** Adds `more` to `total`. */
+export function addToReport(total: SyncReport, more: Partial<SyncReport>): void {
+  for (const [name, count] of Object.entries(more)) total[name as keyof SyncReport] += count;
+}

@@ -1,0 +1,109 @@
+import { expect, it } from 'vitest';
+import { snapshot } from './snapshot.ts';
+import { cleanSession, createWorld, PARTITION, TTL_MS, versionInOneHour, type World } from './world.ts';
+
+const row = { state: '{"from":"postgres"}', version: '1763830000123456', isTombstone: false, ttlMs: TTL_MS };
+
+async function missed(world: World, token = 'mine'): Promise<void> {
+  await world.scripts.lease(world.session(), { token, leaseTtlMs: TTL_MS });
+}
+
+it('P5 the holder of the lease puts the row in as a clean session with a TTL, and the lease is gone', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await missed(world);
+  expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('hydrated');
+  expect(await world.fields(session)).toEqual({ s: row.state, v: row.version, d: '0', q: '', o: '', t: '0' });
+  const ttl = await world.redis.pttl(session.key);
+  expect(ttl).toBeGreaterThan(TTL_MS - 5000);
+  expect(ttl).toBeLessThanOrEqual(TTL_MS);
+  expect(await world.redis.exists(world.keyspace.lease(session))).toBe(0);
+  expect(await world.announced()).toEqual([]);
+  expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(0);
+});
+
+it('P3 a tombstone is restored as a tombstone', async () => {
+  const world = createWorld();
+  await missed(world);
+  await world.scripts.hydrate(world.session(), { token: 'mine', ...row, state: '', isTombstone: true });
+  expect(await world.fields(world.session())).toMatchObject({ s: '', t: '1', d: '0' });
+});
+
+it('P5 a row read before a save is not put in over it', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await missed(world);
+  await world.save(session);
+  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+  expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('present');
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+});
+
+it('P5 a row read before a delete does not bring the session back, even when its tombstone was settled and left', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  await missed(world);
+  await world.trySave(session, { state: '', isTombstone: true });
+  const { v } = await world.fields(session);
+  await world.settleOne(session, v);
+  await world.redis.del(session.key);
+  expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('refused');
+  expect(await world.redis.exists(session.key)).toBe(0);
+});
+
+it('P5 an older miss cannot use the lease of a newer one', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  await missed(world, 'older');
+  await cleanSession(world, session);
+  await world.redis.del(session.key);
+  await missed(world, 'newer');
+  expect(await world.scripts.hydrate(session, { token: 'older', ...row })).toBe('refused');
+  expect(await world.scripts.hydrate(session, { token: 'newer', ...row })).toBe('hydrated');
+});
+
+it('P5 an expired lease is refused and nothing is left behind', async () => {
+  const world = createWorld();
+  expect(await world.scripts.hydrate(world.session(), { token: 'mine', ...row })).toBe('refused');
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual({});
+});
+
+it('of two loads that share a token the second finds the session present', async () => {
+  const world = createWorld();
+  await missed(world);
+  await world.scripts.hydrate(world.session(), { token: 'mine', ...row });
+  expect(await world.scripts.hydrate(world.session(), { token: 'mine', ...row })).toBe('present');
+});
+
+it('P3 the version floor is raised by a newer row and never lowered by an older one', async () => {
+  const world = createWorld();
+  const hlc = world.keyspace.hlc(PARTITION);
+  const future = versionInOneHour();
+  await missed(world);
+  await world.scripts.hydrate(world.session(), { token: 'mine', ...row, version: future });
+  expect(await world.redis.get(hlc)).toBe(future);
+  await world.redis.del(world.session().key);
+  await missed(world);
+  await world.scripts.hydrate(world.session(), { token: 'mine', ...row });
+  expect(await world.redis.get(hlc)).toBe(future);
+});
+
+it('a jittered TTL with a fraction still gives the session a TTL', async () => {
+  const world = createWorld();
+  await missed(world);
+  expect(await world.scripts.hydrate(world.session(), { token: 'mine', ...row, ttlMs: 59_999.75 })).toBe(
+    'hydrated',
+  );
+  expect(await world.redis.pttl(world.session().key)).toBeGreaterThan(0);
+});
+
+it('a hash without a version is a miss for lease and is replaced by hydrate', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.redis.hset(session.key, 'd', '0');
+  await missed(world);
+  expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('hydrated');
+  expect(await world.fields(session)).toEqual({ s: row.state, v: row.version, d: '0', q: '', o: '', t: '0' });
+});

@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest';
+import { createWorld, TTL_MS } from './world.ts';
+
+it('P5 a load that misses gets its token, which lives as long as the restore may take', async () => {
+  const { redis, scripts, session, keyspace } = createWorld();
+  expect(await scripts.lease(session(), { token: 'mine', leaseTtlMs: 5000 })).toEqual({
+    outcome: 'miss',
+    token: 'mine',
+  });
+  const ttl = await redis.pttl(keyspace.lease(session()));
+  expect(ttl).toBeGreaterThan(4000);
+  expect(ttl).toBeLessThanOrEqual(5000);
+});
+
+it('P5 loads that miss together share the first token and do not lengthen its life', async () => {
+  const { redis, scripts, session, keyspace } = createWorld();
+  await scripts.lease(session(), { token: 'first', leaseTtlMs: 2000 });
+  expect(await scripts.lease(session(), { token: 'second', leaseTtlMs: TTL_MS })).toEqual({
+    outcome: 'miss',
+    token: 'first',
+  });
+  expect(await redis.pttl(keyspace.lease(session()))).toBeLessThanOrEqual(2000);
+});
+
+it('leases of two sessions are independent', async () => {
+  const { scripts, session } = createWorld();
+  await scripts.lease(session('ana'), { token: 'a', leaseTtlMs: TTL_MS });
+  expect(await scripts.lease(session('bo'), { token: 'b', leaseTtlMs: TTL_MS })).toMatchObject({ token: 'b' });
+});
+
+it('a session that is here after all is handed over without a lease', async () => {
+  const { redis, scripts, session, save, keyspace } = createWorld();
+  const version = await save(session(), '{"n":1}');
+  expect(await scripts.lease(session(), { token: 't', leaseTtlMs: TTL_MS })).toEqual({
+    outcome: 'hit',
+    state: '{"n":1}',
+    version,
+    isTombstone: false,
+  });
+  expect(await redis.exists(keyspace.lease(session()))).toBe(0);
+});
+
+it('P3 a deleted session is a hit that says so, so nobody restores it', async () => {
+  const { scripts, session, trySave } = createWorld();
+  await trySave(session(), { state: '', isTombstone: true });
+  expect(await scripts.lease(session(), { token: 't', leaseTtlMs: TTL_MS })).toMatchObject({
+    outcome: 'hit',
+    state: '',
+    isTombstone: true,
+  });
+});

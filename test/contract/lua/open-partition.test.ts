@@ -1,0 +1,97 @@
+import { createKeyspace, createScripts, PARTITION_HASH, PROTOCOL_VERSION, SYNC_GROUP } from '@cauce/protocol';
+import { expect, it } from 'vitest';
+import { snapshot } from './snapshot.ts';
+import { createWorld, PARTITION } from './world.ts';
+
+const bot = { floor: '0', createGroup: false };
+const consumer = { floor: '0', createGroup: true };
+
+it('the first contact pins the layout, later ones find it', async () => {
+  const { redis, scripts, keyspace } = createWorld();
+  expect(await scripts.openPartition(PARTITION, bot)).toEqual({ outcome: 'created', hasClock: false });
+  expect(await redis.hgetall(keyspace.meta(PARTITION))).toEqual({
+    partitions: '1',
+    hash: PARTITION_HASH,
+    protocol: String(PROTOCOL_VERSION),
+  });
+  expect(await scripts.openPartition(PARTITION, bot)).toEqual({ outcome: 'opened', hasClock: false });
+});
+
+it('F10 another partition count is refused with what the data was written with, and nothing is changed', async () => {
+  const { redis, scripts, keyspace } = createWorld();
+  await scripts.openPartition(PARTITION, bot);
+  const other = createKeyspace({ keyPrefix: keyspace.keyPrefix, partitions: 8 });
+  const before = await snapshot(redis, keyspace.keyPrefix);
+  expect(
+    await createScripts({ redis, keyspace: other }, { timeoutMs: 5000 }).openPartition(PARTITION, {
+      floor: '1763830000123000',
+      createGroup: true,
+    }),
+  ).toEqual({ outcome: 'mismatch', partitions: '1', hash: PARTITION_HASH, protocol: String(PROTOCOL_VERSION) });
+  expect(await snapshot(redis, keyspace.keyPrefix)).toEqual(before);
+});
+
+it.each(['hash', 'protocol'])('F10 another %s is refused', async (field) => {
+  const { redis, scripts, keyspace } = createWorld();
+  await scripts.openPartition(PARTITION, bot);
+  await redis.hset(keyspace.meta(PARTITION), field, 'of another release');
+  expect(await scripts.openPartition(PARTITION, bot)).toMatchObject({
+    outcome: 'mismatch',
+    [field]: 'of another release',
+  });
+  await redis.hdel(keyspace.meta(PARTITION), field);
+  expect(await scripts.openPartition(PARTITION, bot)).toMatchObject({ outcome: 'mismatch', [field]: '' });
+});
+
+it('P4 the group starts at 0: what was announced before it existed is read', async () => {
+  const world = createWorld();
+  await world.save(world.session());
+  await world.scripts.openPartition(PARTITION, consumer);
+  expect((await world.read()).map(({ key }) => key)).toEqual([world.session().key]);
+});
+
+it('P4 opening again leaves the group and what is pending in it alone', async () => {
+  const world = createWorld();
+  await world.open();
+  await world.save(world.session());
+  await world.read();
+  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+  await world.open();
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+});
+
+it('P4 a destroyed group is created again and delivers what still waits', async () => {
+  const world = createWorld();
+  await world.open();
+  await world.save(world.session());
+  await world.read();
+  await world.redis.xgroup('DESTROY', world.keyspace.changes(PARTITION), SYNC_GROUP);
+  await world.open();
+  expect(await world.read()).toHaveLength(1);
+});
+
+it('a bot creates neither stream nor group', async () => {
+  const { redis, scripts, keyspace } = createWorld();
+  await scripts.openPartition(PARTITION, bot);
+  expect(await redis.exists(keyspace.changes(PARTITION))).toBe(0);
+});
+
+it('P3 the floor is raised, never lowered, and 0 leaves the clock alone', async () => {
+  const { redis, scripts, keyspace } = createWorld();
+  const open = (floor: string) => scripts.openPartition(PARTITION, { floor, createGroup: false });
+  await open('0');
+  expect(await redis.exists(keyspace.hlc(PARTITION))).toBe(0);
+  expect(await open('1763830000123000')).toMatchObject({ hasClock: true });
+  for (const floor of ['0', '1763830000122999', '1763830000123000', '999']) {
+    expect(await open(floor)).toMatchObject({ hasClock: true });
+    expect(await redis.get(keyspace.hlc(PARTITION))).toBe('1763830000123000');
+  }
+  await open('1763830000123001');
+  expect(await redis.get(keyspace.hlc(PARTITION))).toBe('1763830000123001');
+});
+
+it('says that the partition has a clock once a version was issued', async () => {
+  const world = createWorld();
+  await world.save(world.session());
+  expect(await world.scripts.openPartition(PARTITION, bot)).toEqual({ outcome: 'created', hasClock: true });
+});

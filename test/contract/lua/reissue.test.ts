@@ -1,0 +1,55 @@
+import { compareVersions } from '@cauce/protocol';
+import { expect, it } from 'vitest';
+import { snapshot } from './snapshot.ts';
+import { cleanSession, createWorld, PARTITION, versionInOneHour } from './world.ts';
+
+it('P2 a clean session gets a new version, is announced, and is pinned until PostgreSQL has it', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  const expectedVersion = await cleanSession(world, session);
+  expect(await world.scripts.reissue(session, { expectedVersion })).toBe('reissued');
+  const [event] = await world.read();
+  const fields = await world.fields(session);
+  expect(fields).toMatchObject({ s: '{"step":1}', d: '1', q: event?.id, t: '0' });
+  expect(compareVersions(fields.v ?? '', expectedVersion)).toBeGreaterThan(0);
+  expect(await world.redis.get(world.keyspace.hlc(PARTITION))).toBe(fields.v);
+  expect(await world.redis.pttl(session.key)).toBe(-1);
+  expect(await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key)).not.toBeNull();
+  expect(await world.announced()).toEqual([session.key]);
+});
+
+it('P3 the new version passes the floor when the clock stepped back', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  const expectedVersion = await cleanSession(world, session);
+  const future = versionInOneHour();
+  await world.redis.set(world.keyspace.hlc(PARTITION), future);
+  await world.scripts.reissue(session, { expectedVersion });
+  expect((await world.fields(session)).v).toBe(String(BigInt(future) + 1n));
+});
+
+it.each(['dirty', 'of another version', 'gone'])('a session that is %s needs no repair', async (how) => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  let expectedVersion = await cleanSession(world, session);
+  if (how === 'dirty') expectedVersion = await world.save(session);
+  if (how === 'of another version') expectedVersion = '1763830000123000';
+  if (how === 'gone') await world.redis.del(session.key);
+  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+  expect(await world.scripts.reissue(session, { expectedVersion })).toBe('superseded');
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+});
+
+it('a repair does not forget which operations were applied', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  const reply = await world.trySave(session, { opId: 'op' });
+  if (reply.outcome !== 'saved') expect.fail(reply.outcome);
+  await world.settleOne(session, reply.version);
+  await world.scripts.reissue(session, { expectedVersion: reply.version });
+  expect(await world.trySave(session, { opId: 'op' })).toEqual({ ...reply, outcome: 'replayed' });
+});

@@ -1,0 +1,199 @@
+import { expect, it } from 'vitest';
+import { snapshot } from './snapshot.ts';
+import { cleanSession, createWorld, PARTITION, TTL_MS } from './world.ts';
+
+it('P1 a save stores the session, announces it and lists it as dirty', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const version = await world.save(session, '{"step":"pay"}');
+  const [[event] = ['']] = await world.redis.xrange(world.keyspace.changes(PARTITION), '-', '+');
+  expect(await world.fields(session)).toMatchObject({
+    s: '{"step":"pay"}',
+    v: version,
+    d: '1',
+    q: event,
+    t: '0',
+  });
+  expect(await world.announced()).toEqual([session.key]);
+  expect(await world.redis.zrange(world.keyspace.dirty(PARTITION), '0', '-1')).toEqual([session.key]);
+});
+
+it('P2 a saved session has no TTL, also when it was clean and about to expire', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  await cleanSession(world, session);
+  expect(await world.redis.pttl(session.key)).toBeGreaterThan(0);
+  await world.save(session);
+  expect(await world.redis.pttl(session.key)).toBe(-1);
+});
+
+it('P3 a delete is a save of a tombstone', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const first = await world.save(session);
+  const reply = await world.trySave(session, { state: '', isTombstone: true });
+  expect(reply.outcome).toBe('saved');
+  const fields = await world.fields(session);
+  expect(fields).toMatchObject({ s: '', t: '1', d: '1' });
+  expect(BigInt(fields.v ?? '0')).toBeGreaterThan(BigInt(first));
+});
+
+it('P1 a repeated op id is answered with its version and changes nothing', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const first = await world.trySave(session, { opId: 'op', state: '{"n":1}' });
+  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+  expect(await world.trySave(session, { opId: 'op', state: '{"n":2}' })).toEqual({
+    ...first,
+    outcome: 'replayed',
+  });
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+});
+
+it('P1 each of the last four op ids is answered with its own version, the fifth last is forgotten', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const versions = new Map<string, string>();
+  for (const opId of ['op1', 'op2', 'op3', 'op4', 'op5']) {
+    const reply = await world.trySave(session, { opId });
+    versions.set(opId, 'version' in reply ? reply.version : '');
+  }
+  for (const opId of ['op5', 'op2', 'op3', 'op4']) {
+    expect(await world.trySave(session, { opId })).toEqual({
+      outcome: 'replayed',
+      version: versions.get(opId),
+    });
+  }
+  expect(await world.trySave(session, { opId: 'op1' })).toMatchObject({ outcome: 'saved' });
+});
+
+it.each([
+  ['a', 'aa'],
+  ['aa', 'a'],
+  ['a.', 'ab'],
+  ['%d+', '1'],
+  ['1763830000123000', '17'],
+])('P1 op id %s is not mistaken for %s', async (one, other) => {
+  const world = createWorld();
+  const session = world.session();
+  const first = await world.trySave(session, { opId: one });
+  expect(await world.trySave(session, { opId: other })).toMatchObject({ outcome: 'saved' });
+  expect(await world.trySave(session, { opId: one })).toEqual({ ...first, outcome: 'replayed' });
+});
+
+it('P1 an op id stays answered after the session was carried and settled', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  const reply = await world.trySave(session, { opId: 'op' });
+  if (reply.outcome !== 'saved') expect.fail(reply.outcome);
+  expect(await world.settleOne(session, reply.version)).toBe('clean');
+  expect(await world.trySave(session, { opId: 'op' })).toEqual({ ...reply, outcome: 'replayed' });
+});
+
+it('P1 the same op id of another session is a save of its own', async () => {
+  const world = createWorld();
+  await world.trySave(world.session('ana'), { opId: 'op' });
+  expect(await world.trySave(world.session('bo'), { opId: 'op' })).toMatchObject({ outcome: 'saved' });
+});
+
+it('saves over the expected version only, and otherwise says the present one and changes nothing', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const first = await world.save(session);
+  const second = await world.trySave(session, { ifVersion: first });
+  if (second.outcome !== 'saved') expect.fail(second.outcome);
+  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+  expect(await world.trySave(session, { ifVersion: first })).toEqual({
+    outcome: 'conflict',
+    version: second.version,
+  });
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+});
+
+it('saves only an absent session with ifVersion 0', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const created = await world.trySave(session, { ifVersion: '0' });
+  expect(created.outcome).toBe('saved');
+  expect(await world.trySave(session, { ifVersion: '0' })).toEqual({ ...created, outcome: 'conflict' });
+});
+
+it('answers version 0 to a compare-and-set of an absent session and leaves nothing behind', async () => {
+  const world = createWorld();
+  expect(await world.trySave(world.session(), { ifVersion: '1763830000123000' })).toEqual({
+    outcome: 'conflict',
+    version: '0',
+  });
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual({});
+});
+
+it('answers a repeated compare-and-set as applied, not as a conflict with itself', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const first = await world.save(session);
+  const call = { opId: 'cas', ifVersion: first };
+  const second = await world.trySave(session, call);
+  expect(await world.trySave(session, call)).toEqual({ ...second, outcome: 'replayed' });
+});
+
+it('refuses a state above the limit, counted in bytes, and leaves nothing behind', async () => {
+  const world = createWorld();
+  const session = world.session();
+  expect(await world.trySave(session, { state: '"ñ"', maxBytes: 3 })).toEqual({
+    outcome: 'too_large',
+    bytes: 4,
+  });
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual({});
+  expect(await world.trySave(session, { state: '"ñ"', maxBytes: 4 })).toMatchObject({ outcome: 'saved' });
+});
+
+it('P5 a save takes the lease away, so that a row read before it never enters Redis after it', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const lease = await world.scripts.lease(session, { token: 'mine', leaseTtlMs: TTL_MS });
+  expect(lease).toEqual({ outcome: 'miss', token: 'mine' });
+  await world.save(session);
+  expect(await world.redis.exists(world.keyspace.lease(session))).toBe(0);
+});
+
+it('P8 a session saved a hundred times has one event', async () => {
+  const world = createWorld();
+  const session = world.session();
+  for (let i = 0; i < 100; i++) await world.save(session);
+  expect(await world.announced()).toEqual([session.key]);
+});
+
+it('P8 a session saved while its event is being carried keeps that event', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  await world.save(session);
+  const [event] = await world.read();
+  await world.save(session);
+  expect((await world.fields(session)).q).toBe(event?.id);
+  expect(await world.announced()).toHaveLength(1);
+});
+
+it.each(['XTRIM', 'DEL'])('P4 the next save announces again what %s of the stream lost', async (how) => {
+  const world = createWorld();
+  const session = world.session();
+  const changes = world.keyspace.changes(PARTITION);
+  await world.save(session);
+  await (how === 'DEL' ? world.redis.del(changes) : world.redis.xtrim(changes, 'MAXLEN', 0));
+  await world.save(session);
+  expect(await world.announced()).toEqual([session.key]);
+});
+
+it('the dirty index keeps the time of the first unsynced save', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const dirty = world.keyspace.dirty(PARTITION);
+  const startUs = Date.now() * 1000;
+  await world.save(session);
+  const since = await world.redis.zscore(dirty, session.key);
+  expect(Math.abs(Number(since) - startUs)).toBeLessThan(5_000_000);
+  await world.save(session);
+  expect(await world.redis.zscore(dirty, session.key)).toBe(since);
+});

@@ -1,0 +1,169 @@
+import { type Scripts, SYNC_GROUP } from '@cauce/protocol';
+import type { Redis } from 'ioredis';
+import { cleanSession, PARTITION, parkedRecord, parkedSession, TTL_MS, type World } from './world.ts';
+
+export type ScriptMethod = keyof Scripts;
+
+/** A call in which the script has something to write. */
+interface ScriptCase {
+  /** Makes the data the call works on. */
+  prepare(): Promise<void>;
+  run(): Promise<unknown>;
+}
+
+/** One call of every script; batch scripts get three sessions. The type makes it complete. */
+export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
+  const { redis, keyspace, scripts } = world;
+  const session = world.session('s1');
+  const others = [world.session('s2'), world.session('s3')];
+  const all = [session, ...others];
+  let version = '0';
+  const saved = async (): Promise<void> => {
+    await world.open();
+    for (const each of all) version = await world.save(each);
+    version = (await world.fields(session)).v ?? '';
+  };
+  const withEvents = (id: string) =>
+    all.map(({ key }) => ({ key, written: version, eventIds: key === session.key ? [id] : [] }));
+  let event = '0-1';
+  const readAfterSave = async (): Promise<void> => {
+    await saved();
+    event = (await world.read())[0]?.id ?? '';
+  };
+  return {
+    save: {
+      prepare: async () => {
+        await saved();
+        await redis.set(keyspace.lease(session), 'token', 'PX', TTL_MS);
+      },
+      run: () => world.trySave(session, { state: '{"step":2}' }),
+    },
+    lease: {
+      prepare: () => world.open(),
+      run: () => scripts.lease(session, { token: 't', leaseTtlMs: TTL_MS }),
+    },
+    hydrate: {
+      prepare: async () => {
+        await redis.set(keyspace.lease(session), 't', 'PX', TTL_MS);
+      },
+      run: () =>
+        scripts.hydrate(session, {
+          token: 't',
+          state: '{}',
+          version: '1763830000123000',
+          isTombstone: false,
+          ttlMs: TTL_MS,
+        }),
+    },
+    take: {
+      prepare: async () => {
+        await saved();
+        await parkedSession(world, session);
+      },
+      run: () =>
+        scripts.take(
+          PARTITION,
+          all.map(({ key }) => key),
+        ),
+    },
+    settle: {
+      prepare: readAfterSave,
+      run: () => scripts.settle(PARTITION, withEvents(event), { ttlMs: TTL_MS, takenAtUs: '1' }),
+    },
+    park: {
+      prepare: readAfterSave,
+      run: () =>
+        scripts.park(session, { version, record: parkedRecord(version, Date.now()), eventIds: [event] }),
+    },
+    sweep: {
+      prepare: async () => {
+        await saved();
+        await redis.xtrim(keyspace.changes(PARTITION), 'MAXLEN', 0);
+      },
+      run: () =>
+        scripts.sweep(
+          PARTITION,
+          all.map(({ key }) => key),
+        ),
+    },
+    adopt: {
+      prepare: readAfterSave,
+      run: () =>
+        scripts.adopt(session, {
+          losingVersion: version,
+          state: '{"from":"postgres"}',
+          version: `9${version.slice(1)}`,
+          isTombstone: false,
+          ttlMs: TTL_MS,
+        }),
+    },
+    reissue: {
+      prepare: async () => {
+        await world.open();
+        version = await cleanSession(world, session);
+        await world.save(world.session('s2'));
+      },
+      run: () => scripts.reissue(session, { expectedVersion: version }),
+    },
+    discard: {
+      prepare: async () => {
+        await world.open();
+        version = await parkedSession(world, session);
+      },
+      run: () => scripts.discard(session, { version }),
+    },
+    openPartition: {
+      prepare: async () => {
+        await redis.set(keyspace.hlc(PARTITION), '5');
+      },
+      run: () => scripts.openPartition(PARTITION, { floor: '7', createGroup: true }),
+    },
+    forgetConsumer: {
+      prepare: async () => {
+        await world.open();
+        await redis.xgroup('CREATECONSUMER', keyspace.changes(PARTITION), SYNC_GROUP, 'leaver');
+      },
+      run: () => scripts.forgetConsumer(PARTITION, { consumer: 'leaver' }),
+    },
+    cacheTenant: {
+      prepare: async () => {
+        await redis.set(keyspace.tenant('acme').lease, 't', 'PX', TTL_MS);
+      },
+      run: () => scripts.cacheTenant('acme', { token: 't', info: '{}', ttlMs: TTL_MS }),
+    },
+  };
+}
+
+export const scriptMethods = [
+  'save',
+  'lease',
+  'hydrate',
+  'take',
+  'settle',
+  'park',
+  'sweep',
+  'adopt',
+  'reissue',
+  'discard',
+  'openPartition',
+  'forgetConsumer',
+  'cacheTenant',
+] as const satisfies readonly ScriptMethod[];
+
+/** The KEYS a call would pass to its script, in order; nothing is sent. */
+export async function keysSentBy(redis: Redis, call: () => Promise<unknown>): Promise<string[]> {
+  const send = redis.sendCommand;
+  let keys: string[] = [];
+  redis.sendCommand = (command) => {
+    const [, count, ...rest] = command.args.map(String);
+    keys = rest.slice(0, Number(count));
+    command.reject(new Error('not sent'));
+    return command.promise;
+  };
+  try {
+    await call().catch(() => {});
+  } finally {
+    redis.sendCommand = send;
+  }
+  return keys;
+}
