@@ -14,7 +14,7 @@ export default defineConfig({
         ...sources,
         test: {
           name: 'services',
-          include: ['test/{dev-services,contract,integration,cli,package}/**/*.test.ts'],
+          include: ['test/{dev-services,contract,integration,fault,cli,package}/**/*.test.ts'],
           globalSetup: ['test/helpers/shared-servers.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

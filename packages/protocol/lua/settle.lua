@@ -43,6 +43,8 @@ for i, session in ipairs(sessions) do
     outcomes[i] = 'gone'
   elseif session.dirty ~= '1' then
     redis.call('ZREM', dirty, session.key)
+    -- Only where a script was refused half-way by the ACL is there none yet.
+    redis.call('PEXPIRE', session.key, ttlMs, 'NX')
     outcomes[i] = 'clean'
   elseif session.version == session.written then
     -- The newest version is in PostgreSQL, so an event that still waits has nothing left to announce.

@@ -144,5 +144,8 @@ function isReadOnly(error: unknown): boolean {
 }
 
 function isRow(row: StoredSession | undefined): boolean {
-  return row === undefined || (typeof row.state === 'string' && /^\d+$/.test(row.version));
+  // The loader may be somebody's own, and not typed.
+  if (row === undefined) return true;
+  const { state, version } = row as Partial<Record<keyof StoredSession, unknown>>;
+  return typeof state === 'string' && typeof version === 'string' && /^\d+$/.test(version);
 }

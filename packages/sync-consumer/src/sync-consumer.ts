@@ -201,7 +201,7 @@ export class SyncConsumer {
     const { claimIdleMs, sweepAfterMs } = this.#options;
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
-    let fatal: unknown;
+    let fatal: Error | undefined;
     const onError = (error: unknown): void => {
       if (error instanceof RedisUnsafeError || (isCauceError(error) && error.code === 'LAYOUT_MISMATCH')) {
         fatal = error;

@@ -1,69 +1,70 @@
-import { createKeyspace, createScripts } from '@cauce/protocol';
 import { startRedis } from '@cauce/dev-services';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { keysSentBy, scriptCases, scriptMethods } from './script-cases.ts';
-import { createWorld, type World } from './world.ts';
+import { createKeyspace } from '@cauce/protocol';
+import { beforeAll, expect, it } from 'vitest';
+import { eventually } from '../../helpers/eventually.ts';
+import { connectRedis } from '../../helpers/isolated.ts';
+import { scriptCases, scriptMethods } from './script-cases.ts';
+import { createWorld } from './world.ts';
 
-/** Ids that would break out of the hash tag or the key if they were not encoded. */
-const hostileIds = [
-  '{1}',
-  '}{',
-  '{}',
-  '}:x:{2}',
-  'a:b',
-  ':',
-  '{0}:changes',
-  '*?[a-z]',
-  'ñandú 🦤',
-  '%7B0%7D',
-  'x'.repeat(256),
-];
+/** Ids that would break out of the hash tag or of the key if they were not encoded. */
+const hostileIds = ['{1}', '}{', '{}', '}:x:{2}', 'a:b', ':', '{0}:changes', '*?[a-z]', 'ñandú 🦤', '%7B0%7D'];
 
-let clusterUrl = '';
-let stop = async (): Promise<void> => {};
+let url = '';
 
 beforeAll(async () => {
   const server = await startRedis({ appendOnly: false, extraArgs: ['--cluster-enabled', 'yes'] });
-  clusterUrl = server.url;
-  stop = () => server.stop();
+  url = server.url;
+  return () => server.stop();
 });
-afterAll(() => stop());
 
-async function withCluster<T>(act: (cluster: Redis) => Promise<T>): Promise<T> {
-  const cluster = new Redis(clusterUrl);
-  try {
-    return await act(cluster);
-  } finally {
-    cluster.disconnect();
+/** A cluster of one node that owns every slot: it refuses a script whose keys lie in two. */
+async function openCluster(): Promise<void> {
+  const cluster = connectRedis(url);
+  if ((await cluster.cluster('INFO')).includes('cluster_slots_assigned:0')) {
+    await cluster.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
   }
+  await eventually(async () => expect(await cluster.cluster('INFO')).toContain('cluster_state:ok'));
 }
 
-/** The same calls as `world`, for the session of a hostile tenant and user. */
-function withIds(world: World, tenantId: string, userId: string): World {
-  const keyspace = createKeyspace({ keyPrefix: world.keyspace.keyPrefix, partitions: 64 });
-  return {
-    ...world,
-    keyspace,
-    scripts: createScripts({ redis: world.redis, keyspace }, { timeoutMs: 1000 }),
-    session: () => keyspace.locate({ tenantId, userId }),
-  };
-}
+it.each(scriptMethods)('F16 %s runs in a cluster, whatever the ids', async (method) => {
+  await openCluster();
+  for (const [i, userId] of hostileIds.entries()) {
+    const world = createWorld({ url });
+    const tenantId = hostileIds[(i + 3) % hostileIds.length] ?? userId;
+    const session = (name = '') => world.keyspace.locate({ tenantId, userId: userId + name });
+    const { prepare, run } = scriptCases({ ...world, session })[method];
+    await prepare();
+    await run();
+  }
+});
 
-it.each(scriptMethods)('F16 all keys of %s lie in one slot of a cluster, whatever the ids', async (method) => {
-  const world = createWorld();
-  await withCluster(async (cluster) => {
-    for (const [i, id] of hostileIds.entries()) {
-      const other = hostileIds[(i * 7 + 3) % hostileIds.length] ?? id;
-      const hostile = withIds(world, id, other);
-      const { partition } = hostile.session();
-      const { run } = scriptCases(hostile)[method];
-      const keys = await keysSentBy(world.redis, run);
-      // Batch scripts are told a partition: PARTITION 0 in the cases, so only its fixed keys are compared.
-      const compared = keys.filter((key) => key.includes(`{${partition}}`) || key.includes('{tenant:'));
-      const slots = new Set<number>();
-      for (const key of compared) slots.add(Number(await cluster.cluster('KEYSLOT', key)));
-      expect(slots.size, compared.join(' ')).toBeLessThanOrEqual(1);
+it('F16 every key of a session and of its partition lies in one slot', async () => {
+  await openCluster();
+  const cluster = connectRedis(url);
+  const keyspace = createKeyspace({ keyPrefix: 'sess', partitions: 64 });
+  for (const tenantId of hostileIds) {
+    for (const userId of hostileIds) {
+      const session = keyspace.locate({ tenantId, userId });
+      const keys = [
+        session.key,
+        keyspace.lease(session),
+        ...(['changes', 'dirty', 'hlc', 'meta', 'parked'] as const).map((name) =>
+          keyspace[name](session.partition),
+        ),
+      ];
+      const slots = await Promise.all(keys.map((key) => cluster.cluster('KEYSLOT', key)));
+      expect(new Set(slots).size, keys.join(' ')).toBe(1);
     }
-  });
+    const tenant = keyspace.tenant(tenantId);
+    expect(await cluster.cluster('KEYSLOT', tenant.info)).toBe(await cluster.cluster('KEYSLOT', tenant.lease));
+  }
+});
+
+it('F16 64 partitions lie in 64 slots', async () => {
+  const cluster = connectRedis(url);
+  const keyspace = createKeyspace({ partitions: 64 });
+  const slots = await Promise.all(
+    Array.from({ length: 64 }, (_, partition) => cluster.cluster('KEYSLOT', keyspace.changes(partition))),
+  );
+  expect(new Set(slots).size).toBe(64);
 });

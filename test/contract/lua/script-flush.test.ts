@@ -7,7 +7,7 @@ it.each(scriptMethods)('P7 %s works when Redis forgot the script between two cal
   const { prepare, run } = scriptCases(flushed)[method];
   await prepare();
   // The connection has sent the script's text once, so the next call sends its hash alone.
-  await run().catch(() => {});
+  await run();
   const calm = createWorld();
   const same = scriptCases(calm)[method];
   await same.prepare();
@@ -16,7 +16,7 @@ it.each(scriptMethods)('P7 %s works when Redis forgot the script between two cal
   await flushed.redis.script('FLUSH', 'SYNC');
   const reply = await run();
   const outcomeOf = (value: unknown): string =>
-    JSON.stringify(value, (_, part) => (typeof part === 'string' && /^\d{16}$/.test(part) ? 'version' : part));
+    JSON.stringify(value).replace(/\d{13,16}/g, 'a time');
   expect(outcomeOf(reply)).toBe(outcomeOf(await same.run()));
 });
 

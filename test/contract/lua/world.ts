@@ -40,8 +40,9 @@ interface SaveOptions {
   readonly maxBytes: number;
 }
 
-export function createWorld(options: { url?: string } = {}): World {
-  const isolated = isolatedRedis({ ...options, partitions: 1 });
+/** In a keyspace of its own, on the shared Redis, on the one at `url`, or where it is told. */
+export function createWorld(where: { url?: string } | IsolatedRedis = {}): World {
+  const isolated = 'redis' in where ? where : isolatedRedis({ ...where, partitions: 1 });
   const { redis, keyspace, scripts } = isolated;
   const changes = keyspace.changes(PARTITION);
   const world: World = {
@@ -65,7 +66,7 @@ export function createWorld(options: { url?: string } = {}): World {
       }),
     async read(consumer = 'c1') {
       const reply = (await redis.xreadgroup(
-        ...(['GROUP', SYNC_GROUP, consumer, 'COUNT', 1000, 'STREAMS', changes, '>'] as const),
+        ...(['GROUP', SYNC_GROUP, consumer, 'COUNT', 500, 'STREAMS', changes, '>'] as const),
       )) as [string, [string, string[]][]][] | null;
       return (reply?.[0]?.[1] ?? []).map(([id, fields]) => ({ id, key: fields[1] ?? '' }));
     },

@@ -41,7 +41,9 @@ describe('options of the session client', () => {
 
   it('report all problems at once, before anything is opened', () => {
     const wrong = { redis: '', partitions: 3, commandTimeoutMs: 0 };
-    expect(() => createSessionClient(wrong)).toThrow(/partitions is 3.*commandTimeoutMs is 0.*redis is missing/);
+    expect(() => createSessionClient(wrong)).toThrow(
+      /partitions is 3.*commandTimeoutMs is 0.*redis is missing/,
+    );
   });
 
   it('refuse a URL of something else without showing its password', () => {

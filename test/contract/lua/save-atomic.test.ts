@@ -1,0 +1,134 @@
+import { startRedis } from '@cauce/dev-services';
+import { createScripts, type Scripts } from '@cauce/protocol';
+import { beforeAll, expect, it } from 'vitest';
+import { connectRedis, uniqueName } from '../../helpers/isolated.ts';
+import { scriptCases } from './script-cases.ts';
+import { snapshot } from './snapshot.ts';
+import { cleanSession, createWorld, PARTITION, TTL_MS, type World } from './world.ts';
+
+let url = '';
+
+beforeAll(async () => {
+  const server = await startRedis({ appendOnly: false });
+  url = server.url;
+  return () => server.stop();
+});
+
+/** What a call rejects with when Redis says that it did not apply it. */
+const refused = expect.objectContaining({ failure: expect.objectContaining({ effect: 'refused' }) });
+
+/** The scripts as a user who may do everything but one command. */
+async function withoutCommand(world: World, command: string): Promise<Scripts> {
+  const user = uniqueName();
+  await world.redis.call('ACL', 'SETUSER', user, 'on', 'nopass', '~*', '+@all', `-${command}`);
+  const redis = connectRedis(url.replace('redis://', `redis://${user}:any@`));
+  return createScripts({ redis, keyspace: world.keyspace }, { timeoutMs: 5000 });
+}
+
+const save = { state: '{"step":2}', isTombstone: false, maxBytes: 1000 };
+
+it.each(['save', 'reissue'] as const)('P1 %s on a stream that takes no more events leaves nothing behind', async (method) => {
+  const world = createWorld({ url });
+  const { prepare, run } = scriptCases(world)[method];
+  await prepare();
+  const changes = world.keyspace.changes(PARTITION);
+  await world.redis.del(changes);
+  await world.redis.xadd(changes, '18446744073709551615-18446744073709551615', 'k', 'last');
+  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+  await expect(run()).rejects.toEqual(refused);
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+});
+
+const savesCommands = ['hmget', 'get', 'zcard', 'xlen', 'time', 'xadd', 'set', 'zadd', 'del', 'persist', 'hset'];
+const firstWrite = savesCommands.indexOf('xadd');
+
+it.each(savesCommands)('P1 a save by a user who lacks %s is refused and the session is as it was', async (command) => {
+  const world = createWorld({ url });
+  const session = world.session();
+  await world.open();
+  const version = await cleanSession(world, session);
+  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+  const fields = await world.fields(session);
+
+  const poor = await withoutCommand(world, command);
+  await expect(poor.save(session, { ...save, opId: 'op' })).rejects.toEqual(refused);
+  expect(await world.fields(session)).toEqual(fields);
+  if (savesCommands.indexOf(command) <= firstWrite) {
+    expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+  }
+
+  // What was written before the refusal says nothing to a consumer and goes with the next settle and sweep.
+  const events = await world.read();
+  expect(await world.takeOne(session)).toEqual({ outcome: 'clean' });
+  await world.settleOne(session, undefined, events.map(({ id }) => id));
+  await world.scripts.sweep(PARTITION, [session.key]);
+  expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(0);
+  expect([await world.announced(), await world.pending()]).toEqual([[], 0]);
+  expect(await world.redis.pttl(session.key), 'has a TTL').toBeGreaterThan(0);
+
+  // It was not applied, so the same op id is not answered as if it had been.
+  const reply = await world.scripts.save(session, { ...save, opId: 'op', ifVersion: version });
+  expect(reply.outcome).toBe('saved');
+});
+
+it.each(['xadd', 'set', 'zadd', 'persist', 'hset'])(
+  'P2 a reissue by a user who lacks %s is refused and the session is as it was',
+  async (command) => {
+    const world = createWorld({ url });
+    const session = world.session();
+    await world.open();
+    const expectedVersion = await cleanSession(world, session);
+    const fields = await world.fields(session);
+    const poor = await withoutCommand(world, command);
+    await expect(poor.reissue(session, { expectedVersion })).rejects.toEqual(refused);
+    expect(await world.fields(session)).toEqual(fields);
+  },
+);
+
+it.each(['xack', 'xdel', 'hset', 'pexpire', 'zrem'])(
+  'P4 a settle by a user who lacks %s is refused, and the session is carried again',
+  async (command) => {
+    const world = createWorld({ url });
+    const session = world.session();
+    await world.open();
+    const version = await world.save(session);
+    const eventIds = (await world.read()).map(({ id }) => id);
+    const poor = await withoutCommand(world, command);
+    const settled = [{ key: session.key, written: version, eventIds }];
+    await expect(poor.settle(PARTITION, settled, { ttlMs: TTL_MS, takenAtUs: '1' })).rejects.toEqual(refused);
+    await world.scripts.sweep(PARTITION, [session.key]);
+    await world.settleOne(session, version, eventIds);
+    expect(await world.fields(session)).toMatchObject({ v: version, d: '0' });
+    expect(await world.redis.pttl(session.key), 'has a TTL').toBeGreaterThan(0);
+    expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(0);
+  },
+);
+
+it.each(['xinfo', 'xpending', 'exists'])(
+  'P4 a sweep by a user who lacks %s says so, it does not take every event for alive',
+  async (command) => {
+    const world = createWorld({ url });
+    await world.open();
+    await world.save(world.session());
+    await world.read();
+    const poor = await withoutCommand(world, command);
+    const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+    await expect(poor.sweep(PARTITION, [world.session().key])).rejects.toEqual(refused);
+    expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+  },
+);
+
+it('P1 too few replicas refuse a save before it starts, and reading goes on', async () => {
+  const world = createWorld({ url });
+  const session = world.session();
+  const version = await world.save(session);
+  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+  await world.redis.config('SET', 'min-replicas-to-write', 1);
+  try {
+    await expect(world.trySave(session)).rejects.toMatchObject({ failure: { reason: 'NOREPLICAS', retryable: true } });
+    expect(await world.takeOne(session)).toMatchObject({ outcome: 'dirty', version });
+    expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+  } finally {
+    await world.redis.config('SET', 'min-replicas-to-write', 0);
+  }
+});

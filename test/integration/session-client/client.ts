@@ -1,0 +1,62 @@
+import type { LocatedSession, StoredSession } from '@cauce/protocol';
+import { createSessionClient, type SessionClient, type SessionClientOptions } from '@cauce/session-client';
+import { inject, onTestFinished } from 'vitest';
+import { type IsolatedRedis, isolatedRedis } from '../../helpers/isolated.ts';
+
+export interface State {
+  readonly step?: string;
+  readonly count?: number;
+}
+
+export interface IsolatedClient extends IsolatedRedis {
+  readonly sessions: SessionClient<State>;
+  /** Another client on the same sessions, as another bot process would have it. */
+  another(options?: Partial<SessionClientOptions<State>>): SessionClient<State>;
+  locate(userId: string): LocatedSession;
+}
+
+/** A client on sessions of its own, in the shared Redis or the one at `redis`; closed after the test. */
+export function isolatedClient(
+  options: Partial<SessionClientOptions<State>> & { url?: string } = {},
+): IsolatedClient {
+  const { url = inject('redisUrl'), ...clientOptions } = options;
+  const isolated = isolatedRedis({ url });
+  const { keyPrefix, partitions } = isolated.keyspace;
+  const another = (more: Partial<SessionClientOptions<State>> = {}): SessionClient<State> => {
+    const sessions = createSessionClient<State>({ redis: url, keyPrefix, partitions, ...more });
+    onTestFinished(() => sessions.close());
+    return sessions;
+  };
+  return {
+    ...isolated,
+    sessions: another(clientOptions),
+    another,
+    locate: (userId) => isolated.keyspace.locate({ tenantId: 'default', userId }),
+  };
+}
+
+/** Makes a session clean, as the sync consumer does once PostgreSQL has it, and removes it: expired. */
+export async function syncAndExpire(
+  { redis, scripts }: IsolatedRedis,
+  session: LocatedSession,
+): Promise<void> {
+  const [version, event] = await redis.hmget(session.key, 'v', 'q');
+  const settled = { key: session.key, written: version ?? undefined, eventIds: event ? [event] : [] };
+  await scripts.settle(session.partition, [settled], { ttlMs: 60_000, takenAtUs: '0' });
+  await redis.del(session.key);
+}
+
+export function row(state: State, version = '5'): StoredSession {
+  return { state: JSON.stringify(state), version, isTombstone: false };
+}
+
+export const tombstone = (version: string): StoredSession => ({ state: '', version, isTombstone: true });
+
+/** A promise and the function that resolves it. */
+export function signal<T = void>(): { readonly promise: Promise<T>; give(value: T): void } {
+  let give: (value: T) => void = () => {};
+  const promise = new Promise<T>((resolve) => {
+    give = resolve;
+  });
+  return { promise, give: (value) => give(value) };
+}

@@ -1,0 +1,134 @@
+import { createPostgresLoader } from '@cauce/session-client/postgres';
+import type pg from 'pg';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { eventually } from '../../helpers/eventually.ts';
+import { connectPostgres, uniqueName } from '../../helpers/isolated.ts';
+import { isolatedClient } from './client.ts';
+
+/** A table as the sync consumer makes it, in a schema of its own. */
+async function sessionTable(): Promise<{ pool: pg.Pool; schema: string; insert: Insert }> {
+  const pool = connectPostgres();
+  const schema = uniqueName();
+  await pool.query(`CREATE SCHEMA ${schema}`);
+  await pool.query(`CREATE TABLE ${schema}.session (
+    tenant_id text COLLATE "C", user_id text COLLATE "C", state jsonb NULL, version bigint NOT NULL,
+    PRIMARY KEY (tenant_id, user_id))`);
+  const insert: Insert = async (tenantId, userId, state, version) => {
+    const json = state === null ? null : JSON.stringify(state);
+    await pool.query(`INSERT INTO ${schema}.session VALUES ($1, $2, $3, $4)`, [
+      tenantId,
+      userId,
+      json,
+      version,
+    ]);
+  };
+  return { pool, schema, insert };
+}
+
+type Insert = (tenantId: string, userId: string, state: unknown, version: string) => Promise<void>;
+
+describe('the PostgreSQL loader', () => {
+  it('gives one answer for each ref, in order: state, tombstone or nothing, with exact versions', async () => {
+    const { pool, schema, insert } = await sessionTable();
+    await insert('a:b', 'c', { step: 'ñ 😀' }, '9007199254740993');
+    await insert('a', 'b:c', null, '7');
+    await insert('a', "'; DROP TABLE session; --", 'x', '1');
+    const loader = createPostgresLoader({ pool, schema });
+    const rows = await loader.load(
+      [
+        { tenantId: 'a', userId: 'b:c' },
+        { tenantId: 'a', userId: 'nobody' },
+        { tenantId: 'a', userId: "'; DROP TABLE session; --" },
+        { tenantId: 'a:b', userId: 'c' },
+        { tenantId: 'A:B', userId: 'c' },
+      ],
+      {},
+    );
+    expect(rows).toEqual([
+      { state: '', version: '7', isTombstone: true },
+      undefined,
+      { state: '"x"', version: '1', isTombstone: false },
+      { state: '{"step": "ñ 😀"}', version: '9007199254740993', isTombstone: false },
+      undefined,
+    ]);
+  });
+
+  it('restores sessions through the client, by URL, from a table of another name', async () => {
+    const { pool, schema, insert } = await sessionTable();
+    await insert('default', 'ana', { step: 'old' }, '5');
+    await insert('default', 'eva', null, '6');
+    await pool.query(`ALTER TABLE ${schema}.session RENAME TO bot_session`);
+    await using loader = createPostgresLoader({
+      databaseUrl: inject('databaseUrl'),
+      schema,
+      table: 'bot_session',
+    });
+    const { sessions } = isolatedClient({ loader });
+    expect(await sessions.getUserStates(['eva', 'ana', 'nobody'])).toEqual([
+      undefined,
+      { step: 'old' },
+      undefined,
+    ]);
+    expect(await sessions.getUserSession('ana')).toEqual({ state: { step: 'old' }, version: '5' });
+  });
+
+  it('gives up after timeoutMs, and asks PostgreSQL at most maxConcurrent things at a time', async () => {
+    const { pool, schema, insert } = await sessionTable();
+    await insert('default', 'u0', { step: 'old' }, '5');
+    const blocker = await pool.connect();
+    onTestFinished(() => blocker.release(true));
+    await blocker.query(`BEGIN; LOCK TABLE ${schema}.session IN ACCESS EXCLUSIVE MODE`);
+    await using loader = createPostgresLoader({
+      databaseUrl: inject('databaseUrl'),
+      schema,
+      timeoutMs: 700,
+      maxConcurrent: 2,
+    });
+    const { sessions } = isolatedClient({ loader });
+    const startedMs = performance.now();
+    const loads = Array.from({ length: 10 }, (_, i) =>
+      sessions.getUserState(`u${i}`).catch((error: unknown) => error),
+    );
+    const waiting = async (): Promise<number> => {
+      const { rows } = await pool.query(
+        `SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"${schema}"."session"%'`,
+      );
+      return rows[0].count;
+    };
+    await eventually(async () => expect(await waiting()).toBe(2));
+    for (const outcome of await Promise.all(loads))
+      expect(outcome).toMatchObject({ code: 'RESTORE_FAILED', retryable: true });
+    expect(performance.now() - startedMs).toBeLessThan(3000);
+    expect(await waiting()).toBeLessThanOrEqual(2);
+    await blocker.query('ROLLBACK');
+    expect(await eventually(() => sessions.getUserState('u0'))).toEqual({ step: 'old' });
+  });
+
+  it('survives the loss of its idle connections', async () => {
+    const { pool, schema, insert } = await sessionTable();
+    await insert('default', 'ana', { step: 'old' }, '5');
+    const lost: Error[] = [];
+    await using loader = createPostgresLoader({
+      databaseUrl: inject('databaseUrl'),
+      schema,
+      maxConcurrent: 1,
+      onError: (error) => lost.push(error),
+    });
+    const load = () => loader.load([{ tenantId: 'default', userId: 'ana' }], {});
+    await load();
+    await pool.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cauce-session-client' AND query LIKE '%"${schema}"."session"%'`,
+    );
+    await eventually(() => expect(lost).toHaveLength(1));
+    expect(await load()).toMatchObject([{ version: '5' }]);
+  });
+
+  it('close ends the pool it opened and no other', async () => {
+    const { pool, schema } = await sessionTable();
+    const own = createPostgresLoader({ databaseUrl: inject('databaseUrl'), schema });
+    const onPool = createPostgresLoader({ pool, schema });
+    await Promise.all([own.close(), own.close(), onPool.close()]);
+    await expect(own.load([{ tenantId: 'a', userId: 'b' }], {})).rejects.toThrow();
+    expect(await onPool.load([{ tenantId: 'a', userId: 'b' }], {})).toEqual([undefined]);
+  });
+});
