@@ -12,20 +12,23 @@ test.each<{ after: SyncPhase; rowsBefore: number }>([
   { after: 'read', rowsBefore: 0 },
   { after: 'taken', rowsBefore: 0 },
   { after: 'committed', rowsBefore: 40 },
-])('a consumer SIGKILLed after $after loses nothing; another takes over its events (P4)', async ({ after, rowsBefore }) => {
-  const pipeline = await createPipeline();
-  const acknowledged = await saveUsers(pipeline, users, { step: 1 });
-  const victim = await spawnPausingConsumer(pipeline, after, { SYNC_BATCHES_IN_FLIGHT: '1' });
-  await victim.untilPaused();
-  await victim.kill('SIGKILL');
+])(
+  'a consumer SIGKILLed after $after loses nothing; another takes over its events (P4)',
+  async ({ after, rowsBefore }) => {
+    const pipeline = await createPipeline();
+    const acknowledged = await saveUsers(pipeline, users, { step: 1 });
+    const victim = await spawnPausingConsumer(pipeline, after, { SYNC_BATCHES_IN_FLIGHT: '1' });
+    await victim.untilPaused();
+    await victim.kill('SIGKILL');
 
-  const { rows } = await pipeline.pool.query(`SELECT count(*)::int AS count FROM ${pipeline.table}`);
-  expect(rows).toEqual([{ count: rowsBefore }]);
-  expect(await pipeline.countEvents()).toBe(40);
+    const { rows } = await pipeline.pool.query(`SELECT count(*)::int AS count FROM ${pipeline.table}`);
+    expect(rows).toEqual([{ count: rowsBefore }]);
+    expect(await pipeline.countEvents()).toBe(40);
 
-  pipeline.startSync();
-  await expectSynced(pipeline, acknowledged);
-});
+    pipeline.startSync();
+    await expectSynced(pipeline, acknowledged);
+  },
+);
 
 test('a consumer killed while its settling reaches Redis and no answer comes back loses nothing (P4)', async () => {
   const pipeline = await createPipeline();
@@ -51,7 +54,8 @@ test('a consumer killed at any moment, again and again under load, loses nothing
     const victim = await spawnPausingConsumer(pipeline, 'taken', { SESSION_SYNC_INTERVAL: '10' });
     await victim.untilPaused();
     victim.write('go on\n');
-    for (let step = 0; step < round * 2; step++) await saveUsers(pipeline, users, { round, step }, acknowledged);
+    for (let step = 0; step < round * 2; step++)
+      await saveUsers(pipeline, users, { round, step }, acknowledged);
     await victim.kill('SIGKILL');
   }
   pipeline.startSync();

@@ -6,12 +6,17 @@ const users = userIds(30);
 
 function eachPartition(pipeline: Pipeline, act: (changes: string) => Promise<unknown>): Promise<unknown[]> {
   const { keyspace } = pipeline;
-  return Promise.all(Array.from({ length: keyspace.partitions }, (_, partition) => act(keyspace.changes(partition))));
+  return Promise.all(
+    Array.from({ length: keyspace.partitions }, (_, partition) => act(keyspace.changes(partition))),
+  );
 }
 
 test.each<{ fault: string; inject: (pipeline: Pipeline, changes: string) => Promise<unknown> }>([
   { fault: 'the stream is deleted', inject: ({ redis }, changes) => redis.del(changes) },
-  { fault: 'the group is destroyed', inject: ({ redis }, changes) => redis.xgroup('DESTROY', changes, 'sync') },
+  {
+    fault: 'the group is destroyed',
+    inject: ({ redis }, changes) => redis.xgroup('DESTROY', changes, 'sync'),
+  },
   { fault: 'the entries are trimmed', inject: ({ redis }, changes) => redis.xtrim(changes, 'MAXLEN', 0) },
   { fault: 'the scripts are flushed', inject: ({ redis }) => redis.script('FLUSH') },
   {
@@ -26,7 +31,10 @@ test.each<{ fault: string; inject: (pipeline: Pipeline, changes: string) => Prom
   const sync = pipeline.startSync({ SESSION_SYNC_INTERVAL: 3_600_000 });
   await saveUsers(pipeline, ['first'], 0);
   const acknowledged = await saveUsers(pipeline, users, { step: 1 });
-  acknowledged.set('first', { version: await pipeline.save({ tenantId: 'acme', userId: 'first' }, 1), state: 1 });
+  acknowledged.set('first', {
+    version: await pipeline.save({ tenantId: 'acme', userId: 'first' }, 1),
+    state: 1,
+  });
   await sync.consumer.syncOnce();
   await expectSynced(pipeline, acknowledged);
 
@@ -63,7 +71,10 @@ test('Redis loses everything: the consumer goes on, and no later save is refused
   const pipeline = await createPipeline();
   const sync = pipeline.startSync();
   const future = (BigInt(Date.now()) * 1000n + 3_600_000_000n).toString();
-  await pipeline.redis.set(pipeline.keyspace.hlc(pipeline.keyspace.locate({ tenantId: 'acme', userId: 'u0' }).partition), future);
+  await pipeline.redis.set(
+    pipeline.keyspace.hlc(pipeline.keyspace.locate({ tenantId: 'acme', userId: 'u0' }).partition),
+    future,
+  );
   const acknowledged = await saveUsers(pipeline, ['u0'], { step: 1 });
   await expectSynced(pipeline, acknowledged);
 

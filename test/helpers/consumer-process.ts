@@ -18,7 +18,10 @@ export async function spawnPausingConsumer(
 }
 
 /** The real `cauce-sync`, from the build; killed after the test. */
-export function spawnCauceSync(pipeline: Pipeline, env: Record<string, string> = {}): Promise<SpawnedProcess> {
+export function spawnCauceSync(
+  pipeline: Pipeline,
+  env: Record<string, string> = {},
+): Promise<SpawnedProcess> {
   return spawn(join(root, 'packages/sync-consumer/dist/main.js'), [], { ...pipeline.env, ...env });
 }
 

@@ -17,58 +17,50 @@ export interface PostgresFailure {
   readonly summary: string;
 }
 
-const transientClasses = new Set(['08', '40', '53', '57', '58']);
+const transientClasses = new Set(['08', '40', '53', '55', '57', '58']);
 const misconfiguredClasses = new Set(['0A', '28', '3D', '3F', '42', 'F0', 'XX']);
 
 // Where a code's class says otherwise.
 const exceptions = new Map<string, PostgresFailure['class']>([
   ['08P01', 'misconfigured'], // a pooler refuses a start-up parameter: it will again
   ['25006', 'transient'], // read-only: the old primary after a failover
-  ['55P03', 'transient'], // lock_timeout
-  ['55006', 'transient'], // object in use
   ['26000', 'misconfigured'], // a prepared statement behind a pooler
   ['25P02', 'transient'], // the transaction was broken by an earlier error on this connection
+  ['25P03', 'transient'], // idle_in_transaction_session_timeout
+  ['25P04', 'transient'], // transaction_timeout
 ]);
 
-const socketCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]);
+const timeouts = new Set(['57014', '25P04']);
+
+/** Those of the operating system and of Node's sockets: whatever they are, no row is to blame. */
+const socketCode = /^(E[A-Z]+|EAI_[A-Z]+|ERR_(SOCKET|STREAM)_[A-Z_]+)$/;
+/** The connection was there and broke. */
+const brokenCodes = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE']);
 
 /** Classifies what pg rejects with. Pure; the table is in `docs/failure-modes.md`. */
 export function classifyPostgresFailure(error: unknown): PostgresFailure {
-  const { code, message = '' } = error instanceof Error ? (error as Error & { code?: string }) : {};
-  const sqlState =
-    typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !socketCodes.has(code) ? code : undefined;
-  if (sqlState !== undefined) {
-    const byClass = transientClasses.has(sqlState.slice(0, 2))
-      ? 'transient'
-      : misconfiguredClasses.has(sqlState.slice(0, 2))
-        ? 'misconfigured'
-        : 'refused';
+  const { code, message } = readError(error);
+  // EPIPE and EPERM look like a SQLSTATE, but PostgreSQL's own all have a digit.
+  if (/^(?=.*\d)[0-9A-Z]{5}$/.test(code)) {
+    const failureClass = exceptions.get(code) ?? classOf(code.slice(0, 2));
     return {
-      class: exceptions.get(sqlState) ?? byClass,
-      code: sqlState,
-      isTimeout: sqlState === '57014',
+      class: failureClass,
+      code,
+      isTimeout: timeouts.has(code),
       isSocket: false,
-      summary: describe(sqlState, error),
+      summary: describe(code, failureClass, error),
     };
   }
-  if (code !== undefined && socketCodes.has(code)) return away(code, false);
-  if (/query read timeout/i.test(message)) return { ...away('QUERY_TIMEOUT', false), isTimeout: true };
-  if (/timeout exceeded when trying to connect|connection timeout/i.test(message))
-    return away('CONNECT_TIMEOUT', false);
-  if (/connection terminated|connection ended|not queryable/i.test(message))
-    return away('CONNECTION_LOST', true);
-  if (/does not support SSL|certificate|self-signed|SASL|password must be a string/i.test(message)) {
+  if (/\bSSL\b|certificate|\bSASL\b|password must be a string/i.test(message)) {
     return { class: 'misconfigured', code: 'LOCAL', isTimeout: false, isSocket: false, summary: message };
   }
+  if (socketCode.test(code)) return away(code, { isSocket: brokenCodes.has(code) });
+  if (/query read timeout/i.test(message)) return away('QUERY_TIMEOUT', { isTimeout: true });
+  if (/timeout exceeded when trying to connect|connection timeout|timeout expired/i.test(message))
+    return away('CONNECT_TIMEOUT');
+  if (/after calling end on the pool/i.test(message)) return away('POOL_ENDED');
+  if (/connection terminated|connection ended|not queryable/i.test(message))
+    return away('CONNECTION_LOST', { isSocket: true });
   return {
     class: 'refused',
     code: 'LOCAL',
@@ -76,24 +68,30 @@ export function classifyPostgresFailure(error: unknown): PostgresFailure {
     isSocket: false,
     summary: 'failed before it was sent',
   };
-
-  function away(reason: string, isSocket: boolean): PostgresFailure {
-    return {
-      class: 'transient',
-      code: reason,
-      isTimeout: false,
-      isSocket: isSocket || reason === 'ECONNRESET',
-      summary: reason,
-    };
-  }
 }
 
-// A message quotes values only for data errors; those are described by constraint and table alone.
-function describe(sqlState: string, error: unknown): string {
+function away(code: string, { isSocket = false, isTimeout = false } = {}): PostgresFailure {
+  return { class: 'transient', code, isTimeout, isSocket, summary: code };
+}
+
+function classOf(sqlStateClass: string): PostgresFailure['class'] {
+  if (transientClasses.has(sqlStateClass)) return 'transient';
+  return misconfiguredClasses.has(sqlStateClass) ? 'misconfigured' : 'refused';
+}
+
+function readError(error: unknown): { code: string; message: string } {
+  if (!(error instanceof Error)) return { code: '', message: '' };
+  const { code } = error as { code?: unknown };
+  return { code: typeof code === 'string' ? code : '', message: error.message };
+}
+
+// The message of a refusal may quote a row, and a trigger may raise any code with any text: those are described
+// by constraint and table alone.
+function describe(sqlState: string, failureClass: PostgresFailure['class'], error: unknown): string {
   const { message, constraint, table } = error as Error & { constraint?: string; table?: string };
-  const isAboutData = ['21', '22', '23', 'P0'].includes(sqlState.slice(0, 2));
-  const what = isAboutData
-    ? [constraint && `constraint ${constraint}`, table && `table ${table}`]
-    : [message];
+  const what =
+    failureClass === 'refused'
+      ? [constraint && `constraint ${constraint}`, table && `table ${table}`]
+      : [message];
   return [sqlState, ...what].filter(Boolean).join(': ');
 }

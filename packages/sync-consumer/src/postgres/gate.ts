@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { classifyPostgresFailure, type PostgresFailure } from './classify-failure.ts';
 
 /**
@@ -11,7 +10,8 @@ import { classifyPostgresFailure, type PostgresFailure } from './classify-failur
  *   └──────────────────────────────────── succeeded ─────────────────────────┘
  *
  * While it is not up nothing is read or claimed from Redis; what was taken already waits in `enter`, and one
- * caller at a time tries. Only `enter`, `succeeded` and `failed` change the state.
+ * caller at a time tries. When nobody is left who has something to write (they were aborted), `whenUp` lets its
+ * callers read after the delay, so that there is somebody to try. Only `enter`, `succeeded` and `failed` change the state.
  */
 export type GateState =
   | { readonly kind: 'up' }
@@ -36,7 +36,8 @@ export interface GateOptions {
 
 export class PostgresGate {
   #state: GateState = { kind: 'up' };
-  #waiters: (() => void)[] = [];
+  #entering = 0;
+  readonly #waiters = new Set<() => void>();
   readonly #options: Required<GateOptions>;
 
   constructor(options: GateOptions = {}) {
@@ -62,25 +63,33 @@ export class PostgresGate {
    * @throws AbortError when it would have to wait and the signal is aborted
    */
   async enter(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const state = this.#state;
-      if (state.kind === 'up') return;
-      signal.throwIfAborted();
-      const waitMs = state.kind === 'away' ? state.retryAtMs - Date.now() : Number.POSITIVE_INFINITY;
-      if (state.kind === 'away' && waitMs <= 0) {
-        this.#state = { kind: 'probing', failure: state.failure, attempts: state.attempts };
-        return;
+    this.#entering++;
+    try {
+      for (;;) {
+        const state = this.#state;
+        if (state.kind === 'up') return;
+        signal.throwIfAborted();
+        const waitMs = state.kind === 'away' ? state.retryAtMs - Date.now() : undefined;
+        if (state.kind === 'away' && state.retryAtMs <= Date.now()) {
+          this.#state = { kind: 'probing', failure: state.failure, attempts: state.attempts };
+          return;
+        }
+        await this.#changeOr(waitMs, signal);
       }
-      await this.#changeOr(waitMs, signal);
+    } finally {
+      this.#entering--;
     }
   }
 
   /** Resolves when PostgreSQL is up; leaves trying to those that have something to write. @throws AbortError */
   async whenUp(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    while (!this.isUp) {
-      await this.#changeOr(Number.POSITIVE_INFINITY, signal);
+    for (;;) {
       signal.throwIfAborted();
+      const state = this.#state;
+      if (state.kind === 'up') return;
+      const isLeftToUs = state.kind === 'away' && this.#entering === 0;
+      if (isLeftToUs && state.retryAtMs <= Date.now()) return;
+      await this.#changeOr(isLeftToUs ? state.retryAtMs - Date.now() : undefined, signal);
     }
   }
 
@@ -121,21 +130,22 @@ export class PostgresGate {
 
   #change(state: GateState, isNews: boolean): void {
     this.#state = state;
-    for (const wake of this.#waiters.splice(0)) wake();
+    for (const wake of [...this.#waiters]) wake();
     if (isNews) this.#options.onChange(state);
   }
 
-  async #changeOr(waitMs: number, signal: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const either = AbortSignal.any([over.signal, signal]);
-    const changed = new Promise<void>((resolve) => {
-      this.#waiters.push(resolve);
-      either.addEventListener('abort', () => resolve(), { once: true });
+  /** Resolves at the next change, when `waitMs` are over, or when the signal is aborted; leaves nothing behind. */
+  #changeOr(waitMs: number | undefined, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wake);
+        this.#waiters.delete(wake);
+        resolve();
+      };
+      const timer = waitMs === undefined ? undefined : setTimeout(wake, waitMs);
+      signal.addEventListener('abort', wake);
+      this.#waiters.add(wake);
     });
-    const timer = Number.isFinite(waitMs)
-      ? delay(waitMs, undefined, { signal: either }).catch(() => {})
-      : changed;
-    await Promise.race([changed, timer]);
-    over.abort();
   }
 }

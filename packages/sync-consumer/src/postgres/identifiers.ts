@@ -16,6 +16,17 @@ export interface TableNames {
  * @throws InvalidOptionError for a name that is not a plain identifier
  */
 export function renderSql(sql: string, { schema, table }: TableNames): string {
+  refuseBadNames({ schema, table });
+  const qualified = (name: string): string => format('%I.%I', schema, name);
+  return sql
+    .replaceAll('{session_conflict}', qualified(`${table}_conflict`))
+    .replaceAll('{session_layout}', qualified(`${table}_layout`))
+    .replaceAll('{session_literal}', format('%L', qualified(table)))
+    .replaceAll('{session}', qualified(table));
+}
+
+/** @throws InvalidOptionError for a name that is not a plain identifier */
+export function refuseBadNames({ schema, table }: TableNames): void {
   for (const name of [schema, table]) {
     if (!/^[a-z_][a-z0-9_]{0,49}$/.test(name)) {
       throw new InvalidOptionError(
@@ -23,10 +34,4 @@ export function renderSql(sql: string, { schema, table }: TableNames): string {
       );
     }
   }
-  const qualified = (name: string): string => format('%I.%I', schema, name);
-  return sql
-    .replaceAll('{session_conflict}', qualified(`${table}_conflict`))
-    .replaceAll('{session_layout}', qualified(`${table}_layout`))
-    .replaceAll('{session_literal}', format('%L', qualified(table)))
-    .replaceAll('{session}', qualified(table));
 }

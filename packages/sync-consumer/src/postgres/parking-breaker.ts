@@ -32,17 +32,16 @@ export class ParkingBreaker {
     return this.#isOpen;
   }
 
-  /** Rows that were tried, whatever came of it. */
+  /** Rows that were written, or found outdated. */
   sawRows(count: number): void {
+    this.#forgetOld();
     this.#rows.push({ atMs: this.#now(), count });
   }
 
   /** Whether one more row may be parked; counts it if so. */
   mayPark(): boolean {
     if (this.#isOpen) return false;
-    const since = this.#now() - WINDOW_MS;
-    this.#refusedAtMs = this.#refusedAtMs.filter((atMs) => atMs > since);
-    this.#rows = this.#rows.filter(({ atMs }) => atMs > since);
+    this.#forgetOld();
     const rows = this.#rows.reduce((sum, { count }) => sum + count, 0);
     const limit = Math.max(this.#parkLimit, REFUSED_SHARE * Math.min(rows, COUNTED_ROWS));
     this.#isOpen = this.#refusedAtMs.length >= limit;
@@ -54,5 +53,11 @@ export class ParkingBreaker {
   close(): void {
     this.#isOpen = false;
     this.#refusedAtMs = [];
+  }
+
+  #forgetOld(): void {
+    const since = this.#now() - WINDOW_MS;
+    this.#refusedAtMs = this.#refusedAtMs.filter((atMs) => atMs > since);
+    this.#rows = this.#rows.filter(({ atMs }) => atMs > since);
   }
 }

@@ -38,6 +38,8 @@ export interface Queries {
   /** Pins the layout on first contact; returns what is pinned. */
   pinLayout(partitions: number): Promise<Layout>;
   countBlocks(): Promise<number>;
+  /** How many rows there are, roughly; undefined when nobody counted yet, 'no_table' before `cauce migrate`. */
+  estimateRows(): Promise<number | undefined | 'no_table'>;
   purgeSessions(slice: {
     firstBlock: number;
     endBlock: number;
@@ -136,6 +138,12 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     async countBlocks() {
       const { rows } = await pool.query<{ blocks: string }>(text.countBlocks);
       return Number(rows[0]?.blocks ?? 0);
+    },
+
+    async estimateRows() {
+      const { rows } = await pool.query<{ rows: string | null }>(text.estimateRows);
+      if (rows[0] === undefined) return 'no_table';
+      return rows[0].rows === null ? undefined : Number(rows[0].rows);
     },
 
     purgeSessions: ({ firstBlock, endBlock, historyDays, tombstoneHours, isDryRun }) =>

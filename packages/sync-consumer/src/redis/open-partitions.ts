@@ -29,9 +29,8 @@ export async function pinLayout(
   signal: AbortSignal,
 ): Promise<void> {
   const pinned = await gate.through(signal, () => queries.pinLayout(keyspace.partitions));
-  const ours = ourLayout(keyspace);
-  if (describeLayout(pinned) !== describeLayout(ours))
-    throw mismatch('PostgreSQL', describeLayout(pinned), ours);
+  if (describeLayout(pinned) !== describeLayout(ourLayout(keyspace)))
+    throw layoutMismatch('PostgreSQL', pinned, keyspace);
 }
 
 /**
@@ -54,7 +53,7 @@ export async function openPartitions(
     return Promise.all(
       Array.from({ length: keyspace.partitions }, async (_, partition) => {
         const reply = await scripts.openPartition(partition, { floor, createGroup: true });
-        if (reply.outcome === 'mismatch') throw mismatch('Redis', describeLayout(reply), ourLayout(keyspace));
+        if (reply.outcome === 'mismatch') throw layoutMismatch('Redis', reply, keyspace);
         return reply;
       }),
     );
@@ -65,17 +64,17 @@ function ourLayout({ partitions }: Keyspace): Layout {
   return { partitions, hash: PARTITION_HASH, protocol: PROTOCOL_VERSION };
 }
 
-function describeLayout({
-  partitions,
-  hash,
-  protocol,
-}: { [Field in keyof Layout]: string | number }): string {
+type FoundLayout = { readonly [Field in keyof Layout]: string | number };
+
+function describeLayout({ partitions, hash, protocol }: FoundLayout): string {
   return `${partitions} partitions by ${hash}, protocol ${protocol}`;
 }
 
-function mismatch(store: string, found: string, ours: Layout): LayoutMismatchError {
+/** What was found in a store is not what this process is set to. */
+export function layoutMismatch(store: string, found: FoundLayout, keyspace: Keyspace): LayoutMismatchError {
   return new LayoutMismatchError(
-    `The data in ${store} was written with ${found}; this process is set to ${describeLayout(ours)}. ` +
+    `The data in ${store} was written with ${describeLayout(found)}; this process is set to ` +
+      `${describeLayout(ourLayout(keyspace))}. ` +
       'Set SESSION_PARTITIONS (and SESSION_KEY_PREFIX) as they were, or use a release that speaks that protocol.',
   );
 }
