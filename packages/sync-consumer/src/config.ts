@@ -24,6 +24,8 @@ export function readSettings(
 
 const REDIS_TIMEOUT_MS = 5000;
 const LOCK_TIMEOUT_MS = 2000;
+/** Below the pool's own limit, so that the server gives up first and says so. */
+const STATEMENT_TIMEOUT_MS = 10_000;
 
 export function consumerOptions(settings: Settings): SyncConsumerOptions {
   return {
@@ -40,5 +42,6 @@ export function consumerOptions(settings: Settings): SyncConsumerOptions {
     parkLimit: settings.SYNC_PARK_LIMIT,
     redisTimeoutMs: REDIS_TIMEOUT_MS,
     lockTimeoutMs: LOCK_TIMEOUT_MS,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   };
 }

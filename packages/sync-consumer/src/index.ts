@@ -1,3 +1,4 @@
+export * from './admin/index.ts';
 export { type Backlog, measureBacklog } from './backlog.ts';
 export { ConfigurationError, consumerOptions, readSettings } from './config.ts';
 export { type ConsumerNotice, NOTICE_STALE_MS, readNotices } from './consumer-board.ts';

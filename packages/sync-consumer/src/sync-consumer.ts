@@ -22,6 +22,7 @@ import { sweepDirty } from './maintenance/sweep-dirty.ts';
 import type { SyncMetrics } from './metrics.ts';
 import { PostgresGate } from './postgres/gate.ts';
 import type { TableNames } from './postgres/identifiers.ts';
+import type { TransactionOptions } from './postgres/in-transaction.ts';
 import { ParkingBreaker } from './postgres/parking-breaker.ts';
 import { createQueries, type Queries } from './postgres/queries.ts';
 import { openPartitions, pinLayout } from './redis/open-partitions.ts';
@@ -40,7 +41,7 @@ export interface SyncConsumerDeps {
   readonly onPhase?: ((phase: SyncPhase) => Promise<void>) | undefined;
 }
 
-export interface SyncConsumerOptions extends TableNames {
+export interface SyncConsumerOptions extends TableNames, TransactionOptions {
   /** How often changed sessions are carried, ms. */
   readonly syncIntervalMs: number;
   /** With this many waiting, the interval is not waited for. */
@@ -56,8 +57,6 @@ export interface SyncConsumerOptions extends TableNames {
   readonly parkLimit: number;
   /** Longest wait for Redis' answer, ms. */
   readonly redisTimeoutMs: number;
-  /** Longest wait for a locked row, ms. */
-  readonly lockTimeoutMs: number;
   /** This process in the consumer group; a name of its own by default. */
   readonly consumer?: string;
 }

@@ -1,18 +1,13 @@
 -- Writes a batch; a row changes only if the incoming version is newer (P3). Same batch twice: no effect.
 --
 -- $1 text[] tenant ids   $2 text[] user ids   $3 text[] states, JSON; NULL = tombstone   $4 text[] versions
--- $5 text   lock_timeout for this transaction, with unit
 -- Returns tenant_id, user_id of each row that was written; the guard rejected the others.
 --
--- One statement, so one round trip: set_config(…, true) lasts until this statement's own commit, and works
--- through PgBouncer's transaction mode. The order is the primary key's, so two batches never deadlock.
-WITH transaction_settings AS MATERIALIZED (
-  SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', $5::text, true)
-), incoming AS (
+-- The order is the primary key's, so two batches never deadlock.
+WITH incoming AS (
   SELECT tenant_id, user_id, state::jsonb AS state, version::bigint AS version,
          to_timestamp(version::bigint / 1e6) AS updated_at
-  FROM transaction_settings,
-       unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS batch (tenant_id, user_id, state, version)
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS batch (tenant_id, user_id, state, version)
   ORDER BY tenant_id COLLATE "C", user_id COLLATE "C"
 )
 INSERT INTO {session} AS stored (tenant_id, user_id, state, version, created_at, updated_at, synced_at)

@@ -67,7 +67,11 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
 
   async function handleFailure(attempt: Attempt<Row>, failure: PostgresFailure): Promise<void> {
     const breaks = attempt.breaks + (failure.isSocket ? 1 : 0);
-    const isSuspect = failure.class === 'refused' || (breaks >= SUSPECT_AFTER_BREAKS && (await answers()));
+    // Without a SQLSTATE it may be the connection after all: only if others get through, the rows are suspect.
+    const isDoubtful = breaks >= SUSPECT_AFTER_BREAKS || failure.code === 'LOCAL';
+    const isSuspect = isDoubtful
+      ? failure.class !== 'misconfigured' && (await answers())
+      : failure.class === 'refused';
     if (attempt.rows.length > 1 && (isSuspect || failure.isTimeout)) {
       gate.succeeded();
       const half = Math.ceil(attempt.rows.length / 2);
@@ -88,7 +92,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
         waiting.push({ ...attempt, wasHeldByBreaker: true });
       }
     } else {
-      gate.failed(failure);
+      gate.failed(failure.class === 'refused' ? { ...failure, class: 'transient' } : failure);
       waiting.push({ ...attempt, breaks });
     }
   }

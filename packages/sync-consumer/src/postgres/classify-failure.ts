@@ -9,7 +9,7 @@ export interface PostgresFailure {
   readonly class: 'transient' | 'refused' | 'misconfigured';
   /** SQLSTATE; the code of a socket error; `LOCAL` for a failure on this side. */
   readonly code: string;
-  /** The statement ran out of time: smaller pieces may not. */
+  /** The server says that the statement ran out of time: smaller pieces may not. */
   readonly isTimeout: boolean;
   /** The connection broke without an answer. Rows that always do that are refused in the end. */
   readonly isSocket: boolean;

@@ -11,7 +11,8 @@ import { classifyPostgresFailure, type PostgresFailure } from './classify-failur
  *
  * While it is not up nothing is read or claimed from Redis; what was taken already waits in `enter`, and one
  * caller at a time tries. When nobody is left who has something to write (they were aborted), `whenUp` lets its
- * callers read after the delay, so that there is somebody to try. Only `enter`, `succeeded` and `failed` change the state.
+ * callers read after the delay, so that there is somebody to try. Only `enter`, `succeeded` and `failed` change
+ * the state.
  */
 export type GateState =
   | { readonly kind: 'up' }

@@ -25,7 +25,6 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
   // Before anything is sent: the migrator puts the names into its own statements unescaped.
   refuseBadNames(options);
   const { databaseUrl, isDryRun = false, log = () => {} } = options;
-  if (isDryRun) return findUnapplied(options);
   const loadSql = async (filePaths: string[]) =>
     Promise.all(
       filePaths.map(async (path) => {
@@ -44,7 +43,8 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
       createSchema: options.schema !== 'public',
       migrationsTable: `${options.table}_migration`,
       advisoryLockMode: 'wait',
-        checkOrder: true,
+      dryRun: isDryRun,
+      checkOrder: true,
       logger: { info: log, warn: log, error: log, debug: () => {} },
     };
     return (await runner(runnerOptions)).map(({ name }) => name);
@@ -61,22 +61,6 @@ async function rolledBack<T>(databaseUrl: string, work: (client: pg.Client) => P
     const result = await work(client);
     await client.query('ROLLBACK');
     return result;
-  } finally {
-    await client.end();
-  }
-}
-
-// The migrator's own dry run creates the schema and its ledger.
-async function findUnapplied({ databaseUrl, schema, table }: MigrateOptions): Promise<string[]> {
-  const files = (await readdir(MIGRATIONS_DIR)).filter((file) => file.endsWith('.sql')).sort();
-  const ledger = format('%I.%I', schema, `${table}_migration`);
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    const found = await client.query('SELECT to_regclass($1) IS NOT NULL AS exists', [ledger]);
-    const applied = found.rows[0]?.exists ? await client.query(`SELECT name FROM ${ledger}`) : { rows: [] };
-    const names = new Set(applied.rows.map(({ name }: { name: string }) => name));
-    return files.map((file) => basename(file, '.sql')).filter((name) => !names.has(name));
   } finally {
     await client.end();
   }

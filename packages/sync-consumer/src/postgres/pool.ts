@@ -12,7 +12,7 @@ export interface PoolOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** A pool that sends no session settings, so PgBouncer's transaction mode works. */
+/** A pipelining pool that sends no session settings, so PgBouncer's transaction mode works. */
 export function createPool(options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     connectionString: options.databaseUrl,
@@ -20,6 +20,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     connectionTimeoutMillis: options.connectTimeoutMs,
     query_timeout: options.queryTimeoutMs,
     keepAlive: true,
+    pipeline: true,
     application_name: 'cauce-sync',
   });
   pool.on('error', options.onError);

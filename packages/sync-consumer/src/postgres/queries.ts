@@ -2,6 +2,7 @@ import { PARTITION_HASH, PROTOCOL_VERSION, type SessionRef, type Version } from 
 import type pg from 'pg';
 import { queries as sql } from '../generated/queries.ts';
 import { renderSql, type TableNames } from './identifiers.ts';
+import { inTransaction, type TransactionOptions } from './in-transaction.ts';
 
 /** A session as a row: `state` is JSON text, null for a tombstone. */
 export interface SessionRow {
@@ -52,9 +53,7 @@ export interface Queries {
   ping(): Promise<void>;
 }
 
-export interface QueriesOptions extends TableNames {
-  /** Longest wait for a row another transaction has locked, ms. */
-  readonly lockTimeoutMs: number;
+export interface QueriesOptions extends TableNames, TransactionOptions {
   /** Longest wait for a statement that reads or deletes much (max version, purge), ms. */
   readonly longTimeoutMs: number;
 }
@@ -68,13 +67,14 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
   return {
     async upsertSessions(rows) {
       const byId = new Map(rows.map((row) => [idOf(row.ref.tenantId, row.ref.userId), row]));
-      const { rows: written } = await pool.query<{ tenant_id: string; user_id: string }>(
+      const { rows: written } = await inTransaction<{ tenant_id: string; user_id: string }>(
+        pool,
+        options,
         text.upsertSessions,
         [
           ...refColumns(rows.map(({ ref }) => ref)),
           rows.map(({ state }) => state),
           rows.map(({ version }) => version),
-          `${options.lockTimeoutMs}ms`,
         ],
       );
       return written.flatMap(({ tenant_id, user_id }) => byId.get(idOf(tenant_id, user_id)) ?? []);
