@@ -37,7 +37,7 @@ const socketCode = /^(E[A-Z]+|EAI_[A-Z]+|ERR_(SOCKET|STREAM)_[A-Z_]+)$/;
 /** The connection was there and broke. */
 const brokenCodes = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE']);
 
-/** Classifies what pg rejects with. Pure; the table is in `docs/failure-modes.md`. */
+/** Classifies what pg rejects with. Pure; the table is in `docs/architecture.md`. */
 export function classifyPostgresFailure(error: unknown): PostgresFailure {
   const { code, message } = readError(error);
   // EPIPE and EPERM look like a SQLSTATE, but PostgreSQL's own all have a digit.
