@@ -123,19 +123,18 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
   }
 
   return async (sessions) => {
-    const fresh = new Map(
-      sessions.filter(({ key }) => !flights.get(key)).map((session) => [session.key, session]),
+    const fresh = sessions.filter(({ key }) => !flights.get(key));
+    const batch = restoreBatch([...new Map(fresh.map((session) => [session.key, session])).values()]);
+    return Promise.all(
+      sessions.map(
+        ({ key }) =>
+          flights.get(key) ??
+          flights.add(
+            key,
+            batch.then((found) => found.get(key)),
+          ),
+      ),
     );
-    if (fresh.size > 0) {
-      const batch = restoreBatch([...fresh.values()]);
-      for (const key of fresh.keys()) {
-        flights.add(
-          key,
-          batch.then((found) => found.get(key)),
-        );
-      }
-    }
-    return Promise.all(sessions.map(({ key }) => flights.get(key)));
   };
 }
 

@@ -98,7 +98,9 @@ class JsonCopier {
         if (value !== null) return this.#copyObject(value);
         this.#spend(4);
         return value;
-      default:
+      case 'bigint':
+      case 'function':
+      case 'symbol':
         return this.#reject(`is a ${typeof value}; JSON has no such value`);
     }
   }

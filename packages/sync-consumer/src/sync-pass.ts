@@ -89,14 +89,17 @@ export class SyncPass {
   async carryStale(signal: AbortSignal): Promise<SyncReport> {
     const report = emptyReport();
     const startedAtMs = performance.now();
-    await this.#deps.gate.whenUp(signal);
-    const batch = await this.#opened(
-      claimStale(this.#deps, this.#claimCursors, {
-        ...this.#readOptions,
-        claimIdleMs: this.#options.claimIdleMs,
-      }),
-    );
-    await this.carry(batch, report, signal);
+    do {
+      await this.#deps.gate.whenUp(signal);
+      const batch = await this.#opened(
+        claimStale(this.#deps, this.#claimCursors, {
+          ...this.#readOptions,
+          claimIdleMs: this.#options.claimIdleMs,
+        }),
+      );
+      await this.carry(batch, report, signal);
+      // Every partition's list was gone through once when its cursor is back at the start.
+    } while (this.#claimCursors.some((cursor) => cursor !== '0-0'));
     report.durationMs = performance.now() - startedAtMs;
     return report;
   }

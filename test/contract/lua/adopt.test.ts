@@ -23,7 +23,13 @@ it('P3 P6 a tombstone of PostgreSQL is adopted as a tombstone', async () => {
   const world = createWorld();
   const losingVersion = await world.save(world.session());
   const version = versionInOneHour();
-  await world.scripts.adopt(world.session(), { losingVersion, version, ...row, state: '', isTombstone: true });
+  await world.scripts.adopt(world.session(), {
+    losingVersion,
+    version,
+    ...row,
+    state: '',
+    isTombstone: true,
+  });
   expect(await world.fields(world.session())).toMatchObject({ s: '', t: '1', d: '0', v: version });
 });
 
@@ -70,7 +76,12 @@ it('P9 an adopted session is no longer parked, its neighbour is', async () => {
 it('a TTL with a fraction still becomes a TTL', async () => {
   const world = createWorld();
   const losingVersion = await world.save(world.session());
-  await world.scripts.adopt(world.session(), { losingVersion, version: versionInOneHour(), ...row, ttlMs: 999.5 });
+  await world.scripts.adopt(world.session(), {
+    losingVersion,
+    version: versionInOneHour(),
+    ...row,
+    ttlMs: 999.5,
+  });
   expect(await world.redis.pttl(world.session().key)).toBeGreaterThan(0);
 });
 

@@ -6,7 +6,9 @@ it('the holder of the lease stores the tenant for its time, and the lease is gon
   const { redis, scripts, keyspace } = createWorld();
   const { info, lease } = keyspace.tenant('acme');
   await redis.set(lease, 'mine', 'PX', TTL_MS);
-  expect(await scripts.cacheTenant('acme', { token: 'mine', info: '{"plan":"pro"}', ttlMs: 5000 })).toBe('cached');
+  expect(await scripts.cacheTenant('acme', { token: 'mine', info: '{"plan":"pro"}', ttlMs: 5000 })).toBe(
+    'cached',
+  );
   expect(await redis.get(info)).toBe('{"plan":"pro"}');
   const ttl = await redis.pttl(info);
   expect(ttl).toBeGreaterThan(4000);

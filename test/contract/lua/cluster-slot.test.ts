@@ -7,7 +7,18 @@ import { scriptCases, scriptMethods } from './script-cases.ts';
 import { createWorld } from './world.ts';
 
 /** Ids that would break out of the hash tag or of the key if they were not encoded. */
-const hostileIds = ['{1}', '}{', '{}', '}:x:{2}', 'a:b', ':', '{0}:changes', '*?[a-z]', 'ñandú 🦤', '%7B0%7D'];
+const hostileIds = [
+  '{1}',
+  '}{',
+  '{}',
+  '}:x:{2}',
+  'a:b',
+  ':',
+  '{0}:changes',
+  '*?[a-z]',
+  'ñandú 🦤',
+  '%7B0%7D',
+];
 
 let url = '';
 
@@ -56,7 +67,9 @@ it('F16 every key of a session and of its partition lies in one slot', async () 
       expect(new Set(slots).size, keys.join(' ')).toBe(1);
     }
     const tenant = keyspace.tenant(tenantId);
-    expect(await cluster.cluster('KEYSLOT', tenant.info)).toBe(await cluster.cluster('KEYSLOT', tenant.lease));
+    expect(await cluster.cluster('KEYSLOT', tenant.info)).toBe(
+      await cluster.cluster('KEYSLOT', tenant.lease),
+    );
   }
 });
 

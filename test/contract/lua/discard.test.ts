@@ -11,7 +11,9 @@ it('a parked session is given up with its event, its record and its place in the
   await world.scripts.sweep(PARTITION, [session.key]);
   await world.read();
   expect(await world.scripts.discard(session, { version })).toBe('discarded');
-  expect(await world.redis.exists(session.key, world.keyspace.parked(PARTITION), world.keyspace.dirty(PARTITION))).toBe(0);
+  expect(
+    await world.redis.exists(session.key, world.keyspace.parked(PARTITION), world.keyspace.dirty(PARTITION)),
+  ).toBe(0);
   expect([await world.announced(), await world.pending()]).toEqual([[], 0]);
 });
 

@@ -17,7 +17,8 @@ it('F21 a consumer with nothing pending is forgotten, the others are not', async
   await world.open();
   await world.save(world.session());
   await world.read('busy');
-  for (const name of ['leaver', 'stayer']) await world.redis.xgroup('CREATECONSUMER', changes, SYNC_GROUP, name);
+  for (const name of ['leaver', 'stayer'])
+    await world.redis.xgroup('CREATECONSUMER', changes, SYNC_GROUP, name);
   expect(await world.scripts.forgetConsumer(PARTITION, { consumer: 'leaver' })).toBe('forgotten');
   const consumers = (await world.redis.xinfo('CONSUMERS', changes, SYNC_GROUP)) as string[][];
   expect(consumers.map((fields) => fields[1]).sort()).toEqual(['busy', 'stayer']);

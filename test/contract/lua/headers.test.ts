@@ -55,7 +55,10 @@ function bound(bindings: string, array: 'KEYS' | 'ARGV'): string[] {
 
 describe.each(files)('$file', ({ name, lines }) => {
   const header = headerOf(lines);
-  const [bindings = '', ...rest] = lines.slice(header.length + 2).join('\n').split('\n\n');
+  const [bindings = '', ...rest] = lines
+    .slice(header.length + 2)
+    .join('\n')
+    .split('\n\n');
   const body = rest.join('\n\n');
 
   it('starts with a shebang and says its name and purpose', () => {
@@ -64,7 +67,8 @@ describe.each(files)('$file', ({ name, lines }) => {
   });
 
   it('says what it takes, returns and writes', () => {
-    for (const title of ['KEYS', 'ARGV', 'Returns', 'Writes']) expect(sectionOf(lines, title), title).not.toBe('');
+    for (const title of ['KEYS', 'ARGV', 'Returns', 'Writes'])
+      expect(sectionOf(lines, title), title).not.toBe('');
   });
 
   it.each(['KEYS', 'ARGV'] as const)('lists every %s it binds, under the same number and name', (array) => {

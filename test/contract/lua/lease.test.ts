@@ -25,7 +25,9 @@ it('P5 loads that miss together share the first token and do not lengthen its li
 it('leases of two sessions are independent', async () => {
   const { scripts, session } = createWorld();
   await scripts.lease(session('ana'), { token: 'a', leaseTtlMs: TTL_MS });
-  expect(await scripts.lease(session('bo'), { token: 'b', leaseTtlMs: TTL_MS })).toMatchObject({ token: 'b' });
+  expect(await scripts.lease(session('bo'), { token: 'b', leaseTtlMs: TTL_MS })).toMatchObject({
+    token: 'b',
+  });
 });
 
 it('a session that is here after all is handed over without a lease', async () => {

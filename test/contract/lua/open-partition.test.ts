@@ -27,7 +27,12 @@ it('F10 another partition count is refused with what the data was written with, 
       floor: '1763830000123000',
       createGroup: true,
     }),
-  ).toEqual({ outcome: 'mismatch', partitions: '1', hash: PARTITION_HASH, protocol: String(PROTOCOL_VERSION) });
+  ).toEqual({
+    outcome: 'mismatch',
+    partitions: '1',
+    hash: PARTITION_HASH,
+    protocol: String(PROTOCOL_VERSION),
+  });
   expect(await snapshot(redis, keyspace.keyPrefix)).toEqual(before);
 });
 

@@ -76,22 +76,25 @@ it('an event that was not handed in stays the announcement of the parked session
   expect(await world.announced()).toEqual([session.key]);
 });
 
-it.each(['clean', 'vanished'])('a session that is %s meanwhile is not parked and loses its record', async (how) => {
-  const world = createWorld();
-  const session = world.session();
-  await world.open();
-  const version = await parkedSession(world, session);
-  const dirty = world.keyspace.dirty(PARTITION);
-  const parked = world.keyspace.parked(PARTITION);
-  if (how === 'clean') await world.settleOne(session, version);
-  else await world.redis.del(session.key);
-  await world.redis.hset(parked, session.key, '{}');
-  await world.redis.zadd(dirty, 1, session.key);
-  const call = { version, record: parkedRecord(version, RETRY_AT_MS), eventIds: [] };
-  expect(await world.scripts.park(session, call)).toBe('gone');
-  expect(await world.redis.exists(parked, dirty)).toBe(0);
-  expect(await world.redis.exists(session.key)).toBe(how === 'clean' ? 1 : 0);
-});
+it.each(['clean', 'vanished'])(
+  'a session that is %s meanwhile is not parked and loses its record',
+  async (how) => {
+    const world = createWorld();
+    const session = world.session();
+    await world.open();
+    const version = await parkedSession(world, session);
+    const dirty = world.keyspace.dirty(PARTITION);
+    const parked = world.keyspace.parked(PARTITION);
+    if (how === 'clean') await world.settleOne(session, version);
+    else await world.redis.del(session.key);
+    await world.redis.hset(parked, session.key, '{}');
+    await world.redis.zadd(dirty, 1, session.key);
+    const call = { version, record: parkedRecord(version, RETRY_AT_MS), eventIds: [] };
+    expect(await world.scripts.park(session, call)).toBe('gone');
+    expect(await world.redis.exists(parked, dirty)).toBe(0);
+    expect(await world.redis.exists(session.key)).toBe(how === 'clean' ? 1 : 0);
+  },
+);
 
 it('F20 a session parked again and again has one record, the newest', async () => {
   const world = createWorld();

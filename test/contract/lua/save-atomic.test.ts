@@ -27,49 +27,71 @@ async function withoutCommand(world: World, command: string): Promise<Scripts> {
 
 const save = { state: '{"step":2}', isTombstone: false, maxBytes: 1000 };
 
-it.each(['save', 'reissue'] as const)('P1 %s on a stream that takes no more events leaves nothing behind', async (method) => {
-  const world = createWorld({ url });
-  const { prepare, run } = scriptCases(world)[method];
-  await prepare();
-  const changes = world.keyspace.changes(PARTITION);
-  await world.redis.del(changes);
-  await world.redis.xadd(changes, '18446744073709551615-18446744073709551615', 'k', 'last');
-  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
-  await expect(run()).rejects.toEqual(refused);
-  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
-});
+it.each(['save', 'reissue'] as const)(
+  'P1 %s on a stream that takes no more events leaves nothing behind',
+  async (method) => {
+    const world = createWorld({ url });
+    const { prepare, run } = scriptCases(world)[method];
+    await prepare();
+    const changes = world.keyspace.changes(PARTITION);
+    await world.redis.del(changes);
+    await world.redis.xadd(changes, '18446744073709551615-18446744073709551615', 'k', 'last');
+    const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+    await expect(run()).rejects.toEqual(refused);
+    expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+  },
+);
 
-const savesCommands = ['hmget', 'get', 'zcard', 'xlen', 'time', 'xadd', 'set', 'zadd', 'del', 'persist', 'hset'];
+const savesCommands = [
+  'hmget',
+  'get',
+  'zcard',
+  'xlen',
+  'time',
+  'xadd',
+  'set',
+  'zadd',
+  'del',
+  'persist',
+  'hset',
+];
 const firstWrite = savesCommands.indexOf('xadd');
 
-it.each(savesCommands)('P1 a save by a user who lacks %s is refused and the session is as it was', async (command) => {
-  const world = createWorld({ url });
-  const session = world.session();
-  await world.open();
-  const version = await cleanSession(world, session);
-  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
-  const fields = await world.fields(session);
+it.each(savesCommands)(
+  'P1 a save by a user who lacks %s is refused and the session is as it was',
+  async (command) => {
+    const world = createWorld({ url });
+    const session = world.session();
+    await world.open();
+    const version = await cleanSession(world, session);
+    const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+    const fields = await world.fields(session);
 
-  const poor = await withoutCommand(world, command);
-  await expect(poor.save(session, { ...save, opId: 'op' })).rejects.toEqual(refused);
-  expect(await world.fields(session)).toEqual(fields);
-  if (savesCommands.indexOf(command) <= firstWrite) {
-    expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
-  }
+    const poor = await withoutCommand(world, command);
+    await expect(poor.save(session, { ...save, opId: 'op' })).rejects.toEqual(refused);
+    expect(await world.fields(session)).toEqual(fields);
+    if (savesCommands.indexOf(command) <= firstWrite) {
+      expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+    }
 
-  // What was written before the refusal says nothing to a consumer and goes with the next settle and sweep.
-  const events = await world.read();
-  expect(await world.takeOne(session)).toEqual({ outcome: 'clean' });
-  await world.settleOne(session, undefined, events.map(({ id }) => id));
-  await world.scripts.sweep(PARTITION, [session.key]);
-  expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(0);
-  expect([await world.announced(), await world.pending()]).toEqual([[], 0]);
-  expect(await world.redis.pttl(session.key), 'has a TTL').toBeGreaterThan(0);
+    // What was written before the refusal says nothing to a consumer and goes with the next settle and sweep.
+    const events = await world.read();
+    expect(await world.takeOne(session)).toEqual({ outcome: 'clean' });
+    await world.settleOne(
+      session,
+      undefined,
+      events.map(({ id }) => id),
+    );
+    await world.scripts.sweep(PARTITION, [session.key]);
+    expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(0);
+    expect([await world.announced(), await world.pending()]).toEqual([[], 0]);
+    expect(await world.redis.pttl(session.key), 'has a TTL').toBeGreaterThan(0);
 
-  // It was not applied, so the same op id is not answered as if it had been.
-  const reply = await world.scripts.save(session, { ...save, opId: 'op', ifVersion: version });
-  expect(reply.outcome).toBe('saved');
-});
+    // It was not applied, so the same op id is not answered as if it had been.
+    const reply = await world.scripts.save(session, { ...save, opId: 'op', ifVersion: version });
+    expect(reply.outcome).toBe('saved');
+  },
+);
 
 it.each(['xadd', 'set', 'zadd', 'persist', 'hset'])(
   'P2 a reissue by a user who lacks %s is refused and the session is as it was',
@@ -125,7 +147,9 @@ it('P1 too few replicas refuse a save before it starts, and reading goes on', as
   const before = await snapshot(world.redis, world.keyspace.keyPrefix);
   await world.redis.config('SET', 'min-replicas-to-write', 1);
   try {
-    await expect(world.trySave(session)).rejects.toMatchObject({ failure: { reason: 'NOREPLICAS', retryable: true } });
+    await expect(world.trySave(session)).rejects.toMatchObject({
+      failure: { reason: 'NOREPLICAS', retryable: true },
+    });
     expect(await world.takeOne(session)).toMatchObject({ outcome: 'dirty', version });
     expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
   } finally {

@@ -23,7 +23,8 @@ async function expectNothingChanges(world: World, act: () => Promise<void>): Pro
 }
 
 const losses: Record<string, (world: World) => Promise<unknown>> = {
-  'trimmed before it was read': ({ redis, keyspace }) => redis.xtrim(keyspace.changes(PARTITION), 'MAXLEN', 0),
+  'trimmed before it was read': ({ redis, keyspace }) =>
+    redis.xtrim(keyspace.changes(PARTITION), 'MAXLEN', 0),
   'deleted with the stream': ({ redis, keyspace }) => redis.del(keyspace.changes(PARTITION)),
   'trimmed while it was pending': async (world) => {
     await world.read();

@@ -139,7 +139,7 @@ describe('closing', () => {
         });
       },
     };
-    const { sessions } = isolatedClient({ loader, commandTimeoutMs: 50 });
+    const { sessions } = isolatedClient({ loader, commandTimeoutMs: 500 });
     const loading = expect(sessions.getUserState('ana')).rejects.toMatchObject({ code: 'RESTORE_FAILED' });
     const closing = await asked.promise;
     await sessions.close();

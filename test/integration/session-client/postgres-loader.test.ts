@@ -1,6 +1,6 @@
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import type pg from 'pg';
-import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';
 import { connectPostgres, uniqueName } from '../../helpers/isolated.ts';
 import { isolatedClient } from './client.ts';
@@ -72,36 +72,54 @@ describe('the PostgreSQL loader', () => {
     expect(await sessions.getUserSession('ana')).toEqual({ state: { step: 'old' }, version: '5' });
   });
 
-  it('gives up after timeoutMs, and asks PostgreSQL at most maxConcurrent things at a time', async () => {
-    const { pool, schema, insert } = await sessionTable();
-    await insert('default', 'u0', { step: 'old' }, '5');
+  it.each([
+    ['of its own', () => ({ databaseUrl: inject('databaseUrl') })],
+    ['with more connections that it was given', () => ({ pool: connectPostgres() })],
+  ])(
+    'gives up after timeoutMs, and asks at most maxConcurrent things at a time, on a pool %s',
+    async (_, on) => {
+      const { pool, schema, insert } = await sessionTable();
+      await insert('default', 'u0', { step: 'old' }, '5');
+      const blocker = await pool.connect();
+      onTestFinished(() => blocker.release(true));
+      await blocker.query(`BEGIN; LOCK TABLE ${schema}.session IN ACCESS EXCLUSIVE MODE`);
+      await using loader = createPostgresLoader({ ...on(), schema, timeoutMs: 700, maxConcurrent: 2 });
+      const { sessions } = isolatedClient({ loader });
+      const startedMs = performance.now();
+      const loads = Array.from({ length: 10 }, (_, i) =>
+        sessions.getUserState(`u${i}`).catch((error: unknown) => error),
+      );
+      const waiting = async (): Promise<number> => {
+        const { rows } = await pool.query(
+          `SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"${schema}"."session"%'`,
+        );
+        return rows[0].count;
+      };
+      await eventually(async () => expect(await waiting()).toBe(2));
+      for (const outcome of await Promise.all(loads)) {
+        expect(outcome).toMatchObject({ code: 'RESTORE_FAILED', retryable: true });
+      }
+      expect(performance.now() - startedMs).toBeLessThan(3000);
+      expect(await waiting()).toBeLessThanOrEqual(2);
+      await blocker.query('ROLLBACK');
+      expect(await eventually(() => sessions.getUserState('u0'))).toEqual({ step: 'old' });
+    },
+  );
+
+  it('does not ask on behalf of those who gave up before their turn came', async () => {
+    const { pool, schema } = await sessionTable();
     const blocker = await pool.connect();
     onTestFinished(() => blocker.release(true));
     await blocker.query(`BEGIN; LOCK TABLE ${schema}.session IN ACCESS EXCLUSIVE MODE`);
-    await using loader = createPostgresLoader({
-      databaseUrl: inject('databaseUrl'),
-      schema,
-      timeoutMs: 700,
-      maxConcurrent: 2,
-    });
-    const { sessions } = isolatedClient({ loader });
-    const startedMs = performance.now();
-    const loads = Array.from({ length: 10 }, (_, i) =>
-      sessions.getUserState(`u${i}`).catch((error: unknown) => error),
-    );
-    const waiting = async (): Promise<number> => {
-      const { rows } = await pool.query(
-        `SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"${schema}"."session"%'`,
-      );
-      return rows[0].count;
-    };
-    await eventually(async () => expect(await waiting()).toBe(2));
-    for (const outcome of await Promise.all(loads))
-      expect(outcome).toMatchObject({ code: 'RESTORE_FAILED', retryable: true });
-    expect(performance.now() - startedMs).toBeLessThan(3000);
-    expect(await waiting()).toBeLessThanOrEqual(2);
+    const asked = connectPostgres();
+    const query = vi.spyOn(asked, 'query');
+    const loader = createPostgresLoader({ pool: asked, schema, timeoutMs: 500, maxConcurrent: 2 });
+    const load = () => loader.load([{ tenantId: 'default', userId: 'ana' }], {});
+    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, load));
+    expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
     await blocker.query('ROLLBACK');
-    expect(await eventually(() => sessions.getUserState('u0'))).toEqual({ step: 'old' });
+    expect(await eventually(load)).toEqual([undefined]);
+    expect(query).toHaveBeenCalledTimes(3);
   });
 
   it('survives the loss of its idle connections', async () => {

@@ -14,7 +14,7 @@ function loaderOf(answer: Answer): SessionLoader & { readonly calls: string[][] 
     calls,
     load: (refs) => {
       calls.push(refs.map(({ userId }) => userId));
-      return Promise.all(refs.map((ref) => answer(ref, calls.length)));
+      return Promise.all(refs.map(async (ref) => answer(ref, calls.length)));
     },
   };
 }
@@ -37,6 +37,18 @@ describe('restoring what is not in Redis', () => {
     const ttlMs = await redis.pttl(key);
     expect(ttlMs).toBeGreaterThan(890_000);
     expect(ttlMs).toBeLessThanOrEqual(1_100_000);
+  });
+
+  it('may take leaseTtlMs and is still kept', async () => {
+    const leasesMs: number[] = [];
+    const loader = loaderOf(async () => {
+      leasesMs.push(await redis.pttl(keyspace.lease(locate('ana'))));
+      return row({});
+    });
+    const { sessions, redis, keyspace, locate } = isolatedClient({ loader, leaseTtlMs: 60_000 });
+    await sessions.getUserState('ana');
+    expect(leasesMs[0]).toBeGreaterThan(50_000);
+    expect(await redis.exists(locate('ana').key)).toBe(1);
   });
 
   it('P3: a save after the restore gets a version above the row, even if the row is of the future', async () => {
@@ -168,6 +180,16 @@ describe('a loader that fails', () => {
 });
 
 describe('aborting a load', () => {
+  it('before it began asks nobody', async () => {
+    const loader = loaderOf(({ userId }) => row({ step: userId }));
+    const { sessions } = isolatedClient({ loader });
+    const options = { signal: AbortSignal.abort() };
+    await expect(sessions.getUserState('ana', options)).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(sessions.getUserStates(['ana'], options)).rejects.toMatchObject({ code: 'ABORTED' });
+    await sessions.getUserState('eva');
+    expect(loader.calls).toEqual([['eva']]);
+  });
+
   it('ends the wait of the one who aborted and of nobody else', async () => {
     const asked = signal();
     const answer = signal<StoredSession>();

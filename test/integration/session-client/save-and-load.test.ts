@@ -226,7 +226,7 @@ describe('a schema', () => {
     const refused = expect.objectContaining({
       code: 'STATE_REJECTED',
       path: '$.count',
-      message: expect.not.stringContaining('77'),
+      message: expect.not.stringContaining('got'),
     });
     await expect(sessions.saveUserState('ana', { count: -77 })).rejects.toEqual(refused);
     await plain.saveUserState('ana', { count: -77 });

@@ -49,6 +49,13 @@ describe('tenant info', () => {
     expect(await sessions.getTenantInfo('acme', () => ({ name: 'new' }))).toEqual({ name: 'new' });
   });
 
+  it('may take leaseTtlMs to load and is still cached', async () => {
+    const { sessions, redis, keyspace } = isolatedClient({ leaseTtlMs: 60_000 });
+    const leaseMs = await sessions.getTenantInfo('acme', () => redis.pttl(keyspace.tenant('acme').lease));
+    expect(leaseMs).toBeGreaterThan(50_000);
+    expect(await redis.exists(keyspace.tenant('acme').lease)).toBe(0);
+  });
+
   it('invalidated after a load is loaded again', async () => {
     const { sessions } = isolatedClient();
     await sessions.getTenantInfo('acme', () => ({ name: 'old' }));

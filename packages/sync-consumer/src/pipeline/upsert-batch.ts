@@ -66,11 +66,13 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   return { written, outdated, refused };
 
   async function handleFailure(attempt: Attempt<Row>, failure: PostgresFailure): Promise<void> {
-    const breaks = attempt.breaks + (failure.isSocket ? 1 : 0);
-    // Without a SQLSTATE it may be the connection after all: only if others get through, the rows are suspect.
-    const isDoubtful = breaks >= SUSPECT_AFTER_BREAKS || failure.code === 'LOCAL';
-    const isSuspect = isDoubtful
-      ? failure.class !== 'misconfigured' && (await answers())
+    // A break counts while others get through: an outage says nothing about the rows. Without a SQLSTATE it may be
+    // the connection after all.
+    const mayBeRows = failure.isSocket || failure.code === 'LOCAL';
+    const canOthers = mayBeRows && failure.class !== 'misconfigured' && (await answers());
+    const breaks = failure.isSocket && canOthers ? attempt.breaks + 1 : 0;
+    const isSuspect = mayBeRows
+      ? canOthers && (!failure.isSocket || breaks >= SUSPECT_AFTER_BREAKS)
       : failure.class === 'refused';
     if (attempt.rows.length > 1 && (isSuspect || failure.isTimeout)) {
       gate.succeeded();
@@ -109,7 +111,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
 
 interface Attempt<Row> {
   readonly rows: readonly Row[];
-  /** How often the connection broke over exactly these rows. */
+  /** How often in a row the connection broke over exactly these rows while others got through. */
   readonly breaks: number;
   readonly wasHeldByBreaker: boolean;
 }

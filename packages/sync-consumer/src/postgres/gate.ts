@@ -137,15 +137,17 @@ export class PostgresGate {
 
   /** Resolves at the next change, when `waitMs` are over, or when the signal is aborted; leaves nothing behind. */
   #changeOr(waitMs: number | undefined, signal: AbortSignal): Promise<void> {
+    // A signal of its own: many wait on one, and a listener each would look like a leak to Node.
+    const aborted = AbortSignal.any([signal]);
     return new Promise((resolve) => {
       const wake = (): void => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', wake);
+        aborted.removeEventListener('abort', wake);
         this.#waiters.delete(wake);
         resolve();
       };
       const timer = waitMs === undefined ? undefined : setTimeout(wake, waitMs);
-      signal.addEventListener('abort', wake);
+      aborted.addEventListener('abort', wake);
       this.#waiters.add(wake);
     });
   }

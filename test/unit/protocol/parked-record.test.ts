@@ -1,0 +1,72 @@
+import {
+  decodeParkedRecord,
+  encodeParkedRecord,
+  MAX_PARK_BACKOFF_MS,
+  nextParkedRecord,
+  PARK_BACKOFF_MS,
+  type ParkedRecord,
+} from '@cauce/protocol';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+
+const refusal = { version: '1763830000123000', sqlState: '22P02' };
+
+it('the first refusal waits the first backoff', () => {
+  expect(nextParkedRecord(undefined, refusal, 1000)).toEqual({
+    ...refusal,
+    attempts: 1,
+    firstSeenMs: 1000,
+    lastSeenMs: 1000,
+    retryAtMs: 1000 + PARK_BACKOFF_MS,
+  });
+});
+
+it('F20 each further refusal doubles the wait up to an hour, and keeps when it was first seen', () => {
+  const waits: number[] = [];
+  let record: ParkedRecord | undefined;
+  for (let attempt = 1; attempt <= 2000; attempt++) {
+    record = nextParkedRecord(record, refusal, attempt);
+    expect(record).toMatchObject({ attempts: attempt, firstSeenMs: 1, lastSeenMs: attempt });
+    waits.push(record.retryAtMs - attempt);
+  }
+  expect(waits.slice(0, 9)).toEqual(
+    [30, 60, 120, 240, 480, 960, 1920, 3600, 3600].map((seconds) => seconds * 1000),
+  );
+  expect(Math.max(...waits)).toBe(MAX_PARK_BACKOFF_MS);
+});
+
+it('the newest refusal gives version and SQLSTATE', () => {
+  const first = nextParkedRecord(undefined, refusal, 1);
+  expect(nextParkedRecord(first, { version: '2', sqlState: 'LOCAL' }, 2)).toMatchObject({
+    version: '2',
+    sqlState: 'LOCAL',
+  });
+  expect(first.version).toBe(refusal.version);
+});
+
+it('a record reads back as it was written', () => {
+  const record = nextParkedRecord(undefined, refusal, 1_763_830_000_123);
+  expect(decodeParkedRecord(encodeParkedRecord(record))).toEqual(record);
+});
+
+it.each([
+  '',
+  'x',
+  '7',
+  '[]',
+  '{}',
+  '"text"',
+  '{"version":7,"retryAtMs":1}',
+  '{"version":"7","retryAtMs":"1"}',
+  'null',
+])('P9 %j is no record, and no reason to fail', (text) => {
+  expect(decodeParkedRecord(text)).toBeUndefined();
+});
+
+it('P9 reading garbage never throws', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+      decodeParkedRecord(text);
+    }),
+  );
+});

@@ -1,0 +1,113 @@
+import { assessRedis, parseInfo } from '@cauce/protocol';
+import { expect, it } from 'vitest';
+
+const healthy = {
+  redis_version: '7.0.15',
+  run_id: 'abc',
+  role: 'master',
+  used_memory: '1000',
+  maxmemory: '10000',
+  maxmemory_policy: 'noeviction',
+  aof_enabled: '1',
+  aof_last_write_status: 'ok',
+};
+
+function info(changes: Record<string, string> = {}): string {
+  const fields = Object.entries({ ...healthy, ...changes }).map(([name, value]) => `${name}:${value}`);
+  return ['# Server', ...fields, '', '# Keyspace', 'db0:keys=1,expires=0,avg_ttl=0'].join('\r\n');
+}
+
+it('a durable primary that evicts nothing has neither faults nor warnings', () => {
+  expect(assessRedis(info())).toEqual({
+    version: '7.0.15',
+    role: 'master',
+    maxMemoryPolicy: 'noeviction',
+    usedMemoryBytes: 1000,
+    maxMemoryBytes: 10_000,
+    isAppendOnly: true,
+    lastAppendOnlyWriteOk: true,
+    runId: 'abc',
+    faults: [],
+    warnings: [],
+  });
+});
+
+it.each([
+  ['allkeys-lru', /maxmemory-policy is allkeys-lru/],
+  ['allkeys-lfu', /allkeys-lfu/],
+  ['allkeys-random', /allkeys-random/],
+])('P2 F12 eviction policy %s is a fault', (policy, message) => {
+  expect(assessRedis(info({ maxmemory_policy: policy })).faults).toEqual([expect.stringMatching(message)]);
+});
+
+it.each(['noeviction', 'volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl'])(
+  'P2 F12 eviction policy %s keeps sessions without a TTL',
+  (policy) => {
+    expect(assessRedis(info({ maxmemory_policy: policy })).faults).toEqual([]);
+  },
+);
+
+it.each([
+  ['6.2.14', 1],
+  ['5.0.0', 1],
+  ['7.0.0', 0],
+  ['7.4.1', 0],
+  ['8.0.0', 0],
+  ['10.0.0', 0],
+])('Redis %s has %i faults', (version, count) => {
+  expect(assessRedis(info({ redis_version: version })).faults).toHaveLength(count);
+});
+
+it('Valkey, which says Redis 7.2.4 for compatibility, is named by its own version', () => {
+  const health = assessRedis(info({ redis_version: '7.2.4', valkey_version: '8.0.1' }));
+  expect(health).toMatchObject({ version: '8.0.1', faults: [] });
+});
+
+it('a replica is a fault', () => {
+  expect(assessRedis(info({ role: 'slave' })).faults).toEqual([
+    expect.stringContaining('connect to the primary'),
+  ]);
+});
+
+it('every fault is told, not the first one only', () => {
+  const changes = { role: 'slave', redis_version: '6.0.0', maxmemory_policy: 'allkeys-lru' };
+  expect(assessRedis(info(changes)).faults).toHaveLength(3);
+});
+
+it('without the append-only file there is a warning', () => {
+  const health = assessRedis(info({ aof_enabled: '0' }));
+  expect(health).toMatchObject({ isAppendOnly: false, faults: [] });
+  expect(health.warnings).toEqual([expect.stringContaining('appendonly is off')]);
+});
+
+it('a failed write of the append-only file is a warning', () => {
+  const health = assessRedis(info({ aof_last_write_status: 'err' }));
+  expect(health.lastAppendOnlyWriteOk).toBe(false);
+  expect(health.warnings).toEqual([expect.stringContaining('check the disk')]);
+});
+
+it.each([
+  ['8000', '10000', 0],
+  ['8001', '10000', 1],
+  ['9900', '10000', 1],
+  ['99999', '0', 0],
+])('P7 %s of %s bytes used gives %i warnings', (used, max, count) => {
+  expect(assessRedis(info({ used_memory: used, maxmemory: max })).warnings).toHaveLength(count);
+});
+
+it('the memory warning says how full it is', () => {
+  expect(assessRedis(info({ used_memory: '9123' })).warnings[0]).toContain('91 %');
+});
+
+it('a managed server that hides fields is not accused', () => {
+  expect(assessRedis('redis_version:7.1.0\r\n')).toMatchObject({ faults: [], role: '', maxMemoryBytes: 0 });
+  expect(assessRedis('').faults).toEqual([]);
+});
+
+it('INFO is read with either line ending, values keep their colons', () => {
+  expect([...parseInfo('# Server\r\nos:Linux: 6.1\r\n\r\ntcp_port:6379\nempty:\n')]).toEqual([
+    ['os', 'Linux: 6.1'],
+    ['tcp_port', '6379'],
+    ['empty', ''],
+  ]);
+});

@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+import {
+  ConfigurationError,
+  consumerOptions,
+  readSettings,
+} from '../../../packages/sync-consumer/src/config.ts';
+
+const urls = { REDIS_URL: 'redis://localhost', DATABASE_URL: 'postgres://localhost/db' };
+
+describe('readSettings', () => {
+  test('names every problem at once, with what was received and what is allowed, and no secret', () => {
+    const env = {
+      REDIS_URL: 'http://user:s3cr3t-CANARY@host',
+      SYNC_BATCH_ROWS: '501',
+      SESSION_DB_SCHEMA: 'x"; DROP',
+      SESSION_PARTITIONS: '12',
+    };
+    let thrown: unknown;
+    try {
+      readSettings(env);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(ConfigurationError);
+    const { message, problems } = thrown as ConfigurationError;
+    expect(problems.map(({ name }) => name).sort()).toEqual(
+      ['DATABASE_URL', 'REDIS_URL', 'SESSION_DB_SCHEMA', 'SESSION_PARTITIONS', 'SYNC_BATCH_ROWS'].sort(),
+    );
+    for (const { name } of problems) expect(message).toContain(name);
+    expect(message).toContain('"501"');
+    expect(message).toContain('from 1 to 500');
+    expect(message).not.toContain('CANARY');
+  });
+
+  test('asks for no more than the caller requires', () => {
+    expect(() => readSettings({})).toThrow(ConfigurationError);
+    expect(() => readSettings({}, ['REDIS_URL'])).toThrow('REDIS_URL');
+    expect(readSettings({}, []).SYNC_BATCH_ROWS).toBe(500);
+    expect(readSettings(urls)).toMatchObject(urls);
+  });
+});
+
+test('every setting of the consumer reaches its option, seconds as milliseconds', () => {
+  const settings = readSettings({
+    ...urls,
+    SESSION_DB_SCHEMA: 'chat',
+    SESSION_DB_TABLE: 'talk',
+    SESSION_SYNC_INTERVAL: '11',
+    SYNC_EARLY_SESSIONS: '12',
+    SYNC_BATCH_ROWS: '13',
+    SYNC_BATCHES_IN_FLIGHT: '14',
+    SESSION_TTL: '15',
+    SYNC_CLAIM_IDLE: '116',
+    SYNC_SWEEP_AFTER: '117',
+    SESSION_HISTORY_DAYS: '18',
+    SYNC_PARK_LIMIT: '19',
+  });
+  expect(consumerOptions(settings)).toMatchObject({
+    schema: 'chat',
+    table: 'talk',
+    syncIntervalMs: 11,
+    earlySessions: 12,
+    batchRows: 13,
+    batchesInFlight: 14,
+    sessionTtlMs: 15_000,
+    claimIdleMs: 116,
+    sweepAfterMs: 117,
+    historyDays: 18,
+    parkLimit: 19,
+  });
+});
+
+test('the server gives up on a lock before the statement, and on the statement before the caller does', () => {
+  const { lockTimeoutMs, statementTimeoutMs, claimIdleMs } = consumerOptions(readSettings(urls));
+  expect(lockTimeoutMs).toBeLessThan(statementTimeoutMs);
+  // 15,000: the pool's own limit.
+  expect(statementTimeoutMs).toBeLessThan(15_000);
+  expect(statementTimeoutMs).toBeLessThan(claimIdleMs);
+});

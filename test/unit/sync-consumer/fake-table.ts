@@ -1,0 +1,77 @@
+import type { SessionRow } from '@cauce/sync-consumer';
+import { type UpsertDeps, upsertBatch } from '../../../packages/sync-consumer/src/pipeline/upsert-batch.ts';
+import { PostgresGate } from '../../../packages/sync-consumer/src/postgres/gate.ts';
+import { ParkingBreaker } from '../../../packages/sync-consumer/src/postgres/parking-breaker.ts';
+
+export interface TestRow extends SessionRow {
+  readonly position: number;
+  readonly parked?: unknown;
+}
+
+export function testRows(
+  count: number,
+  change: (position: number) => Partial<TestRow> = () => ({}),
+): TestRow[] {
+  return Array.from({ length: count }, (_, position) => ({
+    ref: { tenantId: 'acme', userId: `user-${position}` },
+    state: '{}',
+    version: '1',
+    position,
+    ...change(position),
+  }));
+}
+
+export function positions(rows: readonly TestRow[]): number[] {
+  return rows.map(({ position }) => position).sort((a, b) => a - b);
+}
+
+/** Throws for a statement, or not. */
+export type Behaviour = (rows: readonly TestRow[], statement: number) => void;
+
+/**
+ * A scripted table: the decisions of upsertBatch are what is tested here, on a gate and a breaker as they are.
+ * What PostgreSQL itself does is tested on a real one, in test/contract and test/fault.
+ */
+export function createFakeTable(
+  behaviour: Behaviour,
+  options: { parkLimit?: number; pings?: () => boolean } = {},
+) {
+  const { parkLimit = 1_000_000, pings = () => true } = options;
+  const statements: number[][] = [];
+  const committed: TestRow[] = [];
+  const failures: string[] = [];
+  let pinged = 0;
+  const gate = new PostgresGate({ initialDelayMs: 1, maxDelayMs: 2 });
+  const breaker = new ParkingBreaker({ parkLimit });
+  const deps: UpsertDeps = {
+    gate,
+    breaker,
+    onFailure: ({ code }) => failures.push(code),
+    onStatement: () => {},
+    queries: {
+      async upsertSessions(rows) {
+        const batch = rows as unknown as readonly TestRow[];
+        statements.push(batch.map(({ position }) => position));
+        behaviour(batch, statements.length);
+        committed.push(...batch);
+        return [...rows];
+      },
+      async ping() {
+        pinged++;
+        if (!pings()) throw new Error('Connection terminated unexpectedly');
+      },
+    },
+  };
+  return {
+    gate,
+    breaker,
+    statements,
+    committed,
+    failures,
+    get pinged() {
+      return pinged;
+    },
+    upsert: (rows: readonly TestRow[], signal: AbortSignal = new AbortController().signal) =>
+      upsertBatch(deps, rows, signal),
+  };
+}

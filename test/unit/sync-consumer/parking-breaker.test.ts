@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { ParkingBreaker } from '../../../packages/sync-consumer/src/postgres/parking-breaker.ts';
+
+const MINUTE_MS = 60_000;
+
+function createBreaker(parkLimit = 20) {
+  const clock = { nowMs: 1_000_000 };
+  const breaker = new ParkingBreaker({ parkLimit, now: () => clock.nowMs });
+  const parkUntilRefused = (most = 10_000): number => {
+    for (let parked = 0; parked < most; parked++) if (!breaker.mayPark()) return parked;
+    return most;
+  };
+  return { breaker, clock, parkUntilRefused };
+}
+
+test('lets as many rows be parked in a minute as the limit, not one more (P9)', () => {
+  const { breaker, parkUntilRefused } = createBreaker(20);
+  expect(breaker.isOpen).toBe(false);
+  expect(parkUntilRefused()).toBe(20);
+  expect(breaker.isOpen).toBe(true);
+});
+
+test('rows that are refused here and there, below the limit in any minute, never open it (P9)', () => {
+  const { breaker, clock } = createBreaker(20);
+  for (let i = 0; i < 1000; i++) {
+    expect(breaker.mayPark()).toBe(true);
+    clock.nowMs += MINUTE_MS / 20;
+  }
+});
+
+test('the window slides: what was parked a minute ago no longer counts', () => {
+  const { breaker, clock, parkUntilRefused } = createBreaker(20);
+  for (let i = 0; i < 19; i++) breaker.mayPark();
+  clock.nowMs += MINUTE_MS;
+  expect(parkUntilRefused()).toBe(20);
+});
+
+test('with much traffic 5 % of its last 1,000 rows may be parked, if that is more than the limit', () => {
+  const busy = createBreaker(20);
+  busy.breaker.sawRows(600);
+  expect(busy.parkUntilRefused()).toBe(30);
+
+  const busier = createBreaker(20);
+  for (let i = 0; i < 100; i++) busier.breaker.sawRows(500);
+  expect(busier.parkUntilRefused()).toBe(50);
+
+  const quiet = createBreaker(20);
+  quiet.breaker.sawRows(100);
+  expect(quiet.parkUntilRefused()).toBe(20);
+
+  const over = createBreaker(20);
+  over.breaker.sawRows(1000);
+  over.clock.nowMs += MINUTE_MS;
+  expect(over.parkUntilRefused()).toBe(20);
+});
+
+test('once open it stays open, however long, until a refused row is accepted (P9)', () => {
+  const { breaker, clock, parkUntilRefused } = createBreaker(3);
+  expect(parkUntilRefused()).toBe(3);
+  breaker.sawRows(10_000);
+  clock.nowMs += 100 * MINUTE_MS;
+  expect(breaker.mayPark()).toBe(false);
+  breaker.close();
+  expect(breaker.isOpen).toBe(false);
+  expect(parkUntilRefused()).toBe(3);
+});
+
+test('a limit of one parks the first bad row and stops at the second', () => {
+  expect(createBreaker(1).parkUntilRefused()).toBe(1);
+});
+
+test('a year of statements without a bad row takes no memory with it', () => {
+  const { breaker, clock } = createBreaker();
+  const before = process.memoryUsage().heapUsed;
+  for (let i = 0; i < 200_000; i++) {
+    breaker.sawRows(1);
+    clock.nowMs += 1000;
+  }
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(8_000_000);
+  expect(breaker.mayPark()).toBe(true);
+});
