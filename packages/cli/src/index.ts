@@ -1,1 +1,4 @@
-export {};
+export { type CliContext, type PostgresPool, realStores, type TextStream } from './context.ts';
+export { type ExitCode, exitCodes } from './exit-codes.ts';
+export { buildProgram } from './program.ts';
+export { runCli } from './run-cli.ts';

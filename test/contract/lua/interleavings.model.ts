@@ -243,17 +243,23 @@ export class Interleaving {
   /** What holds after every step. */
   async check(): Promise<void> {
     const { redis, keyspace } = this.world;
-    const announced = await this.world.announced();
+    const saved = this.sessions.filter(({ version }) => version !== '0');
+    // Sent together: one round trip a step.
+    const [announced, ...stored] = await Promise.all([
+      this.world.announced(),
+      ...saved.map(({ session }) =>
+        Promise.all([
+          this.world.fields(session),
+          redis.pttl(session.key),
+          redis.zscore(keyspace.dirty(PARTITION), session.key),
+        ]),
+      ),
+    ]);
     const dirtyCount = this.sessions.filter(({ isDirty }) => isDirty).length;
     expect(announced.length, 'P8 events').toBeLessThanOrEqual(dirtyCount);
     expect(new Set(announced).size, 'P8 one event a session').toBe(announced.length);
-    for (const { session, version, isDirty, inPostgres } of this.sessions) {
-      if (version === '0') continue;
-      const [fields, ttl, since] = await Promise.all([
-        this.world.fields(session),
-        redis.pttl(session.key),
-        redis.zscore(keyspace.dirty(PARTITION), session.key),
-      ]);
+    for (const [i, { version, isDirty, inPostgres }] of saved.entries()) {
+      const [fields, ttl, since] = stored[i] ?? expect.fail();
       expect(fields).toMatchObject({ v: version, d: isDirty ? '1' : '0' });
       expect(ttl === -1, isDirty ? 'P2 dirty: no TTL' : 'P2 clean: a TTL').toBe(isDirty);
       expect(since !== null, isDirty ? 'P4 dirty: indexed' : 'clean: not indexed').toBe(isDirty);

@@ -29,6 +29,7 @@ it.each<[string, string[] | null]>([
   ['whose key is empty', ['k', '']],
   ['of another keyspace', ['k', session.key.replace('sess', 'other')]],
   ['whose value is the field name', ['x', 'k']],
+  ['whose value is the field name, before a field named like a session', ['x', 'k', session.key, '1']],
 ])('P9 an entry %s is reported with its id, not guessed at', (_, fields) => {
   expect(decodeEvent(keyspace, session.partition, ['7-1', fields])).toEqual({ ok: false, id: '7-1' });
 });

@@ -28,19 +28,23 @@ export function positions(rows: readonly TestRow[]): number[] {
 /** Throws for a statement, or not. */
 export type Behaviour = (rows: readonly TestRow[], statement: number) => void;
 
+export interface FakeOptions {
+  readonly parkLimit?: number;
+  /** Whether others get through. */
+  readonly pings?: () => boolean;
+  /** What the version guard lets through. */
+  readonly writes?: (row: TestRow) => boolean;
+}
+
 /**
  * A scripted table: the decisions of upsertBatch are what is tested here, on a gate and a breaker as they are.
  * What PostgreSQL itself does is tested on a real one, in test/contract and test/fault.
  */
-export function createFakeTable(
-  behaviour: Behaviour,
-  options: { parkLimit?: number; pings?: () => boolean } = {},
-) {
-  const { parkLimit = 1_000_000, pings = () => true } = options;
+export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {}) {
+  const { parkLimit = 1_000_000, pings = () => true, writes = () => true } = options;
   const statements: number[][] = [];
   const committed: TestRow[] = [];
   const failures: string[] = [];
-  let pinged = 0;
   const gate = new PostgresGate({ initialDelayMs: 1, maxDelayMs: 2 });
   const breaker = new ParkingBreaker({ parkLimit });
   const deps: UpsertDeps = {
@@ -53,11 +57,10 @@ export function createFakeTable(
         const batch = rows as unknown as readonly TestRow[];
         statements.push(batch.map(({ position }) => position));
         behaviour(batch, statements.length);
-        committed.push(...batch);
-        return [...rows];
+        committed.push(...batch.filter(writes));
+        return rows.filter((_, i) => batch[i] && writes(batch[i]));
       },
       async ping() {
-        pinged++;
         if (!pings()) throw new Error('Connection terminated unexpectedly');
       },
     },
@@ -68,9 +71,6 @@ export function createFakeTable(
     statements,
     committed,
     failures,
-    get pinged() {
-      return pinged;
-    },
     upsert: (rows: readonly TestRow[], signal: AbortSignal = new AbortController().signal) =>
       upsertBatch(deps, rows, signal),
   };

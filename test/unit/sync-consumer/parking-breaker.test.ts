@@ -65,6 +65,13 @@ test('once open it stays open, however long, until a refused row is accepted (P9
   expect(parkUntilRefused()).toBe(3);
 });
 
+test('closed again it counts anew: what was parked before is forgotten', () => {
+  const { breaker, parkUntilRefused } = createBreaker(3);
+  expect(parkUntilRefused()).toBe(3);
+  breaker.close();
+  expect(parkUntilRefused()).toBe(3);
+});
+
 test('a limit of one parks the first bad row and stops at the second', () => {
   expect(createBreaker(1).parkUntilRefused()).toBe(1);
 });

@@ -2,6 +2,8 @@ import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import { repeat } from '../../../packages/sync-consumer/src/maintenance/repeat.ts';
 
+const unreachable = (): never => expect.unreachable();
+
 test('runs again and again, one at a time, until the signal is aborted', async () => {
   const stopping = new AbortController();
   let runs = 0;
@@ -14,7 +16,7 @@ test('runs again and again, one at a time, until the signal is aborted', async (
       underWay--;
       if (++runs === 5) stopping.abort();
     },
-    { everyMs: 1, signal: stopping.signal, onError: expect.unreachable },
+    { everyMs: 1, signal: stopping.signal, onError: unreachable },
   );
   expect(runs).toBe(5);
 });
@@ -36,7 +38,7 @@ test('a run that failed is told and the next one comes all the same', async () =
 test('ends at once when aborted during the pause, and waits for a run under way', async () => {
   const stopping = new AbortController();
   let runs = 0;
-  const options = { everyMs: 3_600_000, signal: stopping.signal, onError: expect.unreachable };
+  const options = { everyMs: 3_600_000, signal: stopping.signal, onError: unreachable };
   const inPause = repeat(async () => void runs++, options);
   await new Promise((resolve) => setTimeout(resolve, 5));
   let hasEnded = false;
@@ -57,7 +59,7 @@ test('an error because of the abort is not told; a signal aborted before means n
       stopping.abort();
       signal.throwIfAborted();
     },
-    { everyMs: 1, signal: stopping.signal, onError: expect.unreachable },
+    { everyMs: 1, signal: stopping.signal, onError: unreachable },
   );
-  await repeat(expect.unreachable, { everyMs: 1, signal: stopping.signal, onError: expect.unreachable });
+  await repeat(async () => unreachable(), { everyMs: 1, signal: stopping.signal, onError: unreachable });
 });

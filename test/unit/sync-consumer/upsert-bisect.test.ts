@@ -107,24 +107,9 @@ test('one state larger than a batch goes alone; tombstones count nothing', async
 });
 
 test('rows the guard rejected come back as outdated, neither written nor refused (P6)', async () => {
-  const table = createFakeTable(() => {});
-  const rows = testRows(10);
-  const upsert = { ...table };
-  const { upsertBatch } = await import('../../../packages/sync-consumer/src/pipeline/upsert-batch.ts');
-  const result = await upsertBatch(
-    {
-      gate: upsert.gate,
-      breaker: upsert.breaker,
-      onFailure: () => {},
-      onStatement: () => {},
-      queries: {
-        upsertSessions: async (batch) => batch.filter((_, i) => i % 2 === 0),
-        ping: async () => {},
-      },
-    },
-    rows,
-    new AbortController().signal,
-  );
-  expect(positions(result.written)).toEqual([0, 2, 4, 6, 8]);
-  expect(positions(result.outdated)).toEqual([1, 3, 5, 7, 9]);
+  const table = createFakeTable(() => {}, { writes: ({ position }) => position % 2 === 0 });
+  const { written, outdated, refused } = await table.upsert(testRows(10));
+  expect(positions(written)).toEqual([0, 2, 4, 6, 8]);
+  expect(positions(outdated)).toEqual([1, 3, 5, 7, 9]);
+  expect(refused).toEqual([]);
 });

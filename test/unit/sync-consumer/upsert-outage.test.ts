@@ -85,14 +85,12 @@ test('a failure without a SQLSTATE counts against the rows only if others get th
   let isAway = true;
   const table = createFakeTable(
     (_, statement) => {
-      if (statement <= 10) throw new Error('something pg never said before');
+      isAway = statement <= 10;
+      if (isAway) throw new Error('something pg never said before');
     },
     { pings: () => !isAway },
   );
-  const upsert = table.upsert(testRows(8));
-  await delay(50);
-  isAway = false;
-  expect(await upsert).toMatchObject({ refused: [] });
+  expect(await table.upsert(testRows(8))).toMatchObject({ refused: [] });
   expect(new Set(table.statements.map((rows) => rows.length))).toEqual(new Set([8]));
 });
 
@@ -131,9 +129,10 @@ test('healthy batches beside it do not close the breaker (P9)', async () => {
   const stuck = table.upsert(testRows(50), stopping.signal);
   await delay(30);
   const healthy = testRows(60).slice(50);
-  expect((await table.upsert(healthy)).written).toHaveLength(10);
-  await delay(30);
-  expect(table.breaker.isOpen).toBe(true);
+  for (let batch = 0; batch < 10; batch++) {
+    expect((await table.upsert(healthy)).written).toHaveLength(10);
+    expect(table.breaker.isOpen).toBe(true);
+  }
   stopping.abort();
   await expect(stuck).rejects.toMatchObject({ name: 'AbortError' });
 });

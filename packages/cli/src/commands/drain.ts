@@ -1,0 +1,60 @@
+import { consumerOptions, type DrainResult, drain } from '@cauce/sync-consumer';
+import { Option } from 'commander';
+import { parseDuration } from '../arguments.ts';
+import { type CommandDescriptor, withStores } from '../command.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { hintFor } from '../explain-error.ts';
+import { count, counted, duration } from '../render.ts';
+
+interface DrainFlags {
+  readonly deadline: number;
+}
+
+export const drainCommand: CommandDescriptor<DrainFlags> = {
+  name: 'drain',
+  summary: 'carry until PostgreSQL has everything',
+  description:
+    'Announces what lost its event, takes over what is stale, carries what waits, and waits for what live ' +
+    'consumers hold, until no session is dirty. Run it before Redis or the bot goes back to another release. ' +
+    'Saves that go on meanwhile are carried too, so stop the bot first.',
+  options: [
+    new Option('--deadline <duration>', 'when to stop trying')
+      .argParser(parseDuration)
+      .default(60_000, '60s'),
+  ],
+  examples: ['drain', 'drain --deadline 5m', 'drain --json && systemctl stop redis'],
+  exitCodes: [
+    [exitCodes.ok, 'empty: PostgreSQL has the newest version of every session'],
+    [exitCodes.problem, 'sessions are left that are only in Redis; nothing is lost, and the output says why'],
+    [exitCodes.unreachable, 'Redis cannot be reached'],
+  ],
+  required: ['REDIS_URL', 'DATABASE_URL'],
+
+  async run(invocation) {
+    const { settings, output, options, signal } = invocation;
+    const result = await withStores(invocation, (deps) =>
+      drain(deps, {
+        ...consumerOptions(settings),
+        deadlineMs: options.deadline,
+        signal,
+        onProgress: ({ dirtyLeft, parkedLeft, problem }) =>
+          output.progress(
+            `draining: ${count(dirtyLeft)} dirty, ${count(parkedLeft)} parked` +
+              (problem ? ` · PostgreSQL: ${problem.summary}` : ''),
+          ),
+      }),
+    );
+    output.result(result, describeDrain(result));
+    if (result.problem) {
+      output.note(`PostgreSQL: ${result.problem.summary}. ${hintFor(result.problem) ?? ''}`.trimEnd());
+    }
+    if (result.parkedLeft > 0) output.note('See `cauce parked list`.');
+    return result.isEmpty ? exitCodes.ok : exitCodes.problem;
+  },
+};
+
+function describeDrain({ isEmpty, dirtyLeft, parkedLeft, durationMs, report }: DrainResult): string {
+  const carried = `${counted(report.written, 'session')} written here in ${duration(durationMs)}`;
+  if (isEmpty) return `Empty: PostgreSQL has every session. ${carried}.`;
+  return `Not empty: ${counted(dirtyLeft, 'session')} left only in Redis, ${count(parkedLeft)} of them parked. ${carried}.`;
+}

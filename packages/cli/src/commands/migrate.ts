@@ -1,0 +1,50 @@
+import { isCauceError, withoutCredentials } from '@cauce/protocol';
+import { classifyPostgresFailure, migrate, PostgresError } from '@cauce/sync-consumer';
+import type { CommandDescriptor } from '../command.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { counted } from '../render.ts';
+import { type DryRunOption, dryRunOption } from '../shared-options.ts';
+
+export const migrateCommand: CommandDescriptor<DryRunOption> = {
+  name: 'migrate',
+  summary: 'create or update the tables in PostgreSQL',
+  description:
+    'Brings the tables up to this release and creates the schema when it is missing. Safe to run from many hosts ' +
+    'at once. Use a direct connection, not a pooler: the lock that keeps two migrations apart needs one.',
+  options: [dryRunOption()],
+  examples: ['migrate', 'migrate --dry-run', 'migrate --schema bot --json'],
+  exitCodes: [[exitCodes.ok, 'the tables are up to date']],
+  required: ['DATABASE_URL'],
+
+  async run({ settings, output, options }) {
+    const isDryRun = options.dryRun ?? false;
+    const schema = settings.SESSION_DB_SCHEMA;
+    const migrations = await migrated(
+      migrate({
+        databaseUrl: settings.DATABASE_URL ?? '',
+        schema,
+        table: settings.SESSION_DB_TABLE,
+        isDryRun,
+      }),
+    );
+    const where = `${withoutCredentials(settings.DATABASE_URL ?? '')}, schema ${schema}`;
+    const summary = `${isDryRun ? 'Would apply' : 'Applied'} ${counted(migrations.length, 'migration')} (${where})`;
+    output.result(
+      { isDryRun, schema, migrations },
+      migrations.length === 0
+        ? `The tables are up to date (${where}).`
+        : `${summary}:\n${migrations.map((name) => `  ${name}`).join('\n')}`,
+    );
+    return exitCodes.ok;
+  },
+};
+
+async function migrated<T>(migration: Promise<T>): Promise<T> {
+  try {
+    return await migration;
+  } catch (error) {
+    // What the migrator itself objects to (an unknown migration, a wrong order) has no code; its words are needed.
+    const { code } = classifyPostgresFailure(error);
+    throw code === 'LOCAL' || isCauceError(error) ? error : PostgresError.from(error);
+  }
+}

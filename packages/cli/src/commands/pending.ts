@@ -1,0 +1,46 @@
+import { listPending } from '@cauce/sync-consumer';
+import { Option } from 'commander';
+import { parseCount } from '../arguments.ts';
+import { type CommandDescriptor, withRedis } from '../command.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { counted, duration, table } from '../render.ts';
+import { checkedPartition, type PartitionOption } from '../shared-options.ts';
+
+export const pendingCommand: CommandDescriptor<PartitionOption> = {
+  name: 'pending',
+  summary: 'events that were handed to a consumer and are not settled',
+  description:
+    'Lists who holds unsettled events, for each partition. A few for a live consumer are normal; those of a ' +
+    'consumer that is gone are claimed by another one after SYNC_CLAIM_IDLE, or at once by `cauce replay`.',
+  options: [new Option('--partition <number>', 'only this partition').argParser(parseCount)],
+  examples: ['pending', 'pending --partition 7', 'pending --json'],
+  exitCodes: [],
+  required: ['REDIS_URL'],
+
+  async run(invocation) {
+    const { context, settings, output, options } = invocation;
+    const partition = checkedPartition(options, settings);
+    const consumers = await withRedis(invocation, (deps) =>
+      listPending(deps, { partition, nowMs: context.nowMs }),
+    );
+    const entries = consumers.reduce((sum, consumer) => sum + consumer.entries, 0);
+    output.result(
+      { entries, consumers },
+      consumers.length === 0
+        ? 'Nothing is pending.'
+        : `${counted(entries, 'pending entry', 'pending entries')}\n\n${table(
+            ['PARTITION', 'CONSUMER', 'ENTRIES', 'MIN IDLE', 'MAX IDLE', 'MAX DELIVERIES', 'CONSUMER IS'],
+            consumers.map((one) => [
+              one.partition,
+              one.consumer,
+              one.entries,
+              duration(one.minIdleMs),
+              duration(one.maxIdleMs) + (one.isTruncated ? ' (of the oldest)' : ''),
+              one.maxDeliveries,
+              one.isLive ? 'live' : 'gone',
+            ]),
+          )}`,
+    );
+    return exitCodes.ok;
+  },
+};

@@ -1,0 +1,94 @@
+import { consumerOptions, type ReplayResult, replay } from '@cauce/sync-consumer';
+import { Option } from 'commander';
+import { parseCount, parseDuration } from '../arguments.ts';
+import { type CommandDescriptor, withStores } from '../command.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { exitCodeOf, hintFor } from '../explain-error.ts';
+import { count, counted, fields } from '../render.ts';
+import {
+  checkedPartition,
+  type DryRunOption,
+  dryRunOption,
+  type PartitionOption,
+  type PatienceOption,
+  patienceOption,
+} from '../shared-options.ts';
+
+interface ReplayFlags extends DryRunOption, PartitionOption, PatienceOption {
+  readonly minIdle: number;
+  readonly consumer?: string;
+}
+
+export const replayCommand: CommandDescriptor<ReplayFlags> = {
+  name: 'replay',
+  summary: 'take over pending entries and carry them now',
+  description:
+    'Takes over what a consumer left pending and carries it through the pipeline of the sync consumer: an old ' +
+    'state never overwrites a newer row, and what is in PostgreSQL already is only settled. Ending it early loses ' +
+    'nothing.',
+  options: [
+    new Option('--min-idle <duration>', 'only entries without a sign of life for this long; 0ms takes all')
+      .argParser(parseDuration)
+      .default(30_000, '30s'),
+    new Option('--consumer <name>', 'only entries of this consumer'),
+    new Option('--partition <number>', 'only this partition').argParser(parseCount),
+    patienceOption(),
+    dryRunOption(),
+  ],
+  examples: ['replay --dry-run', 'replay', 'replay --consumer sync-7f9c-1-a1b2c3 --min-idle 0ms'],
+  exitCodes: [
+    [exitCodes.ok, 'everything that was taken over is settled'],
+    [exitCodes.problem, 'PostgreSQL refuses some sessions still, or they are not settled'],
+    [exitCodes.unreachable, 'Redis or PostgreSQL cannot be reached; what was taken over stays pending'],
+  ],
+  required: ['REDIS_URL', 'DATABASE_URL'],
+
+  async run(invocation) {
+    const { settings, output, options, signal } = invocation;
+    const result = await withStores(invocation, (deps) =>
+      replay(deps, {
+        ...consumerOptions(settings),
+        minIdleMs: options.minIdle,
+        consumer: options.consumer,
+        partition: checkedPartition(options, settings),
+        isDryRun: options.dryRun ?? false,
+        patienceMs: options.patience,
+        signal,
+        onProgress: ({ claimed }) => output.progress(`replaying: ${count(claimed)} entries taken over`),
+      }),
+    );
+    const { problem, ...data } = result;
+    const stillFailing = result.report.parked + result.report.held + result.report.unsettled;
+    output.result({ ...data, stillFailing, problem }, describeReplay(result));
+    if (problem) {
+      output.note(
+        `PostgreSQL ended the replay early: ${problem.summary}. What was not carried stays pending.` +
+          ` ${hintFor(problem) ?? ''}`.trimEnd(),
+      );
+      return exitCodeOf(problem);
+    }
+    return exitCodeAfter(stillFailing);
+  },
+};
+
+function exitCodeAfter(stillFailing: number): ExitCode {
+  return stillFailing > 0 ? exitCodes.problem : exitCodes.ok;
+}
+
+function describeReplay({ isDryRun, found, claimed, report }: ReplayResult): string {
+  if (isDryRun) return `Would take over ${counted(found, 'pending entry', 'pending entries')}.`;
+  if (found === 0) return 'Nothing to replay.';
+  return [
+    `Took over ${count(claimed)} of ${counted(found, 'pending entry', 'pending entries')}.`,
+    fields([
+      ['applied', report.written],
+      ['already there', report.duplicates],
+      ['superseded', report.superseded],
+      ['conflicts', report.conflicts],
+      ['clean', report.clean],
+      ['parked', report.parked],
+      ['held', report.held],
+      ['unsettled', report.unsettled],
+    ]),
+  ].join('\n');
+}

@@ -1,0 +1,184 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isCauceError } from '@cauce/protocol';
+import { readStatus, type Status, type StatusDeps } from '@cauce/sync-consumer';
+import { Option } from 'commander';
+import { parseDuration, parseSeconds } from '../arguments.ts';
+import {
+  type CommandDescriptor,
+  describeTarget,
+  type Invocation,
+  withPostgres,
+  withRedis,
+} from '../command.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { explainError } from '../explain-error.ts';
+import type { Output } from '../output.ts';
+import { bytes, count, counted, duration, fields, relativeTime, table } from '../render.ts';
+
+interface StatusFlags {
+  /** Seconds; true when given without a value. */
+  readonly watch?: number | true;
+  readonly sample: number;
+  readonly maxLag?: number;
+}
+
+const DEFAULT_WATCH_SECONDS = 2;
+
+export const statusCommand: CommandDescriptor<StatusFlags> = {
+  name: 'status',
+  summary: 'what waits, who carries it, and how both stores are',
+  description:
+    'Shows writes, sync lag, queue, consumers and both stores. Works while PostgreSQL is away, and without ' +
+    'DATABASE_URL. Latencies are measured by Redis itself, without the network.',
+  options: [
+    new Option('-w, --watch [seconds]', 'again and again, until Ctrl-C').argParser(parseSeconds),
+    new Option('--sample <duration>', 'how long writes are counted; 0ms = not at all')
+      .argParser(parseDuration)
+      .default(1000, '1s'),
+    new Option('--max-lag <duration>', 'a longer sync lag is a problem').argParser(parseDuration),
+  ],
+  examples: ['status', 'status --watch 5', 'status --json --max-lag 2m', 'status --watch --json | jq .sync'],
+  exitCodes: [
+    [exitCodes.ok, 'no problem'],
+    [
+      exitCodes.problem,
+      'no consumer while sessions are dirty, PostgreSQL away, parked sessions, unsafe Redis, or lag above --max-lag',
+    ],
+    [exitCodes.unreachable, 'Redis cannot be reached'],
+  ],
+  required: ['REDIS_URL'],
+
+  run(invocation) {
+    const { settings, options } = invocation;
+    return withRedis(invocation, (redis) =>
+      settings.DATABASE_URL === undefined
+        ? show({ ...redis, queries: undefined })
+        : withPostgres(invocation, ({ queries }) => show({ ...redis, queries })),
+    );
+
+    function show(deps: StatusDeps): Promise<ExitCode> {
+      return options.watch === undefined ? showOnce(invocation, deps) : watch(invocation, deps);
+    }
+  },
+};
+
+async function showOnce(invocation: Invocation<StatusFlags>, deps: StatusDeps): Promise<ExitCode> {
+  const { output } = invocation;
+  const status = await read(invocation, deps);
+  output.result(status, describeStatus(status, invocation));
+  return status.problems.length > 0 ? exitCodes.problem : exitCodes.ok;
+}
+
+/** Ends by an error or by the signal only. */
+async function watch(invocation: Invocation<StatusFlags>, deps: StatusDeps): Promise<never> {
+  const { output, options, signal } = invocation;
+  const seconds = typeof options.watch === 'number' ? options.watch : DEFAULT_WATCH_SECONDS;
+  for (;;) {
+    const startedAtMs = performance.now();
+    try {
+      const status = await read(invocation, deps);
+      output.redraw(status, describeStatus(status, invocation), describeInOneLine(status));
+    } catch (error) {
+      // Redis may come back while somebody watches.
+      if (signal.aborted || !isCauceError(error) || !error.retryable) throw error;
+      output.note(explainError(error, signal).message);
+    }
+    await delay(Math.max(100, seconds * 1000 - (performance.now() - startedAtMs)), undefined, { signal });
+  }
+}
+
+function read({ context, options, signal }: Invocation<StatusFlags>, deps: StatusDeps): Promise<Status> {
+  return readStatus(deps, {
+    sampleMs: options.sample,
+    maxLagMs: options.maxLag,
+    signal,
+    nowMs: context.nowMs,
+  });
+}
+
+function describeStatus(status: Status, { context, settings, output }: Invocation<unknown>): string {
+  const nowMs = context.nowMs();
+  const { sync, consumers } = status;
+  const sections = [
+    describeTarget(settings),
+    titled(output, 'Sync', [
+      ['dirty sessions', sync.dirtySessions],
+      [
+        'sync lag',
+        sync.dirtySessions === 0 ? 'none' : `${duration(sync.oldestDirtyAgeMs)} (oldest dirty session)`,
+      ],
+      ['waiting events', sync.waitingEvents],
+      ['pending entries', sync.pendingEntries],
+      ['parked', sync.parkedSessions],
+      ['last sync', lastSync(sync, nowMs)],
+      ['failed syncs', sync.failedSyncs],
+    ]),
+    titled(output, 'Redis', describeRedis(status.redis)),
+    titled(output, 'PostgreSQL', [['state', describePostgres(status.postgres)]]),
+    `${output.paint('bold', 'Consumers')}\n${
+      consumers.length === 0
+        ? '  none'
+        : table(
+            ['  NAME', 'STATE', 'SEEN', 'PROBLEM'],
+            consumers.map((one) => [
+              `  ${one.consumer}`,
+              one.state,
+              relativeTime(one.seenAtMs, nowMs),
+              one.problem ?? '-',
+            ]),
+          )
+    }`,
+    ...status.warnings.map((warning) => `${output.paint('yellow', 'warning:')} ${warning}`),
+    ...status.problems.map(({ message }) => `${output.paint('red', 'problem:')} ${message}`),
+  ];
+  return sections.join('\n');
+}
+
+function titled(output: Output, title: string, entries: Parameters<typeof fields>[0]): string {
+  return `${output.paint('bold', title)}\n${fields(entries)}`;
+}
+
+function lastSync({ lastSyncAtMs, lastSyncDurationMs }: Status['sync'], nowMs: number): string {
+  if (lastSyncAtMs === undefined) return 'unknown';
+  const took =
+    lastSyncDurationMs === undefined ? '' : `, the last with sessions took ${duration(lastSyncDurationMs)}`;
+  return `${relativeTime(lastSyncAtMs, nowMs)}${took}`;
+}
+
+function describeRedis(redis: Status['redis']): [string, string][] {
+  const limit =
+    redis.maxMemoryBytes === 0
+      ? 'no limit'
+      : `${bytes(redis.maxMemoryBytes)} (${Math.round((100 * redis.usedMemoryBytes) / redis.maxMemoryBytes)} %)`;
+  const ms = (value: number | undefined): string => (value === undefined ? 'unknown' : duration(value));
+  return [
+    ['version', redis.version],
+    [
+      'writes',
+      redis.writesPerSecond === undefined ? 'unknown' : `${count(Math.round(redis.writesPerSecond))}/s`,
+    ],
+    ['scripts', `mean ${ms(redis.scriptMeanMs)}, p99 ${ms(redis.scriptP99Ms)} (server-side)`],
+    ['memory', `${bytes(redis.usedMemoryBytes)} of ${limit}`],
+    ['policy', redis.maxMemoryPolicy],
+    ['append-only file', redis.isAppendOnly ? 'on' : 'off'],
+  ];
+}
+
+function describePostgres({ state, problem, rows }: Status['postgres']): string {
+  if (state === 'up') return rows === undefined ? 'up' : `up, about ${counted(rows, 'row')}`;
+  if (state === 'not_configured') return 'not configured here (DATABASE_URL)';
+  return problem === undefined ? state : `${state}: ${problem}`;
+}
+
+function describeInOneLine({ atMs, sync, redis, postgres, problems }: Status): string {
+  return [
+    new Date(atMs).toISOString(),
+    `writes ${redis.writesPerSecond === undefined ? '?' : Math.round(redis.writesPerSecond)}/s`,
+    `dirty ${sync.dirtySessions}`,
+    `lag ${duration(sync.oldestDirtyAgeMs)}`,
+    `pending ${sync.pendingEntries}`,
+    `parked ${sync.parkedSessions}`,
+    `postgres ${postgres.state}`,
+    problems.length === 0 ? 'ok' : problems.map(({ code }) => code).join(','),
+  ].join('  ');
+}

@@ -1,0 +1,108 @@
+import { type VerifyResult, verify } from '@cauce/sync-consumer';
+import { Option } from 'commander';
+import { parseCount } from '../arguments.ts';
+import { type CommandDescriptor, withStores } from '../command.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { CommandError } from '../explain-error.ts';
+import { count, counted, sessionName, table } from '../render.ts';
+import { type DryRunOption, dryRunOption } from '../shared-options.ts';
+
+interface VerifyFlags extends DryRunOption {
+  readonly repair?: boolean;
+  readonly limit: number;
+}
+
+export const verifyCommand: CommandDescriptor<VerifyFlags> = {
+  name: 'verify',
+  summary: 'compare the sessions in Redis with their rows in PostgreSQL',
+  description:
+    'Compares every clean session in Redis with its row; dirty sessions are counted, because PostgreSQL is meant ' +
+    'to be behind for them. A difference is reported only if it is still there when both are read again. With ' +
+    '--repair, PostgreSQL gets what Redis holds; where the row is newer, Redis gets the row and its own state is ' +
+    'kept in the conflict table.',
+  options: [
+    new Option('--repair', 'put what differs in step again'),
+    dryRunOption(),
+    new Option('--limit <count>', 'list at most this many differences').argParser(parseCount).default(20),
+  ],
+  examples: ['verify', 'verify --limit 100 --json', 'verify --repair --dry-run', 'verify --repair'],
+  exitCodes: [
+    [exitCodes.ok, 'in step, or everything that differed was repaired'],
+    [exitCodes.problem, 'differences were found that are not repaired'],
+  ],
+  required: ['REDIS_URL', 'DATABASE_URL'],
+
+  async run(invocation) {
+    const { context, settings, output, options, signal } = invocation;
+    const isRepairing = options.repair ?? false;
+    const isDryRun = options.dryRun ?? false;
+    if (isDryRun && !isRepairing) {
+      throw new CommandError('--dry-run goes with --repair: without it nothing is changed anyway.');
+    }
+    const result = await withStores(invocation, (deps) =>
+      verify(deps, {
+        batchRows: settings.SYNC_BATCH_ROWS,
+        sessionTtlMs: settings.SESSION_TTL * 1000,
+        historyDays: settings.SESSION_HISTORY_DAYS,
+        isRepairing,
+        isDryRun,
+        maxDifferences: options.limit,
+        signal,
+        nowMs: context.nowMs,
+        onProgress: ({ checked, different }) =>
+          output.progress(`verifying: ${count(checked)} compared, ${count(different)} different`),
+      }),
+    );
+    output.result(jsonOf(result), describeVerify(result));
+    if (!isRepairing && result.different > 0) output.note('Run `cauce verify --repair` to put them in step.');
+    return exitCodeAfter(result);
+  },
+};
+
+function exitCodeAfter({ different, byRepair }: VerifyResult): ExitCode {
+  const repaired = byRepair.reissued + byRepair.adopted + byRepair.superseded;
+  return different > repaired ? exitCodes.problem : exitCodes.ok;
+}
+
+function jsonOf(result: VerifyResult): object {
+  return {
+    ...result,
+    differences: result.differences.map(({ ref, difference, redisVersion, rowVersion, repair }) => ({
+      session: sessionName(ref),
+      difference,
+      redisVersion: redisVersion,
+      rowVersion: rowVersion,
+      repair: repair,
+    })),
+  };
+}
+
+function describeVerify({
+  checked,
+  dirty,
+  different,
+  isRepairing,
+  isDryRun,
+  ...result
+}: VerifyResult): string {
+  const summary = `${counted(checked, 'clean session')} compared, ${count(dirty)} dirty not compared`;
+  if (different === 0) return `In step: ${summary}.`;
+  const { byRepair, differences } = result;
+  const repairs = Object.entries(byRepair).filter(([, repaired]) => repaired > 0);
+  const rows = differences.map(({ ref, difference, redisVersion, rowVersion, repair }) => [
+    sessionName(ref),
+    difference,
+    redisVersion ?? '-',
+    rowVersion ?? '-',
+    repair ?? (isRepairing && isDryRun ? 'would repair' : '-'),
+  ]);
+  return [
+    `${counted(different, 'difference')}: ${summary}.`,
+    ...(repairs.length > 0
+      ? [`Repairs: ${repairs.map(([how, n]) => `${count(n)} ${how}`).join(', ')}.`]
+      : []),
+    '',
+    table(['SESSION', 'DIFFERENCE', 'REDIS VERSION', 'ROW VERSION', 'REPAIR'], rows),
+    ...(different > rows.length ? [`… and ${count(different - rows.length)} more (--limit)`] : []),
+  ].join('\n');
+}

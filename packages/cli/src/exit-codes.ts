@@ -1,0 +1,16 @@
+/** What the process ends with; documented in `cauce --help` and for each command. */
+export const exitCodes = {
+  ok: 0,
+  /** The command could not do its work. */
+  failure: 1,
+  /** Wrong flags, arguments or settings. */
+  usage: 2,
+  /** The command worked, and found a problem somebody should act on. */
+  problem: 3,
+  /** Redis or PostgreSQL cannot be reached. */
+  unreachable: 4,
+  /** Ctrl-C. */
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

@@ -1,0 +1,73 @@
+import type { SettingName, Settings } from '@cauce/protocol';
+import { readSettings } from '@cauce/sync-consumer';
+import { Option } from 'commander';
+import type { CliContext } from './context.ts';
+import { CommandError } from './explain-error.ts';
+
+/** Flags every command has. */
+export interface GlobalFlags {
+  readonly redisUrl?: string;
+  readonly databaseUrl?: string;
+  readonly redisUrlFile?: string;
+  readonly databaseUrlFile?: string;
+  readonly keyPrefix?: string;
+  readonly partitions?: string;
+  readonly schema?: string;
+  readonly table?: string;
+  readonly json?: boolean;
+  readonly color?: boolean;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
+  /** Only of `purge`; here because it stands for a setting. */
+  readonly historyDays?: string;
+}
+
+export function globalOptions(): Option[] {
+  return [
+    new Option('--redis-url <url>', 'prefer REDIS_URL: a flag is visible in the list of processes'),
+    new Option('--database-url <url>', 'prefer DATABASE_URL: a flag is visible in the list of processes'),
+    new Option('--redis-url-file <path>', 'file with the Redis URL'),
+    new Option('--database-url-file <path>', 'file with the PostgreSQL URL'),
+    new Option('--key-prefix <prefix>', 'SESSION_KEY_PREFIX'),
+    new Option('--partitions <count>', 'SESSION_PARTITIONS'),
+    new Option('--schema <name>', 'SESSION_DB_SCHEMA'),
+    new Option('--table <name>', 'SESSION_DB_TABLE'),
+    new Option('--json', 'print one JSON object with "v": 1 on stdout'),
+    new Option('--no-color', 'no colors; NO_COLOR works too'),
+    new Option('-q, --quiet', 'no messages and no progress, only data and errors'),
+    new Option('--debug', 'show the stack of an error'),
+  ];
+}
+
+/**
+ * Flag, then environment, then default. @throws ConfigurationError with all problems at once; CommandError when a
+ * file cannot be read
+ */
+export async function settingsFrom(
+  { env, readFile }: Pick<CliContext, 'env' | 'readFile'>,
+  flags: GlobalFlags,
+  required: readonly SettingName[],
+): Promise<Settings> {
+  const given: Partial<Record<SettingName, string | undefined>> = {
+    REDIS_URL: flags.redisUrl ?? (await textOf(flags.redisUrlFile, '--redis-url-file')),
+    DATABASE_URL: flags.databaseUrl ?? (await textOf(flags.databaseUrlFile, '--database-url-file')),
+    SESSION_KEY_PREFIX: flags.keyPrefix,
+    SESSION_PARTITIONS: flags.partitions,
+    SESSION_DB_SCHEMA: flags.schema,
+    SESSION_DB_TABLE: flags.table,
+    SESSION_HISTORY_DAYS: flags.historyDays,
+  };
+  const overrides = Object.entries(given).filter(([, value]) => value !== undefined);
+  return readSettings({ ...env, ...Object.fromEntries(overrides) }, required);
+
+  async function textOf(path: string | undefined, flag: string): Promise<string | undefined> {
+    if (path === undefined) return undefined;
+    try {
+      return (await readFile(path)).trim();
+    } catch (error) {
+      throw new CommandError(
+        `${flag} ${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'failed'}.`,
+      );
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import type { Keyspace, RedisConnection, Scripts } from '@cauce/protocol';
+import type { Logger } from 'pino';
+import type { Queries } from '../postgres/queries.ts';
+import type { SyncConsumerOptions } from '../sync-consumer.ts';
+import type { SyncPhase } from '../sync-pass.ts';
+
+/** What the operations an operator starts by hand work on. Whoever opened the stores closes them. */
+export interface AdminDeps {
+  readonly redis: RedisConnection;
+  readonly keyspace: Keyspace;
+  readonly scripts: Scripts;
+  readonly queries: Queries;
+  /** Silent by default. */
+  readonly logger?: Logger;
+  /** Told at each boundary of a batch's life, and awaited: for tests that stop the world there. */
+  readonly onPhase?: ((phase: SyncPhase) => Promise<void>) | undefined;
+}
+
+/** The part of {@link AdminDeps} that an operation on Redis alone needs. */
+export type RedisDeps = Pick<AdminDeps, 'redis' | 'keyspace'>;
+
+/** How an operation carries sessions; the consumer's own options fit. */
+export type CarryOptions = Pick<
+  SyncConsumerOptions,
+  'batchRows' | 'batchesInFlight' | 'sessionTtlMs' | 'claimIdleMs' | 'parkLimit' | 'redisTimeoutMs'
+>;

@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { silentLogger } from '../logger.ts';
+import { sweepDirty } from '../maintenance/sweep-dirty.ts';
+import type { PostgresFailure } from '../postgres/classify-failure.ts';
+import { PostgresGate } from '../postgres/gate.ts';
+import { ParkingBreaker } from '../postgres/parking-breaker.ts';
+import { openPartitions, pinLayout } from '../redis/open-partitions.ts';
+import { SyncPass } from '../sync-pass.ts';
+import type { AdminDeps, CarryOptions } from './admin-deps.ts';
+import { PostgresError } from './postgres-error.ts';
+
+export interface AdminPassOptions extends CarryOptions {
+  /** Part of the consumer's name: `cauce-<purpose>-…`. */
+  readonly purpose: 'replay' | 'retry' | 'drain';
+  readonly signal: AbortSignal;
+  /**
+   * How long PostgreSQL may be away at a stretch before the operation gives up, ms; it gives up at once on what
+   * waiting cannot mend (a missing table, a grant). Undefined: it waits until `signal` is aborted.
+   */
+  readonly patienceMs?: number | undefined;
+}
+
+/** The consumer's own pipeline under a name of its own, for one operation. */
+export interface AdminPass {
+  readonly consumer: string;
+  readonly pass: SyncPass;
+  /** Aborted with the caller's reason, or with a {@link PostgresError} when PostgreSQL was given up on. */
+  readonly signal: AbortSignal;
+  /** Why PostgreSQL cannot be asked now. */
+  readonly problem: PostgresFailure | undefined;
+  /** Compares the layouts, creates groups and clocks. @throws LayoutMismatchError, RedisError, PostgresError */
+  open(): Promise<void>;
+  /**
+   * Forgets the consumer's name where nothing is pending for it. What is pending stays so, and is claimed by any
+   * consumer after its idle time.
+   */
+  close(): Promise<void>;
+}
+
+export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): AdminPass {
+  const { redis, keyspace, scripts, queries, logger = silentLogger(), onPhase } = deps;
+  const { purpose, signal: stop, patienceMs } = options;
+  const consumer = `cauce-${purpose}-${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
+  const givenUp = new AbortController();
+  const signal = AbortSignal.any([stop, givenUp.signal]);
+  let patience: NodeJS.Timeout | undefined;
+  const endPatience = (): void => {
+    clearTimeout(patience);
+    patience = undefined;
+  };
+
+  const gate = new PostgresGate({
+    maxDelayMs: 2000,
+    onChange(state) {
+      if (state.kind === 'up') endPatience();
+      else if (patienceMs !== undefined) {
+        const giveUp = (): void => givenUp.abort(new PostgresError(currentFailure() ?? state.failure));
+        if (state.failure.class === 'misconfigured') giveUp();
+        else patience ??= setTimeout(giveUp, patienceMs);
+      }
+    },
+  });
+  const currentFailure = (): PostgresFailure | undefined =>
+    gate.state.kind === 'up' ? undefined : gate.state.failure;
+  const openGroups = async (): Promise<void> => {
+    await openPartitions({ keyspace, scripts, queries, gate }, signal);
+  };
+  const pass = new SyncPass(
+    {
+      redis,
+      keyspace,
+      scripts,
+      queries,
+      gate,
+      breaker: new ParkingBreaker(options),
+      logger,
+      onMissingGroups: async () => {
+        await openGroups();
+        await sweepDirty({ redis, keyspace, scripts }, { sweepAfterMs: 0 });
+      },
+      onFailure: () => {},
+      onStatement: () => {},
+      onPhase,
+    },
+    { ...options, consumer, ttlMs: options.sessionTtlMs },
+  );
+
+  return {
+    consumer,
+    pass,
+    signal,
+    get problem() {
+      return currentFailure();
+    },
+    async open() {
+      await pinLayout({ keyspace, queries, gate }, signal);
+      await openGroups();
+    },
+    async close() {
+      endPatience();
+      await Promise.all(
+        Array.from({ length: keyspace.partitions }, (_, partition) =>
+          scripts.forgetConsumer(partition, { consumer }).catch(() => {}),
+        ),
+      );
+    },
+  };
+}
+
+/**
+ * Runs `work` and says why PostgreSQL ended it early, if it did; what was not finished stays pending or
+ * announced. Other errors are thrown on.
+ */
+export async function untilGivenUp(work: () => Promise<void>): Promise<PostgresFailure | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof PostgresError) return error.failure;
+    throw error;
+  }
+}

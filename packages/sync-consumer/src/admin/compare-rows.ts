@@ -1,0 +1,45 @@
+import { MAX_SCRIPT_BYTES, type Version } from '@cauce/protocol';
+import { classifyPostgresFailure } from '../postgres/classify-failure.ts';
+import type { Queries, RowDifference, SessionRow } from '../postgres/queries.ts';
+import { PostgresError } from './postgres-error.ts';
+
+/** `unreadable`: what Redis holds is not a session PostgreSQL could store. */
+export type Difference = RowDifference | 'unreadable';
+
+export interface ComparedRow<Row> {
+  readonly row: Row;
+  readonly difference: Difference;
+  readonly rowVersion: Version | undefined;
+}
+
+/**
+ * Compares with PostgreSQL in bulk; only what differs is returned. A statement that is refused is halved until the
+ * row it is refused for stands alone. @throws PostgresError
+ */
+export async function compareRows<Row extends SessionRow>(
+  queries: Pick<Queries, 'compareSessions'>,
+  rows: readonly Row[],
+): Promise<ComparedRow<Row>[]> {
+  if (rows.length === 0) return [];
+  const bytes = rows.reduce((sum, { state }) => sum + (state?.length ?? 0), 0);
+  if (rows.length > 1 && bytes > MAX_SCRIPT_BYTES) return halves();
+  try {
+    const found = await queries.compareSessions(rows);
+    return found.flatMap(({ position, difference, storedVersion }) => {
+      const row = rows[position];
+      return row ? [{ row, difference, rowVersion: storedVersion }] : [];
+    });
+  } catch (error) {
+    const [row] = rows;
+    if (classifyPostgresFailure(error).class !== 'refused' || !row) throw PostgresError.from(error);
+    return rows.length > 1 ? halves() : [{ row, difference: 'unreadable', rowVersion: undefined }];
+  }
+
+  async function halves(): Promise<ComparedRow<Row>[]> {
+    const half = Math.ceil(rows.length / 2);
+    return [
+      ...(await compareRows(queries, rows.slice(0, half))),
+      ...(await compareRows(queries, rows.slice(half))),
+    ];
+  }
+}

@@ -1,0 +1,146 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { RedisError } from '@cauce/protocol';
+import { type Backlog, measureBacklog } from '../backlog.ts';
+import { sweepDirty } from '../maintenance/sweep-dirty.ts';
+import type { PostgresFailure } from '../postgres/classify-failure.ts';
+import { addToReport, emptyReport, type SyncReport } from '../sync-report.ts';
+import type { AdminDeps, CarryOptions, RedisDeps } from './admin-deps.ts';
+import { type AdminPass, createAdminPass } from './admin-pass.ts';
+import { checkLayout } from './check-layout.ts';
+import { parkedPages } from './parked-entries.ts';
+
+export interface DrainOptions extends CarryOptions {
+  /** When to stop trying, ms. Default 60,000. */
+  readonly deadlineMs?: number;
+  readonly signal: AbortSignal;
+  /** Told after each round. */
+  readonly onProgress?: (now: {
+    readonly dirtyLeft: number;
+    readonly parkedLeft: number;
+    readonly problem: PostgresFailure | undefined;
+  }) => void;
+}
+
+export interface DrainResult {
+  /** PostgreSQL has the newest version of every session. Only then may Redis go. */
+  readonly isEmpty: boolean;
+  readonly dirtyLeft: number;
+  /** Of these: PostgreSQL refuses them. */
+  readonly parkedLeft: number;
+  readonly durationMs: number;
+  /** What was carried here; live consumers carry as well. */
+  readonly report: SyncReport;
+  /** What was wrong with PostgreSQL at the end. */
+  readonly problem: PostgresFailure | undefined;
+}
+
+/** Between two rounds that found nothing to carry: live consumers hold the rest. */
+const PAUSE_MS = 100;
+const SWEEP_EVERY_MS = 1000;
+const PROGRESS_EVERY_MS = 1000;
+
+/**
+ * Carries until PostgreSQL has everything: announces what lost its event, claims what is stale, and waits for what
+ * live consumers hold. Ends early when only parked sessions are left whose next attempt is after the deadline.
+ *
+ * @throws LayoutMismatchError, RedisError (how much is left is unknown then), AbortError
+ */
+export async function drain(deps: AdminDeps, options: DrainOptions): Promise<DrainResult> {
+  const { deadlineMs = 60_000, signal: stop, onProgress = () => {} } = options;
+  const startedAtMs = performance.now();
+  const elapsedMs = (): number => performance.now() - startedAtMs;
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), deadlineMs);
+  const admin = createAdminPass(deps, {
+    ...options,
+    purpose: 'drain',
+    signal: AbortSignal.any([stop, deadline.signal]),
+    // What a dead consumer holds must be claimable before the deadline.
+    claimIdleMs: Math.min(options.claimIdleMs, Math.max(100, deadlineMs / 3)),
+  });
+  const { signal } = admin;
+  const report = emptyReport();
+  let left = noBacklog;
+  const tellProgress = (): void => onProgress({ ...leftOf(left), problem: admin.problem });
+  const heartbeat = setInterval(tellProgress, PROGRESS_EVERY_MS);
+
+  try {
+    await checkLayout(deps);
+    left = await measure(deps);
+    const round = roundsOf(deps, admin, report);
+    while (left.dirtySessions > 0 && !signal.aborted) {
+      try {
+        await round();
+      } catch (error) {
+        stop.throwIfAborted();
+        const isPassing = error instanceof RedisError && error.retryable;
+        if (!deadline.signal.aborted && !isPassing) throw error;
+      }
+      left = await measure(deps);
+      tellProgress();
+      if (left.dirtySessions === 0 || (await hasOnlyParked(deps, left, deadlineMs - elapsedMs()))) break;
+      await delay(PAUSE_MS, undefined, { signal }).catch(() => {});
+    }
+    stop.throwIfAborted();
+    report.durationMs = elapsedMs();
+    return {
+      isEmpty: left.dirtySessions === 0,
+      ...leftOf(left),
+      durationMs: Math.round(elapsedMs()),
+      report,
+      problem: admin.problem,
+    };
+  } finally {
+    clearInterval(heartbeat);
+    clearTimeout(timer);
+    await admin.close();
+  }
+}
+
+/** One round of carrying; the first one opens the partitions. What a round that fails had carried is not in the report. */
+function roundsOf(deps: AdminDeps, admin: AdminPass, report: SyncReport): () => Promise<void> {
+  let isOpen = false;
+  let nextSweepAtMs = 0;
+  return async () => {
+    if (!isOpen) await admin.open();
+    isOpen = true;
+    if (performance.now() >= nextSweepAtMs) {
+      await sweepDirty(deps, { sweepAfterMs: 0 });
+      nextSweepAtMs = performance.now() + SWEEP_EVERY_MS;
+    }
+    addToReport(report, await admin.pass.carryStale(admin.signal));
+    addToReport(report, await admin.pass.carryNew(admin.signal));
+  };
+}
+
+const noBacklog: Backlog = {
+  dirtySessions: 0,
+  oldestDirtyAgeMs: 0,
+  waitingEvents: 0,
+  pendingEntries: 0,
+  parkedSessions: 0,
+};
+
+function leftOf({ dirtySessions, parkedSessions }: Backlog): { dirtyLeft: number; parkedLeft: number } {
+  return { dirtyLeft: dirtySessions, parkedLeft: parkedSessions };
+}
+
+async function measure({ redis, keyspace }: RedisDeps): Promise<Backlog> {
+  try {
+    return await measureBacklog(redis, keyspace);
+  } catch (error) {
+    throw RedisError.from(error, 'drain');
+  }
+}
+
+/** Whether waiting cannot help: everything that is left is parked beyond the time that is left. */
+async function hasOnlyParked(deps: RedisDeps, left: Backlog, withinMs: number): Promise<boolean> {
+  if (left.parkedSessions < left.dirtySessions) return false;
+  const deadlineAtMs = Date.now() + withinMs;
+  for (let partition = 0; partition < deps.keyspace.partitions; partition++) {
+    for await (const page of parkedPages(deps, partition)) {
+      if (page.some(({ record }) => (record?.retryAtMs ?? 0) <= deadlineAtMs)) return false;
+    }
+  }
+  return true;
+}

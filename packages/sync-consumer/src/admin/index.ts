@@ -1,0 +1,36 @@
+export type { AdminDeps, CarryOptions, RedisDeps } from './admin-deps.ts';
+export { checkLayout } from './check-layout.ts';
+export type { Difference } from './compare-rows.ts';
+export { type DrainOptions, type DrainResult, drain } from './drain.ts';
+export {
+  type DiscardOptions,
+  type DiscardResult,
+  discardParked,
+  type ListParkedOptions,
+  listParked,
+  type ParkedDetail,
+  type ParkedSession,
+  type ShowParkedOptions,
+  showParked,
+} from './parked.ts';
+export { listPending, type PendingConsumer, type PendingOptions } from './pending.ts';
+export { asked, PostgresError } from './postgres-error.ts';
+export type { Repair } from './repair-session.ts';
+export { type ReplayOptions, type ReplayResult, replay } from './replay.ts';
+export {
+  type RetriedSession,
+  type RetryOptions,
+  type RetryOutcome,
+  type RetryResult,
+  retryParked,
+} from './retry-parked.ts';
+export {
+  type ConsumerStatus,
+  type PostgresState,
+  readStatus,
+  type Status,
+  type StatusDeps,
+  type StatusOptions,
+  type StatusProblem,
+} from './status.ts';
+export { type FoundDifference, type VerifyOptions, type VerifyResult, verify } from './verify.ts';

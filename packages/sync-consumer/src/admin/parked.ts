@@ -1,0 +1,165 @@
+import {
+  decodeParkedRecord,
+  type LocatedSession,
+  type ParkedRecord,
+  RedisError,
+  type SessionRef,
+  type Version,
+} from '@cauce/protocol';
+import type { PostgresFailure } from '../postgres/classify-failure.ts';
+import type { AdminDeps, RedisDeps } from './admin-deps.ts';
+import { checkLayout } from './check-layout.ts';
+import { parkedPages } from './parked-entries.ts';
+import { PostgresError } from './postgres-error.ts';
+
+/** A session PostgreSQL refuses as it is; no state. */
+export interface ParkedSession {
+  readonly ref: SessionRef;
+  /** Undefined when what is stored cannot be read; the next attempt replaces it. */
+  readonly record: ParkedRecord | undefined;
+}
+
+export interface ListParkedOptions {
+  /** Most sessions returned. Default 1,000. */
+  readonly limit?: number;
+}
+
+/** Lists what is parked, the latest refusal first. Changes nothing. @throws LayoutMismatchError, RedisError */
+export async function listParked(
+  deps: RedisDeps,
+  { limit = 1000 }: ListParkedOptions = {},
+): Promise<{ readonly total: number; readonly sessions: readonly ParkedSession[] }> {
+  await checkLayout(deps);
+  const found = new Map<string, ParkedSession>();
+  for (let partition = 0; partition < deps.keyspace.partitions; partition++) {
+    for await (const page of parkedPages(deps, partition)) {
+      for (const { key, record } of page) {
+        const session = deps.keyspace.parse(key);
+        if (session) found.set(key, { ref: session.ref, record });
+      }
+    }
+  }
+  const sessions = [...found.values()].sort(
+    (a, b) => (b.record?.lastSeenMs ?? 0) - (a.record?.lastSeenMs ?? 0),
+  );
+  return { total: sessions.length, sessions: sessions.slice(0, limit) };
+}
+
+export interface ShowParkedOptions {
+  /** Also return the state, which may hold personal data. Default false. */
+  readonly includeState?: boolean;
+}
+
+export interface ParkedDetail extends ParkedSession {
+  /** What Redis holds now. `isParkedVersion` false: it was saved since; undefined: there is none. */
+  readonly redis:
+    | {
+        readonly version: Version;
+        readonly isParkedVersion: boolean;
+        readonly isTombstone: boolean;
+        readonly sizeBytes: number;
+      }
+    | undefined;
+  /** What PostgreSQL has; undefined: no row. */
+  readonly row: { readonly version: Version; readonly isTombstone: boolean } | undefined;
+  /** Why the row is not known. */
+  readonly rowProblem: PostgresFailure | undefined;
+  /** JSON text; only when asked for. */
+  readonly state?: string;
+}
+
+/** Undefined when it is not parked. Works while PostgreSQL is away. @throws LayoutMismatchError, RedisError */
+export async function showParked(
+  deps: Pick<AdminDeps, 'redis' | 'keyspace'> & {
+    readonly queries: Pick<AdminDeps['queries'], 'selectSessions'>;
+  },
+  ref: SessionRef,
+  { includeState = false }: ShowParkedOptions = {},
+): Promise<ParkedDetail | undefined> {
+  const session = deps.keyspace.locate(ref);
+  await checkLayout(deps);
+  const parked = await readParked(deps, session);
+  if (!parked) return undefined;
+  const { record } = parked;
+  const { redis } = deps;
+  const [[version, tombstone], sizeBytes, state] = await Promise.all([
+    redis.hmget(session.key, 'v', 't'),
+    redis.hstrlen(session.key, 's'),
+    includeState ? redis.hget(session.key, 's') : null,
+  ]).catch((error: unknown) => {
+    throw RedisError.from(error, 'parked');
+  });
+  let row: ParkedDetail['row'];
+  let rowProblem: PostgresFailure | undefined;
+  try {
+    const [stored] = await deps.queries.selectSessions([ref]);
+    if (stored) row = { version: stored.version, isTombstone: stored.state === null };
+  } catch (error) {
+    rowProblem = PostgresError.from(error).failure;
+  }
+  return {
+    ref,
+    record,
+    redis: version
+      ? {
+          version,
+          isParkedVersion: version === record?.version,
+          isTombstone: tombstone === '1',
+          sizeBytes,
+        }
+      : undefined,
+    row,
+    rowProblem,
+    ...(state === null ? {} : { state }),
+  };
+}
+
+export interface DiscardOptions {
+  /** The version that was shown to whoever decided. Default: the version that is parked. */
+  readonly ifVersion?: Version | undefined;
+  /** Say what would be discarded, change nothing. Default false. */
+  readonly isDryRun?: boolean;
+}
+
+export interface DiscardResult {
+  readonly isDryRun: boolean;
+  readonly ref: SessionRef;
+  readonly version: Version | undefined;
+  /** `superseded`: saved since, nothing changed. `gone`: not parked. */
+  readonly outcome: 'discarded' | 'superseded' | 'gone';
+}
+
+/**
+ * Gives up a parked session's unsynced change for good; the next load restores what PostgreSQL has.
+ * @throws LayoutMismatchError, RedisError
+ */
+export async function discardParked(
+  deps: RedisDeps & Pick<AdminDeps, 'scripts'>,
+  ref: SessionRef,
+  { ifVersion, isDryRun = false }: DiscardOptions = {},
+): Promise<DiscardResult> {
+  const session = deps.keyspace.locate(ref);
+  await checkLayout(deps);
+  const parked = await readParked(deps, session);
+  const stored = await deps.redis.hget(session.key, 'v').catch((error: unknown) => {
+    throw RedisError.from(error, 'parked');
+  });
+  if (!parked) return { isDryRun, ref, version: undefined, outcome: 'gone' };
+  const version = ifVersion ?? parked.record?.version ?? stored ?? '0';
+  if (isDryRun) {
+    const isSame = stored === null || stored === version;
+    return { isDryRun, ref, version, outcome: isSame ? 'discarded' : 'superseded' };
+  }
+  return { isDryRun, ref, version, outcome: await deps.scripts.discard(session, { version }) };
+}
+
+/** Undefined when the session is not parked. @throws RedisError */
+export async function readParked(
+  { redis, keyspace }: RedisDeps,
+  { partition, key }: LocatedSession,
+): Promise<{ readonly record: ParkedRecord | undefined } | undefined> {
+  const text = await redis.hget(keyspace.parked(partition), key).catch((error: unknown) => {
+    throw RedisError.from(error, 'parked');
+  });
+  return text === null ? undefined : { record: decodeParkedRecord(text) };
+}

@@ -1,0 +1,97 @@
+import { RedisError, type StreamEntry, SYNC_GROUP } from '@cauce/protocol';
+import type { PartitionEntries } from '../pipeline/read-batch.ts';
+import type { RedisDeps } from './admin-deps.ts';
+
+/** An event that was handed to a consumer and not settled. */
+export interface PendingEntry {
+  readonly id: string;
+  readonly consumer: string;
+  /** Since its last delivery, claim, or sign of life. */
+  readonly idleMs: number;
+  readonly deliveries: number;
+}
+
+export interface PendingFilter {
+  /** Only entries idle for at least this long, ms. */
+  readonly minIdleMs: number;
+  /** Only those of this consumer. */
+  readonly consumer?: string | undefined;
+}
+
+const PAGE_ENTRIES = 500;
+
+/** The pending entries of a partition, oldest first, in pages; none while there is no group. @throws RedisError */
+export async function* pendingPages(
+  { redis, keyspace }: RedisDeps,
+  partition: number,
+  { minIdleMs, consumer }: PendingFilter,
+): AsyncGenerator<PendingEntry[]> {
+  const changes = keyspace.changes(partition);
+  for (let start = '-'; ; ) {
+    const reply = await redis
+      .call(
+        'XPENDING',
+        changes,
+        SYNC_GROUP,
+        'IDLE',
+        minIdleMs,
+        start,
+        '+',
+        PAGE_ENTRIES,
+        ...(consumer === undefined ? [] : [consumer]),
+      )
+      .catch((error: unknown) => {
+        if (error instanceof Error && error.message.startsWith('NOGROUP')) return [];
+        throw RedisError.from(error, 'pending');
+      });
+    const page = (reply as [string, string, number, number][]).map(
+      ([id, owner, idleMs, deliveries]): PendingEntry => ({
+        id,
+        consumer: owner,
+        idleMs: Number(idleMs),
+        deliveries: Number(deliveries),
+      }),
+    );
+    const last = page.at(-1);
+    if (!last) return;
+    yield page;
+    start = `(${last.id}`;
+  }
+}
+
+export interface ClaimCall {
+  readonly consumer: string;
+  /** Only if still idle for this long, ms. */
+  readonly minIdleMs: number;
+  /** Also events nobody has read yet. */
+  readonly includesUnread?: boolean;
+}
+
+/**
+ * Makes the entries pending for `consumer` and returns those that are in the stream; entries that were settled or
+ * taken over meanwhile are not among them. @throws RedisError
+ */
+export async function claimEntries(
+  { redis, keyspace }: RedisDeps,
+  partition: number,
+  ids: readonly string[],
+  { consumer, minIdleMs, includesUnread = false }: ClaimCall,
+): Promise<PartitionEntries> {
+  if (ids.length === 0) return { partition, entries: [] };
+  try {
+    // By name, because ioredis' types know XCLAIM's options only in one fixed order.
+    const entries = (await redis.call(
+      'XCLAIM',
+      keyspace.changes(partition),
+      SYNC_GROUP,
+      consumer,
+      minIdleMs,
+      ...ids,
+      ...(includesUnread ? ['FORCE'] : []),
+    )) as StreamEntry[];
+    return { partition, entries };
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('NOGROUP')) return { partition, entries: [] };
+    throw RedisError.from(error, 'claim');
+  }
+}

@@ -1,0 +1,31 @@
+import { CauceError, isCauceError } from '@cauce/protocol';
+import { classifyPostgresFailure, type PostgresFailure } from '../postgres/classify-failure.ts';
+
+/** PostgreSQL could not do what an operation needs; {@link PostgresError.failure} says why. */
+export class PostgresError extends CauceError {
+  readonly failure: PostgresFailure;
+
+  constructor(failure: PostgresFailure, cause?: unknown) {
+    const isAway = failure.class === 'transient';
+    const what = isAway ? 'PostgreSQL is away' : 'PostgreSQL refuses the work';
+    super(isAway ? 'POSTGRES_UNAVAILABLE' : 'POSTGRES_MISCONFIGURED', `${what}: ${failure.summary}`, {
+      retryable: isAway,
+      cause,
+    });
+    this.failure = failure;
+  }
+
+  /** Wraps what pg rejected with. The cause is left out: it may quote a row. */
+  static from(error: unknown): PostgresError {
+    return error instanceof PostgresError ? error : new PostgresError(classifyPostgresFailure(error));
+  }
+}
+
+/** Waits for a statement; what pg rejects with becomes a {@link PostgresError}. */
+export async function asked<T>(statement: Promise<T>): Promise<T> {
+  try {
+    return await statement;
+  } catch (error) {
+    throw isCauceError(error) ? error : PostgresError.from(error);
+  }
+}

@@ -1,0 +1,42 @@
+import type { LocatedSession } from '@cauce/protocol';
+import type { SessionRow } from '../postgres/queries.ts';
+import type { AdminDeps } from './admin-deps.ts';
+import type { ComparedRow } from './compare-rows.ts';
+import { asked } from './postgres-error.ts';
+
+/**
+ * `reissued`: announced with a new version, a consumer carries it. `adopted`: Redis took the newer row, its own
+ * state is in the conflict table. `superseded`: saved, removed or purged meanwhile, nothing to repair. `none`: a
+ * person has to look.
+ */
+export type Repair = 'reissued' | 'adopted' | 'superseded' | 'none';
+
+/** Puts one clean session and its row in step again. @throws RedisError, PostgresError */
+export async function repairSession(
+  { scripts, queries }: Pick<AdminDeps, 'scripts' | 'queries'>,
+  session: LocatedSession,
+  { row, difference }: ComparedRow<SessionRow>,
+  { ttlMs }: { ttlMs: number },
+): Promise<Repair> {
+  switch (difference) {
+    case 'unreadable':
+      return 'none';
+    case 'missing':
+    case 'older_row':
+    case 'other_state':
+      return scripts.reissue(session, { expectedVersion: row.version });
+    case 'newer_row': {
+      const [winner] = await asked(queries.selectSessions([row.ref]));
+      if (!winner) return 'superseded';
+      // The loser is kept before it is replaced.
+      await asked(queries.archiveConflicts([{ ...row, winningVersion: winner.version }]));
+      return scripts.adopt(session, {
+        losingVersion: row.version,
+        state: winner.state ?? '',
+        version: winner.version,
+        isTombstone: winner.state === null,
+        ttlMs,
+      });
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { type Keyspace, type LocatedSession, type RedisConnection, RedisError } from '@cauce/protocol';
+import type { SessionRow } from '../postgres/queries.ts';
+import { primaries } from './primaries.ts';
+
+const SCAN_COUNT = 1000;
+
+/**
+ * Every session that is in Redis from beginning to end, once; in pages of at most `pageSessions`. One walk over
+ * each primary for all partitions: SCAN reads the whole keyspace whatever its pattern.
+ * @throws RedisError
+ */
+export async function* scanSessions(
+  { redis, keyspace }: { redis: RedisConnection; keyspace: Keyspace },
+  pageSessions: number,
+): AsyncGenerator<LocatedSession[]> {
+  const pattern = keyspace.sessionPattern(0).replace('{0}', '{*}');
+  // SCAN repeats keys while a table is resized. About 100 bytes a session.
+  const seen = new Set<string>();
+  let page: LocatedSession[] = [];
+  for (const server of primaries(redis)) {
+    for (let cursor = '0'; ; ) {
+      const [next, keys] = await server
+        .scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT)
+        .catch((error: unknown) => {
+          throw RedisError.from(error, 'SCAN');
+        });
+      for (const key of keys) {
+        // The pattern also fits keys that are not sessions.
+        const session = seen.has(key) ? undefined : keyspace.parse(key);
+        if (!session) continue;
+        seen.add(key);
+        page.push(session);
+        if (page.length >= pageSessions) {
+          yield page;
+          page = [];
+        }
+      }
+      if (next === '0') break;
+      cursor = next;
+    }
+  }
+  if (page.length > 0) yield page;
+}
+
+/** What Redis holds under a session's key. */
+export type HeldSession =
+  | { readonly kind: 'clean'; readonly session: LocatedSession; readonly row: SessionRow }
+  | { readonly kind: 'dirty' | 'vanished' | 'unreadable'; readonly session: LocatedSession };
+
+/** Reads sessions without changing their TTL. @throws RedisError */
+export function readSessions(
+  redis: RedisConnection,
+  sessions: readonly LocatedSession[],
+): Promise<HeldSession[]> {
+  return Promise.all(
+    sessions.map(async (session): Promise<HeldSession> => {
+      try {
+        const [state, version, dirty, tombstone] = await redis.hmget(session.key, 's', 'v', 'd', 't');
+        if (state == null && version == null && dirty == null) return { kind: 'vanished', session };
+        if (state == null || version == null || (dirty !== '0' && dirty !== '1')) {
+          return { kind: 'unreadable', session };
+        }
+        if (dirty === '1') return { kind: 'dirty', session };
+        const row = { ref: session.ref, state: tombstone === '1' ? null : state, version };
+        return { kind: 'clean', session, row };
+      } catch (error) {
+        if (error instanceof Error && error.message.startsWith('WRONGTYPE')) {
+          return { kind: 'unreadable', session };
+        }
+        throw RedisError.from(error, 'read');
+      }
+    }),
+  );
+}

@@ -1,0 +1,223 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { RedisError, type RedisHealth } from '@cauce/protocol';
+import { type Backlog, measureBacklog } from '../backlog.ts';
+import { type ConsumerNotice, NOTICE_STALE_MS, readNotices } from '../consumer-board.ts';
+import type { Queries } from '../postgres/queries.ts';
+import type { RedisDeps } from './admin-deps.ts';
+import { checkLayout } from './check-layout.ts';
+import { PostgresError } from './postgres-error.ts';
+import { readServerStats, writesPerSecond } from './server-stats.ts';
+
+export interface StatusDeps extends RedisDeps {
+  /** Undefined: PostgreSQL is not configured here and not asked. */
+  readonly queries: Pick<Queries, 'estimateRows'> | undefined;
+}
+
+export interface StatusOptions {
+  /** How long writes are counted, ms; 0 = not at all. Default 1,000. */
+  readonly sampleMs?: number;
+  /** A sync lag above this is a problem, ms; none by default. */
+  readonly maxLagMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly nowMs?: () => number;
+}
+
+export interface ConsumerStatus {
+  readonly consumer: string;
+  /** `gone`: no sign of life for 30 s. */
+  readonly state: ConsumerNotice['state'] | 'gone';
+  readonly problem: string | undefined;
+  readonly startedAtMs: number;
+  readonly seenAtMs: number;
+}
+
+/** `unmigrated`: it answers, and the tables are not there. */
+export type PostgresState = 'up' | 'away' | 'misconfigured' | 'unmigrated' | 'not_configured';
+
+export interface StatusProblem {
+  readonly code:
+    | 'NO_CONSUMER'
+    | 'CONSUMER_PROBLEM'
+    | 'POSTGRES_AWAY'
+    | 'POSTGRES_MISCONFIGURED'
+    | 'PARKED'
+    | 'LAG'
+    | 'REDIS_UNSAFE';
+  readonly message: string;
+}
+
+export interface Status {
+  readonly atMs: number;
+  readonly redis: Pick<
+    RedisHealth,
+    'version' | 'maxMemoryPolicy' | 'usedMemoryBytes' | 'maxMemoryBytes' | 'isAppendOnly'
+  > & {
+    /** Saves applied by this server in the sample, of every prefix it holds. */
+    readonly writesPerSecond: number | undefined;
+    /** Of all scripts, by the server's clock: without the network. */
+    readonly scriptMeanMs: number | undefined;
+    readonly scriptP99Ms: number | undefined;
+  };
+  readonly sync: Backlog & {
+    readonly lastSyncAtMs: number | undefined;
+    readonly lastSyncDurationMs: number | undefined;
+    /** Of the consumers that are not gone. */
+    readonly failedSyncs: number;
+  };
+  /** Of the last day, newest sign of life first. */
+  readonly consumers: readonly ConsumerStatus[];
+  readonly postgres: {
+    readonly state: PostgresState;
+    readonly problem: string | undefined;
+    /** The planner's estimate. */
+    readonly rows: number | undefined;
+  };
+  /** Somebody should act. */
+  readonly problems: readonly StatusProblem[];
+  /** Worth knowing. */
+  readonly warnings: readonly string[];
+}
+
+/** Works while PostgreSQL is away. Changes nothing. @throws LayoutMismatchError, RedisError, AbortError */
+export async function readStatus(deps: StatusDeps, options: StatusOptions = {}): Promise<Status> {
+  const { redis, keyspace, queries } = deps;
+  const { sampleMs = 1000, maxLagMs, signal, nowMs = Date.now } = options;
+  const openPartitions = await checkLayout(deps);
+  const before = sampleMs > 0 ? await readServerStats(redis) : undefined;
+  const startedAtMs = performance.now();
+  const [backlog, notices, postgres] = await Promise.all([
+    fromRedis(measureBacklog(redis, keyspace)),
+    fromRedis(readNotices(redis, keyspace)),
+    readPostgres(queries),
+  ]);
+  await delay(Math.max(0, sampleMs - (performance.now() - startedAtMs)), undefined, { signal });
+  const stats = await readServerStats(redis);
+  const elapsedMs = performance.now() - startedAtMs;
+
+  const consumers = notices.map((notice) => describeConsumer(notice, nowMs()));
+  const live = notices.filter((_, i) => consumers[i]?.state !== 'gone');
+  const lastSync = notices
+    .filter(({ lastSyncAtMs }) => lastSyncAtMs !== undefined)
+    .sort((a, b) => (b.lastSyncAtMs ?? 0) - (a.lastSyncAtMs ?? 0))[0];
+  const sync = {
+    ...backlog,
+    lastSyncAtMs: lastSync?.lastSyncAtMs,
+    lastSyncDurationMs: notices.find(({ lastSyncDurationMs }) => lastSyncDurationMs !== undefined)
+      ?.lastSyncDurationMs,
+    failedSyncs: live.reduce((sum, { failedSyncs }) => sum + failedSyncs, 0),
+  };
+  const isUnused = openPartitions === 0 && backlog.dirtySessions === 0;
+  return {
+    atMs: nowMs(),
+    redis: {
+      ...combine(stats.health),
+      writesPerSecond: before && writesPerSecond(before.persistCalls, stats.persistCalls, elapsedMs),
+      scriptMeanMs: stats.scriptMeanMs,
+      scriptP99Ms: stats.scriptP99Ms,
+    },
+    sync,
+    consumers,
+    postgres,
+    problems: findProblems({ sync, consumers, postgres, health: stats.health, maxLagMs }),
+    warnings: [
+      ...stats.health.flatMap(({ warnings }) => warnings),
+      ...(live.length === 0 && backlog.dirtySessions === 0 ? ['No sync consumer is running.'] : []),
+      ...(isUnused
+        ? [`Nothing was written under the key prefix "${keyspace.keyPrefix}" yet: is it the right one?`]
+        : []),
+    ],
+  };
+}
+
+function describeConsumer(
+  { consumer, state, problem, startedAtMs, seenAtMs }: ConsumerNotice,
+  nowMs: number,
+): ConsumerStatus {
+  const isGone = nowMs - seenAtMs > NOTICE_STALE_MS;
+  return { consumer, state: isGone ? 'gone' : state, problem, startedAtMs, seenAtMs };
+}
+
+/** Pure. */
+function findProblems({
+  sync,
+  consumers,
+  postgres,
+  health,
+  maxLagMs,
+}: Pick<Status, 'sync' | 'consumers' | 'postgres'> & {
+  health: readonly RedisHealth[];
+  maxLagMs: number | undefined;
+}): StatusProblem[] {
+  const problems: StatusProblem[] = [];
+  const add = (code: StatusProblem['code'], message: string): void => {
+    problems.push({ code, message });
+  };
+  const live = consumers.filter(({ state }) => state !== 'gone');
+  for (const fault of health.flatMap(({ faults }) => faults)) add('REDIS_UNSAFE', fault);
+  if (live.length === 0 && sync.dirtySessions > 0) {
+    add(
+      'NO_CONSUMER',
+      `No sync consumer is running, and ${sync.dirtySessions} dirty sessions wait: start one.`,
+    );
+  }
+  for (const { consumer, problem } of live) {
+    if (problem !== undefined)
+      add('CONSUMER_PROBLEM', `Consumer ${consumer} cannot write to PostgreSQL: ${problem}`);
+  }
+  if (postgres.state === 'away') add('POSTGRES_AWAY', `PostgreSQL is away: ${postgres.problem}`);
+  if (postgres.state === 'misconfigured') {
+    add('POSTGRES_MISCONFIGURED', `PostgreSQL refuses the work: ${postgres.problem}`);
+  }
+  if (postgres.state === 'unmigrated') {
+    add('POSTGRES_MISCONFIGURED', 'The tables are missing in PostgreSQL: run `cauce migrate`.');
+  }
+  if (sync.parkedSessions > 0) {
+    add('PARKED', `PostgreSQL refuses ${sync.parkedSessions} sessions: see \`cauce parked list\`.`);
+  }
+  if (maxLagMs !== undefined && sync.oldestDirtyAgeMs > maxLagMs) {
+    add(
+      'LAG',
+      `The oldest dirty session has waited ${sync.oldestDirtyAgeMs} ms; at most ${maxLagMs} ms are allowed.`,
+    );
+  }
+  return problems;
+}
+
+async function readPostgres(queries: StatusDeps['queries']): Promise<Status['postgres']> {
+  if (!queries) return { state: 'not_configured', problem: undefined, rows: undefined };
+  try {
+    const rows = await queries.estimateRows();
+    return rows === 'no_table'
+      ? { state: 'unmigrated', problem: undefined, rows: undefined }
+      : { state: 'up', problem: undefined, rows };
+  } catch (error) {
+    const { failure } = PostgresError.from(error);
+    const state = failure.class === 'transient' ? 'away' : 'misconfigured';
+    return { state, problem: failure.summary, rows: undefined };
+  }
+}
+
+/** Over all primaries: sums of memory; the policy and version of the first, since they are meant to be alike. */
+function combine(
+  health: readonly RedisHealth[],
+): Omit<Status['redis'], 'writesPerSecond' | 'scriptMeanMs' | 'scriptP99Ms'> {
+  const [first] = health;
+  if (!first) throw new RangeError('no primary');
+  const total = (field: 'usedMemoryBytes' | 'maxMemoryBytes'): number =>
+    health.reduce((sum, one) => sum + one[field], 0);
+  return {
+    version: first.version,
+    maxMemoryPolicy: first.maxMemoryPolicy,
+    usedMemoryBytes: total('usedMemoryBytes'),
+    maxMemoryBytes: total('maxMemoryBytes'),
+    isAppendOnly: health.every(({ isAppendOnly }) => isAppendOnly),
+  };
+}
+
+async function fromRedis<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw RedisError.from(error, 'status');
+  }
+}

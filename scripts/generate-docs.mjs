@@ -1,0 +1,63 @@
+// Writes docs/configuration.md from the settings table of @cauce/protocol. With --check it writes nothing and
+// fails when the page is not what the table says.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describeAllowed, settings } from '../packages/protocol/dist/index.js';
+
+const page = join(import.meta.dirname, '../docs/configuration.md');
+const text = renderPage();
+
+if (!process.argv.includes('--check')) {
+  mkdirSync(dirname(page), { recursive: true });
+  writeFileSync(page, text);
+} else if (readIfThere(page) !== text) {
+  console.error(
+    'docs/configuration.md is not what packages/protocol/src/settings.ts says. Run: npm run docs',
+  );
+  process.exitCode = 1;
+}
+
+function renderPage() {
+  const rows = Object.entries(settings).map(([name, setting]) =>
+    [
+      `\`${name}\``,
+      renderDefault(setting),
+      // The unit has a column of its own.
+      setting.kind === 'number' ? describeAllowed({ ...setting, unit: undefined }) : describeAllowed(setting),
+      setting.unit ?? '',
+      setting.usedBy.join(', '),
+      setting.description + (setting.isSecret ? ' Secret: messages show only `***`.' : ''),
+    ].map((cell) => cell.replaceAll('|', '\\|')),
+  );
+  return `# Configuration
+
+<!-- Written by \`npm run docs\` from packages/protocol/src/settings.ts. Do not edit. -->
+
+Settings are environment variables. Each program reads them once, at its start; when any are wrong it names all of
+them and exits with code 2. An empty variable counts as not set. Bot, consumer and CLI of one deployment need the
+same values for the settings they share.
+
+${renderTable(['Setting', 'Default', 'Allowed', 'Unit', 'Used by', 'What it does'], rows)}
+`;
+}
+
+function renderDefault(setting) {
+  return setting.default === undefined ? 'none: must be given' : `\`${setting.default}\``;
+}
+
+/** Padded as the formatter wants it. */
+function renderTable(head, rows) {
+  const widths = head.map((_, column) =>
+    Math.max(3, ...[head, ...rows].map((cells) => cells[column].length)),
+  );
+  const line = (cells) => `| ${cells.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}
+
+function readIfThere(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

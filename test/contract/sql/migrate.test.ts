@@ -1,0 +1,134 @@
+import { createQueries, migrate } from '@cauce/sync-consumer';
+import type pg from 'pg';
+import { expect, inject, test } from 'vitest';
+import { connectPostgres, uniqueName } from '../../helpers/isolated.ts';
+import { sessionRow } from './rows.ts';
+
+const limits = { lockTimeoutMs: 1000, statementTimeoutMs: 5000, longTimeoutMs: 5000 };
+
+const databaseUrl = inject('databaseUrl');
+
+async function tablesOf(pool: pg.Pool, schema: string): Promise<string[]> {
+  const { rows } = await pool.query<{ name: string }>(
+    'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1',
+    [schema],
+  );
+  return rows.map(({ name }) => name);
+}
+
+async function schemaExists(pool: pg.Pool, schema: string): Promise<boolean> {
+  return (await pool.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema])).rows.length > 0;
+}
+
+test('20 processes that migrate at once all succeed, and each migration runs once', async () => {
+  const pool = connectPostgres();
+  const schema = uniqueName();
+  const ran = await Promise.all(
+    Array.from({ length: 20 }, () => migrate({ databaseUrl, schema, table: 'session' })),
+  );
+  expect(ran.flat()).toEqual(['0001_session']);
+  const { rows } = await pool.query(`SELECT name FROM ${schema}.session_migration`);
+  expect(rows).toEqual([{ name: '0001_session' }]);
+});
+
+test('running it again does nothing and keeps the data', async () => {
+  const pool = connectPostgres();
+  const names = { schema: uniqueName(), table: 'session' };
+  expect(await migrate({ databaseUrl, ...names })).toEqual(['0001_session']);
+  const queries = createQueries(pool, { ...names, ...limits });
+  await queries.upsertSessions([sessionRow('ana', 1)]);
+  expect(await migrate({ databaseUrl, ...names })).toEqual([]);
+  expect(await queries.selectSessions([{ tenantId: 'acme', userId: 'ana' }])).toHaveLength(1);
+});
+
+test.each([
+  ['a reserved word', 'order', 'user'],
+  ['underscores and digits', '_x1', '__t2'],
+  ['the longest allowed', 'a'.repeat(39), 'b'.repeat(50)],
+])('other schema and table names work with every statement: %s', async (_, prefix, table) => {
+  const pool = connectPostgres();
+  const schema = `${prefix}${prefix.length > 30 ? '' : '_'}${uniqueName().slice(0, 11)}`;
+  await migrate({ databaseUrl, schema, table });
+  expect(await tablesOf(pool, schema)).toEqual(
+    [table, `${table}_conflict`, `${table}_layout`, `${table}_migration`].sort(),
+  );
+  const queries = createQueries(pool, { schema, table, ...limits });
+  const row = sessionRow('ana', 1);
+  expect(await queries.upsertSessions([row])).toEqual([row]);
+  expect(await queries.selectSessions([row.ref])).toHaveLength(1);
+  expect(await queries.compareSessions([row])).toEqual([]);
+  await queries.archiveConflicts([{ ...row, winningVersion: '2' }]);
+  expect(await queries.maxVersion()).toBe(row.version);
+  expect(await queries.pinLayout(8)).toMatchObject({ partitions: 8 });
+  expect(await queries.countBlocks()).toBe(1);
+  const slice = { firstBlock: 0, endBlock: 9, historyDays: 1, tombstoneHours: 24, isDryRun: true };
+  expect(await queries.purgeSessions(slice)).toBe(1);
+  expect(await queries.purgeConflicts({ historyDays: 1, isDryRun: false })).toBe(0);
+  await queries.ping();
+  expect(await migrate({ databaseUrl, schema, table })).toEqual([]);
+});
+
+test('two tables in one schema live side by side', async () => {
+  const pool = connectPostgres();
+  const schema = uniqueName();
+  expect(await migrate({ databaseUrl, schema, table: 'one' })).toHaveLength(1);
+  expect(await migrate({ databaseUrl, schema, table: 'two' })).toHaveLength(1);
+  expect(await tablesOf(pool, schema)).toHaveLength(8);
+});
+
+test('a dry run names what would run and changes nothing, not even the schema', async () => {
+  const pool = connectPostgres();
+  const names = { schema: uniqueName(), table: 'session' };
+  const messages: string[] = [];
+  const log = (message: string) => void messages.push(message);
+  expect(await migrate({ databaseUrl, ...names, isDryRun: true, log })).toEqual(['0001_session']);
+  expect(messages.join('\n')).toContain('0001_session');
+  expect(await schemaExists(pool, names.schema)).toBe(false);
+
+  await migrate({ databaseUrl, ...names });
+  expect(await migrate({ databaseUrl, ...names, isDryRun: true })).toEqual([]);
+});
+
+test.each([
+  'x"; DROP SCHEMA public CASCADE; --',
+  'Upper',
+  'with space',
+  'with-dash',
+  "quote'",
+  '1st',
+  'ünï',
+  '',
+  'a'.repeat(51),
+  'new\nline',
+  'a\n',
+])('a name that is no plain identifier is refused before anything is sent: %j', async (name) => {
+  const pool = connectPostgres();
+  const count = async () => (await pool.query('SELECT count(*)::int AS n FROM pg_namespace')).rows[0].n;
+  const refused = { name: 'InvalidOptionError' };
+  // Nobody listens there: whatever is sent fails otherwise.
+  const nowhere = 'postgres://nobody@127.0.0.1:1/none';
+  for (const isDryRun of [false, true]) {
+    await expect(
+      migrate({ databaseUrl: nowhere, schema: name, table: 'session', isDryRun }),
+    ).rejects.toMatchObject(refused);
+    await expect(
+      migrate({ databaseUrl: nowhere, schema: 'public', table: name, isDryRun }),
+    ).rejects.toMatchObject(refused);
+  }
+  expect(() => createQueries(pool, { schema: name, table: 'session', ...limits })).toThrow(
+    'not a lower-case',
+  );
+  expect(() => createQueries(pool, { schema: 'public', table: name, ...limits })).toThrow('not a lower-case');
+  expect(await count()).toBeGreaterThan(0);
+});
+
+test('a migration that fails leaves nothing half done, and the next run succeeds', async () => {
+  const pool = connectPostgres();
+  const schema = uniqueName();
+  // The last table of the migration is in the way.
+  await pool.query(`CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.session_layout ()`);
+  await expect(migrate({ databaseUrl, schema, table: 'session' })).rejects.toThrow('already exists');
+  expect(await tablesOf(pool, schema)).toEqual(['session_layout', 'session_migration']);
+  await pool.query(`DROP TABLE ${schema}.session_layout`);
+  expect(await migrate({ databaseUrl, schema, table: 'session' })).toEqual(['0001_session']);
+});

@@ -1,0 +1,440 @@
+/**
+ * One session in the whole protocol, as a state machine whose every interleaving is explored. Each transition is
+ * one atomic step of the real thing, named after the script or statement it stands for; hold them side by side.
+ *
+ * What is modelled: saves and deletes, compare-and-set, two consumers (each may sleep between any two steps and wake
+ * as a zombie), takeover, crash, restores with the lease, eviction and expiry of clean sessions, the clock stepping
+ * back, the stream trimmed, the group destroyed, a consumer deleted with its pending entry, the purge of a tombstone.
+ * What is not: several sessions, parking, and either store losing a tail of what it acknowledged.
+ */
+
+/** The weakened protocols: each leaves one safeguard out, and must be caught. */
+export interface Weakness {
+  /** A delete removes the row instead of leaving a tombstone. */
+  readonly hardDelete?: boolean;
+  /** hydrate only asks whether the session is absent. */
+  readonly noLease?: boolean;
+  /** The upsert writes whatever comes. */
+  readonly noVersionGuard?: boolean;
+  /** No hlc: a version is above the session's own and the clock only. */
+  readonly noFloor?: boolean;
+  /** `q` is trusted without looking for the event, and nobody sweeps. */
+  readonly booleanQueued?: boolean;
+  /** The event is acknowledged when it is read, and nobody sweeps. */
+  readonly ackFirst?: boolean;
+  /** settle marks the session clean whatever was saved since. */
+  readonly settleAlwaysCleans?: boolean;
+  /** save leaves the TTL of a clean session in place. */
+  readonly noPersist?: boolean;
+  readonly noSweep?: boolean;
+  /** sweep takes an event for live because it is in the stream. */
+  readonly sweepTrustsStream?: boolean;
+  /** settle does not announce a session that was saved since, and nobody sweeps. */
+  readonly settleForgetsLaterSaves?: boolean;
+  /** adopt does not compare the losing version. */
+  readonly adoptUnconditionally?: boolean;
+  /** A row the guard rejected is settled as if it had been written. */
+  readonly rejectionIsSilent?: boolean;
+  /** A tombstone is purged while a late write may still be under way. */
+  readonly purgeEarly?: boolean;
+  /** compare-and-set does not compare. */
+  readonly blindCas?: boolean;
+  /** take clears q, as in the first design: see docs/decisions/0001. */
+  readonly takeClearsEvent?: boolean;
+}
+
+export interface Bounds {
+  readonly operations: number;
+  readonly evictions: number;
+  readonly crashes: number;
+  readonly clockSteps: number;
+  /** Trims, group losses and deleted consumers together. */
+  readonly streamFaults: number;
+  readonly purges: number;
+}
+
+type EventState = 'new' | 'pending0' | 'pending1' | 'ghost';
+
+interface Consumer {
+  readonly phase: 'idle' | 'read' | 'taken' | 'outdated' | 'done';
+  /** Id of the event it holds. */
+  readonly event: number;
+  /** What it took; after `done` the version that was written, 0 = none. */
+  readonly version: number;
+  readonly isTombstone: boolean;
+}
+
+interface Restore {
+  readonly phase: 'idle' | 'missed' | 'fetched';
+  /** Whether the lease is still the one this restore holds. */
+  readonly holdsLease: boolean;
+  readonly row: Row | null;
+}
+
+interface Row {
+  readonly version: number;
+  readonly isTombstone: boolean;
+}
+
+interface Session extends Row {
+  readonly isDirty: boolean;
+  /** Id of its event, 0 = ''. */
+  readonly event: number;
+  readonly hasTtl: boolean;
+}
+
+export interface State {
+  readonly session: Session | null;
+  readonly hlc: number;
+  readonly clock: number;
+  readonly events: readonly { readonly id: number; readonly state: EventState }[];
+  readonly isIndexed: boolean;
+  readonly isLeased: boolean;
+  readonly row: Row | null;
+  readonly consumers: readonly [Consumer, Consumer];
+  readonly restore: Restore;
+  /** The newest save or delete that was acknowledged. */
+  readonly acknowledged: Row;
+  /** The tombstone of the newest delete was purged. */
+  readonly isPurged: boolean;
+  /** A version somebody loaded for compare-and-set; -1 = nobody. */
+  readonly loaded: number;
+  readonly left: Bounds;
+}
+
+export interface Step {
+  readonly name: string;
+  readonly next: State;
+  /** What this very step broke. */
+  readonly violation?: string | undefined;
+}
+
+const idle: Consumer = { phase: 'idle', event: 0, version: 0, isTombstone: false };
+const noRestore: Restore = { phase: 'idle', holdsLease: false, row: null };
+
+export function initialState(bounds: Bounds): State {
+  return {
+    session: null,
+    hlc: 0,
+    clock: 10,
+    events: [],
+    isIndexed: false,
+    isLeased: false,
+    row: null,
+    consumers: [idle, idle],
+    restore: noRestore,
+    acknowledged: { version: 0, isTombstone: false },
+    isPurged: false,
+    loaded: -1,
+    left: bounds,
+  };
+}
+
+/** Every step that can happen next. */
+export function steps(state: State, weakness: Weakness): Step[] {
+  return [
+    ...clientSteps(state, weakness),
+    ...restoreSteps(state, weakness),
+    ...([0, 1] as const).flatMap((consumer) => consumerSteps(state, consumer, weakness)),
+    ...maintenanceSteps(state, weakness),
+    ...faultSteps(state, weakness),
+  ].map((step) => ({ ...step, violation: step.violation ?? versionWentDown(state, step) }));
+}
+
+// save.lua
+function save(state: State, isTombstone: boolean, weakness: Weakness): State {
+  const { session, left } = state;
+  const floor = weakness.noFloor ? 0 : state.hlc;
+  const version = Math.max((session?.version ?? 0) + 1, floor + 1, state.clock);
+  const isAnnounced =
+    session !== null &&
+    session.event !== 0 &&
+    (weakness.booleanQueued || state.events.some(({ id }) => id === session.event));
+  const event = isAnnounced ? session.event : newEventId(state);
+  return {
+    ...state,
+    session: {
+      version,
+      isTombstone,
+      isDirty: true,
+      event,
+      hasTtl: Boolean(weakness.noPersist && session?.hasTtl),
+    },
+    events: isAnnounced ? state.events : [...state.events, { id: event, state: 'new' }],
+    hlc: version,
+    clock: state.clock + 1,
+    isIndexed: true,
+    isLeased: false,
+    restore: { ...state.restore, holdsLease: false },
+    acknowledged: version > state.acknowledged.version ? { version, isTombstone } : state.acknowledged,
+    isPurged: false,
+    left: { ...left, operations: left.operations - 1 },
+  };
+}
+
+function clientSteps(state: State, weakness: Weakness): Step[] {
+  const found: Step[] = [];
+  if (state.left.operations > 0) {
+    found.push(acknowledge(state, 'save', save(state, false, weakness)));
+    found.push(acknowledge(state, 'delete', save(state, true, weakness)));
+    const present = state.session?.version ?? 0;
+    if (state.loaded === -1) found.push({ name: 'load for compare-and-set', next: { ...state, loaded: present } });
+    else if (state.loaded === present || weakness.blindCas) {
+      const next = { ...save(state, false, weakness), loaded: -1 };
+      const violation = state.loaded === present ? undefined : 'LOST_UPDATE';
+      found.push({ ...acknowledge(state, 'compare-and-set', next), ...(violation ? { violation } : {}) });
+    } else found.push({ name: 'compare-and-set: conflict', next: { ...state, loaded: -1 } });
+  }
+  return found;
+}
+
+function acknowledge(state: State, name: string, next: State): Step {
+  const issued = next.session?.version ?? 0;
+  // A version at or below an acknowledged one loses against its row.
+  return { name, next, violation: issued <= state.acknowledged.version ? 'VERSION_REUSED' : undefined };
+}
+
+// lease.lua, the loader's SELECT, hydrate.lua
+function restoreSteps(state: State, weakness: Weakness): Step[] {
+  const { restore } = state;
+  switch (restore.phase) {
+    case 'idle':
+      if (state.session) return [];
+      return [
+        { name: 'lease', next: { ...state, isLeased: true, restore: { ...restore, phase: 'missed', holdsLease: true } } },
+      ];
+    case 'missed':
+      return [{ name: 'select', next: { ...state, restore: { ...restore, phase: 'fetched', row: state.row } } }];
+    case 'fetched': {
+      const done = { ...state, restore: noRestore };
+      const mayHydrate = !state.session && restore.row && (weakness.noLease || restore.holdsLease);
+      if (!mayHydrate || !restore.row) return [{ name: 'hydrate: refused', next: done }];
+      const { version, isTombstone } = restore.row;
+      return [
+        {
+          name: 'hydrate',
+          next: {
+            ...done,
+            session: { version, isTombstone, isDirty: false, event: 0, hasTtl: true },
+            hlc: Math.max(state.hlc, version),
+            isLeased: false,
+          },
+        },
+      ];
+    }
+  }
+}
+
+function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
+  const consumer = state.consumers[index];
+  const name = (step: string): string => `${step} (consumer ${index})`;
+  const become = (next: Consumer, changes: Partial<State> = {}): State => ({
+    ...state,
+    ...changes,
+    consumers: index === 0 ? [next, state.consumers[1]] : [state.consumers[0], next],
+  });
+  const mine: EventState = index === 0 ? 'pending0' : 'pending1';
+
+  switch (consumer.phase) {
+    case 'idle':
+      // XREADGROUP takes what is new; XAUTOCLAIM what is pending for the other, and for this name after a crash.
+      return state.events
+        .filter(({ state: eventState }) => eventState !== 'ghost')
+        .map(({ id, state: eventState }) => ({
+          name: name(eventState === 'new' ? 'read' : 'claim'),
+          next: become(
+            { ...idle, phase: 'read', event: id },
+            {
+              events: weakness.ackFirst
+                ? state.events.filter((event) => event.id !== id)
+                : state.events.map((event) => (event.id === id ? { id, state: mine } : event)),
+            },
+          ),
+        }));
+    case 'read': {
+      // take.lua
+      const { session } = state;
+      if (!session?.isDirty) return [{ name: name('take: clean'), next: become({ ...consumer, phase: 'done' }) }];
+      const { version, isTombstone } = session;
+      const taken = become({ ...consumer, phase: 'taken', version, isTombstone });
+      return [
+        {
+          name: name('take'),
+          next:
+            weakness.takeClearsEvent && session.event === consumer.event
+              ? { ...taken, session: { ...session, event: 0 } }
+              : taken,
+        },
+      ];
+    }
+    case 'taken': {
+      // upsert-sessions.sql
+      const { version, isTombstone } = consumer;
+      const written = { ...consumer, phase: 'done' as const };
+      const { row } = state;
+      if (weakness.hardDelete && isTombstone) {
+        const isNewer = row !== null && version > row.version;
+        return [{ name: name('DELETE'), next: become(written, isNewer ? { row: null } : {}) }];
+      }
+      if (!row || version > row.version || weakness.noVersionGuard) {
+        return [{ name: name('upsert'), next: become(written, { row: { version, isTombstone } }) }];
+      }
+      const isDuplicate = row.version === version || weakness.rejectionIsSilent;
+      return [
+        {
+          name: name('upsert: rejected'),
+          next: become(isDuplicate ? written : { ...consumer, phase: 'outdated' }),
+        },
+      ];
+    }
+    case 'outdated': {
+      // select-sessions.sql, adopt.lua
+      const settled = { ...consumer, phase: 'done' as const, version: 0 };
+      const { session, row } = state;
+      const lost = weakness.adoptUnconditionally ? session !== null : session?.version === consumer.version;
+      if (!row || !session || !lost) return [{ name: name('superseded'), next: become(settled) }];
+      return [
+        {
+          name: name('adopt'),
+          next: become(settled, {
+            session: { ...row, isDirty: false, event: 0, hasTtl: true },
+            events: state.events.filter(({ id }) => id !== session.event),
+            isIndexed: false,
+            hlc: Math.max(state.hlc, row.version),
+          }),
+        },
+      ];
+    }
+    case 'done':
+      return [{ name: name('settle'), next: settle(become(idle), consumer, weakness) }];
+  }
+}
+
+// settle.lua
+function settle(state: State, { event, version: written }: Consumer, weakness: Weakness): State {
+  const { session } = state;
+  const events = state.events.filter(({ id }) => id !== event);
+  if (!session?.isDirty) return { ...state, events, isIndexed: false };
+  if ((session.version === written || weakness.settleAlwaysCleans) && written !== 0) {
+    return {
+      ...state,
+      events: events.filter(({ id }) => id !== session.event),
+      session: { ...session, isDirty: false, event: 0, hasTtl: true },
+      isIndexed: false,
+    };
+  }
+  if (events.some(({ id }) => id === session.event) || weakness.settleForgetsLaterSaves) return { ...state, events };
+  if (weakness.booleanQueued && session.event !== event) return { ...state, events };
+  const id = newEventId(state);
+  return { ...state, session: { ...session, event: id }, events: [...events, { id, state: 'new' }] };
+}
+
+function maintenanceSteps(state: State, weakness: Weakness): Step[] {
+  const found: Step[] = [];
+  const swept = sweep(state, weakness);
+  if (swept !== state) found.push({ name: 'sweep', next: swept });
+  const { row, left } = state;
+  const isLateWriteOut =
+    state.consumers.some(({ phase }) => phase === 'taken') || state.restore.phase === 'fetched';
+  // purge-sessions.sql: a tombstone stays far longer than any write can be late.
+  if (row?.isTombstone && left.purges > 0 && (weakness.purgeEarly || !isLateWriteOut)) {
+    const isPurged = row.version === state.acknowledged.version;
+    found.push({
+      name: 'purge',
+      next: { ...state, row: null, isPurged, left: { ...left, purges: left.purges - 1 } },
+    });
+  }
+  return found;
+}
+
+// sweep.lua
+function sweep(state: State, weakness: Weakness): State {
+  const { session } = state;
+  const isOff = weakness.noSweep || weakness.booleanQueued || weakness.ackFirst || weakness.settleForgetsLaterSaves;
+  if (isOff || !state.isIndexed) return state;
+  if (!session?.isDirty) return { ...state, isIndexed: false };
+  const willArrive = state.events.some(
+    ({ id, state: eventState }) => id === session.event && (eventState !== 'ghost' || weakness.sweepTrustsStream),
+  );
+  if (willArrive) return state;
+  const id = newEventId(state);
+  const others = state.events.filter((event) => event.id !== session.event);
+  return { ...state, session: { ...session, event: id }, events: [...others, { id, state: 'new' }] };
+}
+
+function faultSteps(state: State, weakness: Weakness): Step[] {
+  const { session, left, events } = state;
+  const found: Step[] = [];
+  const fault = (name: string, bound: keyof Bounds, changes: Partial<State>): void => {
+    found.push({ name, next: { ...state, ...changes, left: { ...left, [bound]: left[bound] - 1 } } });
+  };
+  if (left.evictions > 0 && session && (!session.isDirty || session.hasTtl)) {
+    fault('evict or expire', 'evictions', { session: null });
+  }
+  if (state.isLeased) {
+    found.push({
+      name: 'lease expires',
+      next: { ...state, isLeased: false, restore: { ...state.restore, holdsLease: false } },
+    });
+  }
+  if (left.clockSteps > 0) fault('clock steps back', 'clockSteps', { clock: state.clock - 8 });
+  if (left.crashes > 0) {
+    if (state.consumers[0].phase !== 'idle') fault('crash (consumer 0)', 'crashes', { consumers: [idle, state.consumers[1]] });
+    if (state.consumers[1].phase !== 'idle') fault('crash (consumer 1)', 'crashes', { consumers: [state.consumers[0], idle] });
+  }
+  if (left.streamFaults > 0 && events.length > 0) {
+    fault('stream trimmed', 'streamFaults', { events: [] });
+    fault('group destroyed, created at 0', 'streamFaults', {
+      events: events.map(({ id }) => ({ id, state: 'new' as const })),
+    });
+    if (events.some(({ state: eventState }) => eventState === 'pending0') && !weakness.ackFirst) {
+      fault('DELCONSUMER 0', 'streamFaults', {
+        events: events.map((event) => (event.state === 'pending0' ? { ...event, state: 'ghost' as const } : event)),
+      });
+    }
+  }
+  return found;
+}
+
+function newEventId({ session, events, consumers }: State): number {
+  const used = new Set([session?.event ?? 0, ...events.map(({ id }) => id), ...consumers.map(({ event }) => event)]);
+  let id = 1;
+  while (used.has(id)) id++;
+  return id;
+}
+
+function versionWentDown(state: State, { next, name }: Step): string | undefined {
+  if (name === 'purge' || !state.row) return undefined;
+  return !next.row || next.row.version < state.row.version ? 'ROW_WENT_BACK' : undefined;
+}
+
+/** What must hold in every state. */
+export function violationOf(state: State): string | undefined {
+  const { session, row, acknowledged, isPurged } = state;
+  if (acknowledged.version === 0) return undefined;
+  const rowVersion = row?.version ?? (isPurged ? acknowledged.version : 0);
+  if (session && session.version < acknowledged.version) return 'STALE_HIT';
+  if (!session && rowVersion < acknowledged.version) return 'LOST';
+  if (session && !session.isDirty && rowVersion < session.version) return 'CLEAN_BUT_NOT_SYNCED';
+  if (state.events.length > (session?.isDirty ? 1 : 0)) return 'MORE_EVENTS_THAN_DIRTY';
+  return undefined;
+}
+
+/** Heals everything and lets one consumer work: what must hold once it has nothing left to do. */
+export function violationAfterHealing(state: State, weakness: Weakness): string | undefined {
+  let current: State = { ...state, consumers: [idle, idle], left: { ...state.left, operations: 0 } };
+  for (let i = 0; i < 20; i++) {
+    const next = sweep(current, weakness);
+    const step = consumerSteps(next, 1, weakness)[0];
+    if (!step) {
+      if (next === current) break;
+      current = next;
+    } else current = step.next;
+  }
+  const { session, row, acknowledged, isPurged } = current;
+  if (session?.isDirty) return 'NEVER_SYNCED';
+  if (acknowledged.version === 0) return undefined;
+  if (acknowledged.isTombstone) return row && !row.isTombstone ? 'RESURRECTED' : undefined;
+  if (isPurged) return undefined;
+  return row?.version !== acknowledged.version ? 'ROW_IS_NOT_THE_NEWEST' : undefined;
+}
