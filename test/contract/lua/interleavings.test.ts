@@ -102,4 +102,4 @@ it('P1 P2 P3 P4 P8 hold after every step of any interleaving of bots, consumers,
     'sweep: parked',
     'sweep: waiting',
   ]);
-});
+}, 180_000);
