@@ -31,12 +31,18 @@ module.exports = {
       comment: 'A package may use its own files and the index of others.',
       severity: 'error',
       from: { path: '^packages/([^/]+)/' },
-      to: { path: '^packages/[^/]+/src/', pathNot: ['^packages/$1/', '^packages/[^/]+/src/(index|postgres|metrics)\\.ts$'] },
+      to: {
+        path: '^packages/[^/]+/src/',
+        pathNot: ['^packages/$1/', '^packages/[^/]+/src/(index|postgres|metrics)\\.ts$'],
+      },
     },
     {
       name: 'no-pg-in-the-bots-main-entry',
       severity: 'error',
-      from: { path: '^packages/(protocol|session-client)/src/', pathNot: '^packages/session-client/src/postgres\\.ts$' },
+      from: {
+        path: '^packages/(protocol|session-client)/src/',
+        pathNot: '^packages/session-client/src/postgres\\.ts$',
+      },
       to: { path: 'node_modules/pg/' },
     },
     {

@@ -1,9 +1,9 @@
 // How much memory Redis takes for synced sessions: 10,000 of 1 KB by default.
 // node bench/redis-memory.mjs [sessions] [bytes]
 import { startServices } from '@cauce/dev-services';
+import { createKeyspace, parseInfo } from '@cauce/protocol';
 import { createSessionClient } from '@cauce/session-client';
 import { measureBacklog, migrate, syncToDB } from '@cauce/sync-consumer';
-import { createKeyspace, parseInfo } from '@cauce/protocol';
 import { Redis } from 'ioredis';
 
 const sessions = Number(process.argv[2] ?? 10_000);
@@ -36,7 +36,11 @@ try {
   const row = (name, value) => [name, (value / 1e6).toFixed(1), Math.round((value - atStart) / sessions)];
   console.log(`${sessions} sessions with a state of ${JSON.stringify(state(0)).length} bytes\n`);
   console.log('| | used_memory, MB | bytes a session |\n|---|---|---|');
-  for (const [name, mb, each] of [row('empty', atStart), row('all dirty', dirty), row('all synced', synced)]) {
+  for (const [name, mb, each] of [
+    row('empty', atStart),
+    row('all dirty', dirty),
+    row('all synced', synced),
+  ]) {
     console.log(`| ${name} | ${mb} | ${each} |`);
   }
 } finally {

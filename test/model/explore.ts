@@ -1,4 +1,12 @@
-import { type Bounds, initialState, type State, steps, violationAfterHealing, violationOf, type Weakness } from './session-model.ts';
+import {
+  type Bounds,
+  initialState,
+  type State,
+  steps,
+  violationAfterHealing,
+  violationOf,
+  type Weakness,
+} from './session-model.ts';
 
 export interface Exploration {
   readonly states: number;
@@ -23,7 +31,8 @@ export function explore(bounds: Bounds, weakness: Weakness = {}): Exploration {
       stepNames.add(name);
       const key = encode(next);
       const isNew = !seen.has(key);
-      const broken = violation ?? (isNew ? (violationOf(next) ?? violationAfterHealing(next, weakness)) : undefined);
+      const broken =
+        violation ?? (isNew ? (violationOf(next) ?? violationAfterHealing(next, weakness)) : undefined);
       if (broken) {
         const history = [...historyOf(origins, at), name];
         return { states: seen.size, violation: { name: broken, history }, stepNames };
@@ -37,7 +46,10 @@ export function explore(bounds: Bounds, weakness: Weakness = {}): Exploration {
   return { states: seen.size, violation: undefined, stepNames };
 }
 
-function historyOf(origins: readonly { readonly from: number; readonly step: string }[], at: number): string[] {
+function historyOf(
+  origins: readonly { readonly from: number; readonly step: string }[],
+  at: number,
+): string[] {
   const history: string[] = [];
   for (let i = at; i > 0; i = origins[i]?.from ?? -1) history.unshift(origins[i]?.step ?? '');
   return history;
@@ -56,7 +68,8 @@ function encode(state: State): string {
     `${bit(state.isIndexed)}${bit(state.isLeased)}${bit(state.isPurged)}`,
     ofRow(row),
     ...state.consumers.map(
-      ({ phase, event, version, isTombstone }) => `${phase[0]}${phase[1]}${event}v${version}${bit(isTombstone)}`,
+      ({ phase, event, version, isTombstone }) =>
+        `${phase[0]}${phase[1]}${event}v${version}${bit(isTombstone)}`,
     ),
     `${restore.phase[0]}${bit(restore.holdsLease)}${ofRow(restore.row)}`,
     ofRow(acknowledged),

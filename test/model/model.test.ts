@@ -6,10 +6,20 @@ const bounds: Bounds = { operations: 3, evictions: 1, crashes: 1, clockSteps: 1,
 
 test('the protocol as built: no interleaving breaks P1 to P6 or P8', () => {
   const { states, violation, stepNames } = explore(bounds);
-  process.stdout.write(`the protocol as built: ${states} states, ${violation ? violation.name : '0 violations'}\n`);
+  process.stdout.write(
+    `the protocol as built: ${states} states, ${violation ? violation.name : '0 violations'}\n`,
+  );
   expect(violation).toBeUndefined();
   expect(states).toBeGreaterThan(100_000);
-  for (const step of ['claim', 'adopt', 'superseded', 'hydrate: refused', 'sweep', 'purge', 'compare-and-set: conflict']) {
+  for (const step of [
+    'claim',
+    'adopt',
+    'superseded',
+    'hydrate: refused',
+    'sweep',
+    'purge',
+    'compare-and-set: conflict',
+  ]) {
     expect([...stepNames].some((name) => name.startsWith(step))).toBe(true);
   }
 });

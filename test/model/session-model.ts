@@ -178,7 +178,8 @@ function clientSteps(state: State, weakness: Weakness): Step[] {
     found.push(acknowledge(state, 'save', save(state, false, weakness)));
     found.push(acknowledge(state, 'delete', save(state, true, weakness)));
     const present = state.session?.version ?? 0;
-    if (state.loaded === -1) found.push({ name: 'load for compare-and-set', next: { ...state, loaded: present } });
+    if (state.loaded === -1)
+      found.push({ name: 'load for compare-and-set', next: { ...state, loaded: present } });
     else if (state.loaded === present || weakness.blindCas) {
       const next = { ...save(state, false, weakness), loaded: -1 };
       const violation = state.loaded === present ? undefined : 'LOST_UPDATE';
@@ -201,10 +202,15 @@ function restoreSteps(state: State, weakness: Weakness): Step[] {
     case 'idle':
       if (state.session) return [];
       return [
-        { name: 'lease', next: { ...state, isLeased: true, restore: { ...restore, phase: 'missed', holdsLease: true } } },
+        {
+          name: 'lease',
+          next: { ...state, isLeased: true, restore: { ...restore, phase: 'missed', holdsLease: true } },
+        },
       ];
     case 'missed':
-      return [{ name: 'select', next: { ...state, restore: { ...restore, phase: 'fetched', row: state.row } } }];
+      return [
+        { name: 'select', next: { ...state, restore: { ...restore, phase: 'fetched', row: state.row } } },
+      ];
     case 'fetched': {
       const done = { ...state, restore: noRestore };
       const mayHydrate = !state.session && restore.row && (weakness.noLease || restore.holdsLease);
@@ -254,7 +260,8 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
     case 'read': {
       // take.lua
       const { session } = state;
-      if (!session?.isDirty) return [{ name: name('take: clean'), next: become({ ...consumer, phase: 'done' }) }];
+      if (!session?.isDirty)
+        return [{ name: name('take: clean'), next: become({ ...consumer, phase: 'done' }) }];
       const { version, isTombstone } = session;
       const taken = become({ ...consumer, phase: 'taken', version, isTombstone });
       return [
@@ -323,7 +330,8 @@ function settle(state: State, { event, version: written }: Consumer, weakness: W
       isIndexed: false,
     };
   }
-  if (events.some(({ id }) => id === session.event) || weakness.settleForgetsLaterSaves) return { ...state, events };
+  if (events.some(({ id }) => id === session.event) || weakness.settleForgetsLaterSaves)
+    return { ...state, events };
   if (weakness.booleanQueued && session.event !== event) return { ...state, events };
   const id = newEventId(state);
   return { ...state, session: { ...session, event: id }, events: [...events, { id, state: 'new' }] };
@@ -350,11 +358,13 @@ function maintenanceSteps(state: State, weakness: Weakness): Step[] {
 // sweep.lua
 function sweep(state: State, weakness: Weakness): State {
   const { session } = state;
-  const isOff = weakness.noSweep || weakness.booleanQueued || weakness.ackFirst || weakness.settleForgetsLaterSaves;
+  const isOff =
+    weakness.noSweep || weakness.booleanQueued || weakness.ackFirst || weakness.settleForgetsLaterSaves;
   if (isOff || !state.isIndexed) return state;
   if (!session?.isDirty) return { ...state, isIndexed: false };
   const willArrive = state.events.some(
-    ({ id, state: eventState }) => id === session.event && (eventState !== 'ghost' || weakness.sweepTrustsStream),
+    ({ id, state: eventState }) =>
+      id === session.event && (eventState !== 'ghost' || weakness.sweepTrustsStream),
   );
   if (willArrive) return state;
   const id = newEventId(state);
@@ -379,8 +389,10 @@ function faultSteps(state: State, weakness: Weakness): Step[] {
   }
   if (left.clockSteps > 0) fault('clock steps back', 'clockSteps', { clock: state.clock - 8 });
   if (left.crashes > 0) {
-    if (state.consumers[0].phase !== 'idle') fault('crash (consumer 0)', 'crashes', { consumers: [idle, state.consumers[1]] });
-    if (state.consumers[1].phase !== 'idle') fault('crash (consumer 1)', 'crashes', { consumers: [state.consumers[0], idle] });
+    if (state.consumers[0].phase !== 'idle')
+      fault('crash (consumer 0)', 'crashes', { consumers: [idle, state.consumers[1]] });
+    if (state.consumers[1].phase !== 'idle')
+      fault('crash (consumer 1)', 'crashes', { consumers: [state.consumers[0], idle] });
   }
   if (left.streamFaults > 0 && events.length > 0) {
     fault('stream trimmed', 'streamFaults', { events: [] });
@@ -389,7 +401,9 @@ function faultSteps(state: State, weakness: Weakness): Step[] {
     });
     if (events.some(({ state: eventState }) => eventState === 'pending0') && !weakness.ackFirst) {
       fault('DELCONSUMER 0', 'streamFaults', {
-        events: events.map((event) => (event.state === 'pending0' ? { ...event, state: 'ghost' as const } : event)),
+        events: events.map((event) =>
+          event.state === 'pending0' ? { ...event, state: 'ghost' as const } : event,
+        ),
       });
     }
   }
@@ -397,7 +411,11 @@ function faultSteps(state: State, weakness: Weakness): Step[] {
 }
 
 function newEventId({ session, events, consumers }: State): number {
-  const used = new Set([session?.event ?? 0, ...events.map(({ id }) => id), ...consumers.map(({ event }) => event)]);
+  const used = new Set([
+    session?.event ?? 0,
+    ...events.map(({ id }) => id),
+    ...consumers.map(({ event }) => event),
+  ]);
   let id = 1;
   while (used.has(id)) id++;
   return id;

@@ -73,17 +73,16 @@ export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenR
 export function withoutCredentials(url: string): string {
   try {
     const parsed = new URL(url);
+    // An unescaped # or / in a password ends the host early, and leaves the rest of it in what follows.
+    if (`${parsed.pathname}${parsed.search}${parsed.hash}`.includes('@')) return '(a URL that needs escaping)';
     parsed.username = '';
     parsed.password = '';
     parsed.search = '';
+    parsed.hash = '';
     return parsed.toString();
   } catch {
     return '(not a URL)';
   }
-}
-
-function isConnection(source: RedisSource): source is RedisConnection {
-  return typeof source === 'object' && 'defineCommand' in source;
 }
 
 function refuseUnsupported(options: RedisOptions): void {

@@ -201,7 +201,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       };
     },
 
-    settle(partition, sessions, { ttlMs, takenAtUs }) {
+    async settle(partition, sessions, { ttlMs, takenAtUs }) {
       refuseOversize(sessions.length);
       const args = sessions.flatMap(({ written, eventIds }) => [written ?? '', eventIds.length, ...eventIds]);
       return run(
@@ -218,7 +218,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         [SYNC_GROUP, version, encodeParkedRecord(record), ...eventIds],
       ),
 
-    sweep(partition, keys, { ignoreRetryAt = false } = {}) {
+    async sweep(partition, keys, { ignoreRetryAt = false } = {}) {
       refuseOversize(keys.length);
       return run('sweep', [...inPartition(partition), ...keys], [SYNC_GROUP, flag(ignoreRetryAt)]);
     },

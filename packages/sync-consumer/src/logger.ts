@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino';
+import { classifyPostgresFailure } from './postgres/classify-failure.ts';
 
 /**
  * JSON lines. Only named fields are logged, never a session's state or id, a URL or a statement's values; an
@@ -19,11 +20,13 @@ export function silentLogger(): Logger {
   return pino({ level: 'silent' });
 }
 
-// pg's errors carry the failing row in `detail` and `where`; ioredis' carry the command's arguments.
+// pg's errors carry the failing row in `detail` and `where`, those of data also in the message; ioredis' carry the
+// command's arguments. Only named fields pass.
 function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { message: String(error) };
   const { name, message, stack } = error;
   const { code } = error as { code?: unknown };
-  const isAboutData = typeof code === 'string' && /^(21|22|23|P0)/.test(code);
-  return isAboutData ? { name, code } : { name, code, message, stack };
+  const isSqlState = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in error;
+  if (isSqlState) return { name, code, message: classifyPostgresFailure(error).summary };
+  return { name, code, message, stack };
 }

@@ -6,15 +6,23 @@ import { ConfigurationError, readSettings } from './config.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { createLogger } from './logger.ts';
 import { type PeriodicSync, startPeriodicSync } from './periodic-sync.ts';
+import { usage } from './usage.ts';
 
 /** How long a stop may take; give an orchestrator a little more (Kubernetes' default is 30 s). */
 const STOP_DEADLINE_MS = 10_000;
 const EXIT_FAILURE = 1;
 const EXIT_CONFIGURATION = 2;
 
-await main();
+await main(process.argv.slice(2));
 
-async function main(): Promise<void> {
+async function main(args: readonly string[]): Promise<void> {
+  if (args.length > 0) {
+    const isHelp = args.every((arg) => arg === '--help' || arg === '-h');
+    process[isHelp ? 'stdout' : 'stderr'].write(
+      isHelp ? usage() : `cauce-sync takes no arguments; see --help\n`,
+    );
+    process.exit(isHelp ? 0 : EXIT_CONFIGURATION);
+  }
   let settings: ReturnType<typeof readSettings>;
   try {
     settings = readSettings(process.env);

@@ -7,7 +7,7 @@ const everything = {
   firstBlock: 0,
   endBlock: 1_000_000,
   historyDays: 30,
-  tombstoneHours: 24,
+  settledHours: 24,
   isDryRun: false,
 };
 

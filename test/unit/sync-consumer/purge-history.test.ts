@@ -48,8 +48,8 @@ test('tombstones keep their 24 h, and a dry run is one everywhere (P3)', async (
   await purgeHistory(table, { historyDays: 1 });
   await purgeHistory(table, { historyDays: 9, isDryRun: true });
   expect(table.slices).toMatchObject([
-    { historyDays: 1, tombstoneHours: 24, isDryRun: false },
-    { historyDays: 9, tombstoneHours: 24, isDryRun: true },
+    { historyDays: 1, settledHours: 24, isDryRun: false },
+    { historyDays: 9, settledHours: 24, isDryRun: true },
   ]);
   expect(table.conflicts).toEqual([
     { historyDays: 1, isDryRun: false },

@@ -18,10 +18,10 @@ export interface PurgeReport {
 /** Pages of the heap in one statement: about 8 MB, so that no statement locks or reads much. */
 const SLICE_BLOCKS = 1000;
 /**
- * A tombstone stays at least this long, whatever the history: it is what keeps a write that was delayed by any
- * timeout from bringing the session back.
+ * A row, tombstone or not, stays at least this long after it was written, however old its save: it is what keeps
+ * a write that was delayed by any timeout from bringing an older version back.
  */
-const TOMBSTONE_HOURS = 24;
+const SETTLED_HOURS = 24;
 
 /**
  * Deletes old rows and old conflicts in small statements. Rows that are being saved are skipped, and looked at
@@ -40,7 +40,7 @@ export async function purgeHistory(
       firstBlock,
       endBlock,
       historyDays,
-      tombstoneHours: TOMBSTONE_HOURS,
+      settledHours: SETTLED_HOURS,
       isDryRun,
     });
     onProgress?.({ blocks: Math.min(endBlock, ofBlocks), ofBlocks });

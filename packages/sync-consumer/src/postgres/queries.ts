@@ -45,7 +45,7 @@ export interface Queries {
     firstBlock: number;
     endBlock: number;
     historyDays: number;
-    tombstoneHours: number;
+    settledHours: number;
     isDryRun: boolean;
   }): Promise<number>;
   purgeConflicts(call: { historyDays: number; isDryRun: boolean }): Promise<number>;
@@ -130,9 +130,9 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
       const pin = async (): Promise<Layout | undefined> =>
         (await pool.query<Layout>(text.pinLayout, values)).rows[0];
       // Nothing comes back when another process pinned it within the same moment: then it can be read.
-      return (
-        (await pin()) ?? (await pin()) ?? { partitions, hash: PARTITION_HASH, protocol: PROTOCOL_VERSION }
-      );
+      const layout = (await pin()) ?? (await pin());
+      if (!layout) throw new Error('The layout was neither written nor read.');
+      return layout;
     },
 
     async countBlocks() {
@@ -146,8 +146,8 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
       return rows[0].rows === null ? undefined : Number(rows[0].rows);
     },
 
-    purgeSessions: ({ firstBlock, endBlock, historyDays, tombstoneHours, isDryRun }) =>
-      countPurged(text.purgeSessions, [firstBlock, endBlock, historyDays, tombstoneHours, isDryRun]),
+    purgeSessions: ({ firstBlock, endBlock, historyDays, settledHours, isDryRun }) =>
+      countPurged(text.purgeSessions, [firstBlock, endBlock, historyDays, settledHours, isDryRun]),
 
     purgeConflicts: ({ historyDays, isDryRun }) => countPurged(text.purgeConflicts, [historyDays, isDryRun]),
 

@@ -1,0 +1,21 @@
+import { describeAllowed, type Setting, settings } from '@cauce/protocol';
+
+/** What `cauce-sync --help` prints: every setting the consumer reads. Pure. */
+export function usage(): string {
+  const rows = Object.entries<Setting>(settings)
+    .filter(([, { usedBy }]) => usedBy.includes('consumer'))
+    .map(([name, setting]) => {
+      const fallback = setting.default === undefined ? 'required' : `default ${setting.default}`;
+      return `  ${name}\n      ${setting.description}\n      ${describeAllowed(setting)}; ${fallback}`;
+    });
+  return [
+    'Usage: cauce-sync',
+    '',
+    'Carries changed sessions from Redis to PostgreSQL until SIGTERM. Settings come from the environment:',
+    '',
+    ...rows,
+    '',
+    'Exit codes: 0 stopped, 1 failure, 2 settings, or a store that would put sessions at risk.',
+    '',
+  ].join('\n');
+}
