@@ -9,7 +9,10 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     projects: [
-      { ...sources, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        ...sources,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } },
+      },
       {
         ...sources,
         test: {
@@ -19,6 +22,7 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

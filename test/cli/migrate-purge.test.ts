@@ -29,7 +29,8 @@ test('purge deletes what is older than the history, after a yes', async () => {
   for (const name of ['old', 'young']) await cli.save(user(name), secretState());
   await cli.run(['drain']);
   await cli.pool.query(
-    `UPDATE ${cli.table} SET updated_at = now() - interval '40 days' WHERE user_id = 'old'`,
+    `UPDATE ${cli.table} SET updated_at = now() - interval '40 days', synced_at = now() - interval '40 days'
+     WHERE user_id = 'old'`,
   );
 
   expect((await cli.run(['purge'])).code).toBe(2);

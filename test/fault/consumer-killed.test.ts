@@ -51,6 +51,7 @@ test('a consumer killed at any moment, again and again under load, loses nothing
   const pipeline = await createPipeline();
   const acknowledged = await saveUsers(pipeline, users, { step: 0 });
   for (let round = 1; round <= 6; round++) {
+    await saveUsers(pipeline, users, { round }, acknowledged);
     const victim = await spawnPausingConsumer(pipeline, 'taken', { SESSION_SYNC_INTERVAL: '10' });
     await victim.untilPaused();
     victim.write('go on\n');

@@ -74,7 +74,8 @@ export function withoutCredentials(url: string): string {
   try {
     const parsed = new URL(url);
     // An unescaped # or / in a password ends the host early, and leaves the rest of it in what follows.
-    if (`${parsed.pathname}${parsed.search}${parsed.hash}`.includes('@')) return '(a URL that needs escaping)';
+    if (`${parsed.pathname}${parsed.search}${parsed.hash}`.includes('@'))
+      return '(a URL that needs escaping)';
     parsed.username = '';
     parsed.password = '';
     parsed.search = '';
@@ -83,6 +84,10 @@ export function withoutCredentials(url: string): string {
   } catch {
     return '(not a URL)';
   }
+}
+
+function isConnection(source: RedisSource): source is RedisConnection {
+  return typeof source === 'object' && 'defineCommand' in source;
 }
 
 function refuseUnsupported(options: RedisOptions): void {

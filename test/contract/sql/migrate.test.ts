@@ -61,7 +61,7 @@ test.each([
   expect(await queries.maxVersion()).toBe(row.version);
   expect(await queries.pinLayout(8)).toMatchObject({ partitions: 8 });
   expect(await queries.countBlocks()).toBe(1);
-  const slice = { firstBlock: 0, endBlock: 9, historyDays: 1, settledHours: 24, isDryRun: true };
+  const slice = { firstBlock: 0, endBlock: 9, historyDays: 1, settledHours: 0, isDryRun: true };
   expect(await queries.purgeSessions(slice)).toBe(1);
   expect(await queries.purgeConflicts({ historyDays: 1, isDryRun: false })).toBe(0);
   await queries.ping();

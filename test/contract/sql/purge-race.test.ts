@@ -7,7 +7,7 @@ const everything = {
   firstBlock: 0,
   endBlock: 1_000_000,
   historyDays: 30,
-  settledHours: 24,
+  settledHours: 0,
   isDryRun: false,
 };
 const url = inject('databaseUrl');

@@ -9,6 +9,8 @@ it.each([
   ['rediss://:s3cr3t-CANARY@host', 'rediss://host'],
   ['redis://host:6379?password=s3cr3t-CANARY', 'redis://host:6379'],
   ['postgres://u:s3cr3t%2FCANARY@host:5432/db?sslpassword=CANARY', 'postgres://host:5432/db'],
+  ['redis://user:12#s3cr3t-CANARY@host', '(a URL that needs escaping)'],
+  ['redis://user:12/s3cr3t-CANARY@host', '(a URL that needs escaping)'],
   ['redis://host', 'redis://host'],
   ['not a url s3cr3t-CANARY', '(not a URL)'],
   ['', '(not a URL)'],
