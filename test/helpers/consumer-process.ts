@@ -25,6 +25,16 @@ export function spawnCauceSync(
   return spawn(join(root, 'packages/sync-consumer/dist/main.js'), [], { ...pipeline.env, ...env });
 }
 
+/** The real `cauce`, from the build, until it ends. */
+export async function runCauce(
+  pipeline: Pipeline,
+  args: string[],
+): Promise<{ code: number | null; output: string }> {
+  const child = await spawn(join(root, 'packages/cli/dist/main.js'), args, pipeline.env);
+  const { code } = await child.exit;
+  return { code, output: child.output() };
+}
+
 async function spawn(script: string, args: string[], env: Record<string, string>): Promise<SpawnedProcess> {
   const child = await spawnNode(script, args, { env: { PATH: process.env.PATH ?? '', ...env }, cwd: root });
   onTestFinished(async () => {

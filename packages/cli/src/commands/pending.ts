@@ -1,4 +1,4 @@
-import { listPending } from '@cauce/sync-consumer';
+import { listPending, type PendingConsumer } from '@cauce/sync-consumer';
 import { Option } from 'commander';
 import { parseCount } from '../arguments.ts';
 import { type CommandDescriptor, withRedis } from '../command.ts';
@@ -10,7 +10,7 @@ export const pendingCommand: CommandDescriptor<PartitionOption> = {
   name: 'pending',
   summary: 'events that were handed to a consumer and are not settled',
   description:
-    'Lists who holds unsettled events, for each partition. A few for a live consumer are normal; those of a ' +
+    'Lists who holds unsettled events (--json: for each partition). A few for a live consumer are normal; those of a ' +
     'consumer that is gone are claimed by another one after SYNC_CLAIM_IDLE, or at once by `cauce replay`.',
   options: [new Option('--partition <number>', 'only this partition').argParser(parseCount)],
   examples: ['pending', 'pending --partition 7', 'pending --json'],
@@ -29,11 +29,11 @@ export const pendingCommand: CommandDescriptor<PartitionOption> = {
       consumers.length === 0
         ? 'Nothing is pending.'
         : `${counted(entries, 'pending entry', 'pending entries')}\n\n${table(
-            ['PARTITION', 'CONSUMER', 'ENTRIES', 'MIN IDLE', 'MAX IDLE', 'MAX DELIVERIES', 'CONSUMER IS'],
-            consumers.map((one) => [
-              one.partition,
+            ['CONSUMER', 'ENTRIES', 'PARTITIONS', 'MIN IDLE', 'MAX IDLE', 'MAX DELIVERIES', 'CONSUMER IS'],
+            sumByConsumer(consumers).map((one) => [
               one.consumer,
               one.entries,
+              one.partitions,
               duration(one.minIdleMs),
               duration(one.maxIdleMs) + (one.isTruncated ? ' (of the oldest)' : ''),
               one.maxDeliveries,
@@ -44,3 +44,21 @@ export const pendingCommand: CommandDescriptor<PartitionOption> = {
     return exitCodes.ok;
   },
 };
+
+/** A consumer works on many partitions; a person asks about the consumer. Pure. */
+function sumByConsumer(rows: readonly PendingConsumer[]): (PendingConsumer & { partitions: number })[] {
+  const sums = new Map<string, PendingConsumer & { partitions: number }>();
+  for (const row of rows) {
+    const sum = sums.get(row.consumer);
+    sums.set(row.consumer, {
+      ...row,
+      partitions: (sum?.partitions ?? 0) + 1,
+      entries: (sum?.entries ?? 0) + row.entries,
+      minIdleMs: Math.min(sum?.minIdleMs ?? row.minIdleMs, row.minIdleMs),
+      maxIdleMs: Math.max(sum?.maxIdleMs ?? 0, row.maxIdleMs),
+      maxDeliveries: Math.max(sum?.maxDeliveries ?? 0, row.maxDeliveries),
+      isTruncated: (sum?.isTruncated ?? false) || row.isTruncated,
+    });
+  }
+  return [...sums.values()];
+}
