@@ -133,3 +133,23 @@ test('a table locked by somebody is waited for, and its rows are not blamed (P9)
   }
   await expectSynced(pipeline, acknowledged);
 });
+
+test('a row locked by somebody waits alone: its neighbours are written meanwhile (P9)', async () => {
+  const pipeline = await createPipeline();
+  const sync = pipeline.startSync();
+  const acknowledged = await saveUsers(pipeline, users, { step: 0 });
+  await expectSynced(pipeline, acknowledged);
+
+  const locker = await pipeline.pool.connect();
+  try {
+    await locker.query('BEGIN');
+    await locker.query(`SELECT FROM ${pipeline.table} WHERE user_id = 'u7' FOR UPDATE`);
+    await saveUsers(pipeline, users, { step: 1 }, acknowledged);
+    await eventually(async () => expect(await pipeline.countDirty()).toBe(1), 30_000);
+    expect(sync.consumer.readiness).toEqual({ isReady: true });
+    await locker.query('ROLLBACK');
+  } finally {
+    locker.release();
+  }
+  await expectSynced(pipeline, acknowledged);
+});

@@ -201,7 +201,7 @@ export const settings = {
     unit: 'rows',
     usedBy: ['consumer', 'cli'],
     description:
-      'More refused rows than this in a minute (or 5 % of the last 1,000, if that is more) are a fault of the table, not of the rows: the consumer stops parking and waits.',
+      'More refused rows than this in a minute (or 5 % of the last 1,000, if that is more) are a fault of the table, not of the rows: no more are parked, they wait in Redis.',
   },
   SYNC_HTTP_PORT: {
     kind: 'number',

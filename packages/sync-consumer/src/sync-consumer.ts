@@ -7,17 +7,15 @@ import {
   isCauceError,
   type Keyspace,
   type OpenRedis,
-  RedisError,
   RedisUnsafeError,
   type Scripts,
 } from '@cauce/protocol';
-import { Cron } from 'croner';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { type ConsumerNotice, postNotice, removeNotice } from './consumer-board.ts';
+import { postNotice, removeNotice } from './consumer-board.ts';
 import { forgetConsumers } from './maintenance/forget-consumers.ts';
-import { purgeHistory } from './maintenance/purge-history.ts';
 import { repeat } from './maintenance/repeat.ts';
+import { schedulePurge } from './maintenance/schedule-purge.ts';
 import { sweepDirty } from './maintenance/sweep-dirty.ts';
 import type { SyncMetrics } from './metrics.ts';
 import { PostgresGate } from './postgres/gate.ts';
@@ -28,6 +26,7 @@ import { createQueries, type Queries } from './postgres/queries.ts';
 import { openPartitions, pinLayout } from './redis/open-partitions.ts';
 import { SyncPass, type SyncPhase } from './sync-pass.ts';
 import type { SyncReport } from './sync-report.ts';
+import { SyncStatus } from './sync-status.ts';
 
 export interface SyncConsumerDeps {
   /** Closed by whoever opened it, after `stop`. */
@@ -70,8 +69,6 @@ const LONG_STATEMENT_MS = 600_000;
 const EARLY_CHECK_MS = 1000;
 /** Pause after Redis failed. */
 const REDIS_RETRY_MS = 500;
-/** At night in most places; another minute for each process, so that they do not purge together. */
-const PURGE_HOUR = 3;
 
 /**
  * Carries sessions from Redis to PostgreSQL until it is stopped.
@@ -92,22 +89,10 @@ export class SyncConsumer {
   readonly #options: SyncConsumerOptions;
   readonly #scripts: Scripts;
   readonly #queries: Queries;
+  readonly #status: SyncStatus;
   readonly #stopping = new AbortController();
-  #state: 'created' | 'opening' | 'running' | 'stopping' | 'stopped' = 'created';
   #finished: Promise<void> = Promise.resolve();
-  #redisProblem: string | undefined;
   #hasOpened = false;
-  #notice: Pick<
-    ConsumerNotice,
-    'lastSyncAtMs' | 'lastSyncDurationMs' | 'lastSync' | 'syncs' | 'failedSyncs'
-  > = {
-    lastSyncAtMs: undefined,
-    lastSyncDurationMs: undefined,
-    lastSync: undefined,
-    syncs: 0,
-    failedSyncs: 0,
-  };
-  readonly #startedAtMs = Date.now();
 
   constructor(deps: SyncConsumerDeps, options: SyncConsumerOptions) {
     this.#deps = deps;
@@ -116,7 +101,9 @@ export class SyncConsumer {
     this.consumer = options.consumer ?? `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
     this.#scripts = createScripts({ redis: redis.redis, keyspace }, { timeoutMs: options.redisTimeoutMs });
     this.#queries = createQueries(pool, { ...options, longTimeoutMs: LONG_STATEMENT_MS });
-    this.gate = new PostgresGate({ onChange: (state) => this.#logGate(state) });
+    const breaker = new ParkingBreaker(options);
+    this.gate = new PostgresGate({ onChange: (state) => this.#status.gateChanged(state) });
+    this.#status = new SyncStatus({ consumer: this.consumer, gate: this.gate, breaker, logger });
     this.pass = new SyncPass(
       {
         redis: redis.redis,
@@ -124,11 +111,11 @@ export class SyncConsumer {
         scripts: this.#scripts,
         queries: this.#queries,
         gate: this.gate,
-        breaker: new ParkingBreaker(options),
+        breaker,
         logger,
         onMissingGroups: (partitions) => this.#restoreGroups(partitions),
         onFailure: (failure) => {
-          this.#notice = { ...this.#notice, failedSyncs: this.#notice.failedSyncs + 1 };
+          this.#status.statementFailed();
           metrics?.failure(failure);
         },
         onStatement: (rows, durationMs) => metrics?.statement(rows, durationMs),
@@ -145,18 +132,13 @@ export class SyncConsumer {
 
   /** Whether sessions are being carried, or why not. */
   get readiness(): { isReady: boolean; reason?: string } {
-    if (this.#state !== 'running') return { isReady: false, reason: this.#redisProblem ?? this.#state };
-    if (this.#redisProblem !== undefined) return { isReady: false, reason: this.#redisProblem };
-    const gate = this.gate.state;
-    return gate.kind === 'up'
-      ? { isReady: true }
-      : { isReady: false, reason: `PostgreSQL: ${gate.failure.summary}` };
+    return this.#status.readiness;
   }
 
   /** Starts carrying; returns at once. Observe `finished`. */
   start(): void {
-    if (this.#state !== 'created') return;
-    this.#state = 'opening';
+    if (this.#status.phase !== 'created') return;
+    this.#status.phase = 'opening';
     this.#finished = this.#run();
     // Whoever asks for `finished` gets the error; without anybody it must not end the process by itself.
     this.#finished.catch(() => {});
@@ -182,8 +164,8 @@ export class SyncConsumer {
    * `deadlineMs` with whatever was not finished left pending.
    */
   async stop({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}): Promise<void> {
-    if (this.#state === 'stopped') return;
-    this.#state = 'stopping';
+    if (this.#status.phase === 'stopped') return;
+    this.#status.phase = 'stopping';
     this.#stopping.abort();
     const timer = new AbortController();
     await Promise.race([
@@ -192,7 +174,7 @@ export class SyncConsumer {
     ]);
     timer.abort();
     await this.#leaveGroup();
-    this.#state = 'stopped';
+    this.#status.phase = 'stopped';
   }
 
   async #run(): Promise<void> {
@@ -205,7 +187,7 @@ export class SyncConsumer {
       if (error instanceof RedisUnsafeError || (isCauceError(error) && error.code === 'LAYOUT_MISMATCH')) {
         fatal = error;
         failed.abort();
-      } else this.#redisFailed(error);
+      } else this.#status.redisFailed(error);
     };
     const every = (everyMs: number, task: (signal: AbortSignal) => Promise<void>): Promise<void> =>
       repeat(task, { everyMs, signal: either, onError });
@@ -215,9 +197,13 @@ export class SyncConsumer {
       if (!this.#hasOpened) await delay(REDIS_RETRY_MS, undefined, { signal: either }).catch(() => {});
     }
     if (!either.aborted) {
-      this.#state = 'running';
+      this.#status.phase = 'running';
       this.#deps.logger.info({ consumer: this.consumer }, 'carrying sessions');
-      const purge = this.#schedulePurge(either);
+      const { historyDays } = this.#options;
+      const endPurge = schedulePurge(
+        { queries: this.#queries, logger: this.#deps.logger },
+        { historyDays, signal: either },
+      );
       await Promise.all([
         this.#syncLoop(either, onError),
         every(claimIdleMs / 3, (until) => this.#counted(() => this.pass.carryStale(until))),
@@ -226,7 +212,7 @@ export class SyncConsumer {
         every(NOTICE_MS, () => this.#postNotice()),
         every(FORGET_CONSUMERS_MS, () => this.#forgetConsumers()),
       ]);
-      purge.stop();
+      endPurge();
     }
     if (fatal !== undefined) throw fatal;
   }
@@ -264,7 +250,7 @@ export class SyncConsumer {
     if (!this.#hasOpened) await pinLayout({ keyspace, queries: this.#queries, gate: this.gate }, signal);
     await this.#openPartitions(signal);
     this.#hasOpened = true;
-    this.#redisProblem = undefined;
+    this.#status.redisWorked();
   }
 
   async #openPartitions(signal: AbortSignal): Promise<void> {
@@ -291,31 +277,8 @@ export class SyncConsumer {
 
   async #counted(carry: () => Promise<SyncReport>): Promise<void> {
     const report = await carry();
-    this.#redisProblem = undefined;
     this.#deps.metrics?.synced(report);
-    const sessions =
-      report.written + report.duplicates + report.superseded + report.conflicts + report.parked;
-    this.#notice = {
-      ...this.#notice,
-      lastSyncAtMs: Date.now(),
-      ...(sessions > 0
-        ? {
-            lastSyncDurationMs: Math.round(report.durationMs),
-            lastSync: report,
-            syncs: this.#notice.syncs + 1,
-          }
-        : {}),
-    };
-    if (sessions > 0) this.#deps.logger.debug(report, 'carried');
-    if (report.parked > 0) {
-      this.#deps.logger.warn(
-        { parked: report.parked },
-        'PostgreSQL refuses sessions; see `cauce parked list`',
-      );
-    }
-    if (report.malformed > 0) {
-      this.#deps.logger.warn({ malformed: report.malformed }, 'removed entries that Cauce did not write');
-    }
+    this.#status.synced(report);
   }
 
   async #sweepAndCount(sweepAfterMs?: number): Promise<void> {
@@ -333,44 +296,15 @@ export class SyncConsumer {
     );
   }
 
-  #schedulePurge(signal: AbortSignal): Cron {
-    const { logger } = this.#deps;
-    const minute = Math.floor(Math.random() * 60);
-    return new Cron(`${minute} ${PURGE_HOUR} * * *`, { protect: true, unref: true }, async () => {
-      try {
-        const report = await purgeHistory(this.#queries, { historyDays: this.#options.historyDays, signal });
-        logger.info(report, 'purged old rows');
-      } catch (err) {
-        if (!signal.aborted) logger.error({ err }, 'the purge failed; the next one is tomorrow');
-      }
-    });
-  }
-
   async #countWaiting(): Promise<number> {
     return (await this.pass.countWaiting()).reduce((sum, length) => sum + length, 0);
   }
 
   async #postNotice(): Promise<void> {
-    const { redis, keyspace } = this.#deps;
-    const gate = this.gate.state;
-    const failure = gate.kind === 'up' ? undefined : gate.failure;
-    await postNotice(redis.redis, keyspace, {
-      ...this.#notice,
-      consumer: this.consumer,
-      startedAtMs: this.#startedAtMs,
-      seenAtMs: Date.now(),
-      state:
-        this.#state !== 'running'
-          ? 'stopping'
-          : !failure
-            ? 'running'
-            : failure.class === 'transient'
-              ? 'away'
-              : 'misconfigured',
-      problem: failure?.summary,
-    }).catch((error: unknown) => {
+    const { redis, keyspace, logger } = this.#deps;
+    await postNotice(redis.redis, keyspace, this.#status.notice).catch((err: unknown) => {
       // Out of memory refuses this write and nothing else here: no reason to stop carrying.
-      this.#deps.logger.debug({ err: error }, 'the notice for `cauce status` was not written');
+      logger.debug({ err }, 'the notice for `cauce status` was not written');
     });
   }
 
@@ -385,32 +319,6 @@ export class SyncConsumer {
       await removeNotice(redis.redis, keyspace, this.consumer);
     } catch (err) {
       logger.debug({ err }, "the consumer's name stays in the group; another consumer removes it later");
-    }
-  }
-
-  #redisFailed(error: unknown): void {
-    const problem = error instanceof Error ? error.message : String(error);
-    const isNews = this.#redisProblem === undefined;
-    this.#redisProblem = problem;
-    this.#notice = { ...this.#notice, failedSyncs: this.#notice.failedSyncs + 1 };
-    if (!isNews) return;
-    const level = error instanceof RedisError && error.retryable ? 'warn' : 'error';
-    this.#deps.logger[level]({ err: error }, 'a pass ended early; what it did not finish is tried again');
-  }
-
-  #logGate(state: PostgresGate['state']): void {
-    const { logger } = this.#deps;
-    if (state.kind === 'up') logger.info('PostgreSQL is back');
-    else if (state.failure.class === 'transient') {
-      logger.warn(
-        { code: state.failure.code, reason: state.failure.summary },
-        'PostgreSQL is away; sessions wait in Redis',
-      );
-    } else {
-      logger.error(
-        { code: state.failure.code, reason: state.failure.summary },
-        'PostgreSQL refuses the work; nothing is lost, sessions wait in Redis until this is fixed',
-      );
     }
   }
 }

@@ -132,7 +132,11 @@ export class SyncPass {
         await onPhase('taken');
         const held = rows.filter(({ parked }) => parked !== undefined && parked.retryAtMs > Date.now());
         const due = rows.filter((row) => !held.includes(row));
-        const { written, outdated, refused } = await upsertBatch(this.#upsertDeps(report), due, signal);
+        const { written, outdated, refused, postponed } = await upsertBatch(
+          this.#upsertDeps(report),
+          due,
+          signal,
+        );
         const { duplicates, superseded, conflicts, unsettled } = await resolveOutdated(this.#deps, outdated, {
           ttlMs,
           signal,
@@ -158,7 +162,7 @@ export class SyncPass {
           parked: refused.length,
           held: held.length,
           clean: clean.length,
-          unsettled: unsettled.length,
+          unsettled: unsettled.length + postponed.length,
         });
         sessions = [...deferred];
       }

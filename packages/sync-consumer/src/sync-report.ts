@@ -14,7 +14,7 @@ export interface SyncReport {
   held: number;
   /** Announced, but synced or gone already. */
   clean: number;
-  /** Left pending: its row vanished while it was compared. */
+  /** Left pending: its row is locked, or vanished while it was compared, or was refused with the breaker open. */
   unsettled: number;
   /** Entries in a changes stream that Cauce did not write; removed. */
   malformed: number;

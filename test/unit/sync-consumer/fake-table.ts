@@ -32,6 +32,8 @@ export interface FakeOptions {
   readonly parkLimit?: number;
   /** Whether others get through. */
   readonly pings?: () => boolean;
+  /** Rows another transaction holds locked. */
+  readonly locks?: (row: TestRow) => boolean;
   /** What the version guard lets through. */
   readonly writes?: (row: TestRow) => boolean;
 }
@@ -41,7 +43,7 @@ export interface FakeOptions {
  * What PostgreSQL itself does is tested on a real one, in test/contract and test/fault.
  */
 export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {}) {
-  const { parkLimit = 1_000_000, pings = () => true, writes = () => true } = options;
+  const { parkLimit = 1_000_000, pings = () => true, locks = () => false, writes = () => true } = options;
   const statements: number[][] = [];
   const committed: TestRow[] = [];
   const failures: string[] = [];
@@ -59,6 +61,10 @@ export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {})
         behaviour(batch, statements.length);
         committed.push(...batch.filter(writes));
         return rows.filter((_, i) => batch[i] && writes(batch[i]));
+      },
+      async selectLockedSessions(rows) {
+        const batch = rows as unknown as readonly TestRow[];
+        return rows.filter((_, i) => batch[i] && locks(batch[i]));
       },
       async ping() {
         if (!pings()) throw new Error('Connection terminated unexpectedly');

@@ -5,7 +5,7 @@ import type { ParkingBreaker } from '../postgres/parking-breaker.ts';
 import type { Queries, SessionRow } from '../postgres/queries.ts';
 
 export interface UpsertDeps {
-  readonly queries: Pick<Queries, 'upsertSessions' | 'ping'>;
+  readonly queries: Pick<Queries, 'upsertSessions' | 'selectLockedSessions' | 'ping'>;
   readonly gate: PostgresGate;
   readonly breaker: ParkingBreaker;
   /** Told of each failed statement. */
@@ -20,17 +20,24 @@ export interface UpsertedBatch<Row> {
   readonly outdated: readonly Row[];
   /** PostgreSQL refuses this row alone: park it. */
   readonly refused: readonly { readonly row: Row; readonly sqlState: string }[];
+  /** Neither: somebody holds the row locked, or it was refused while the breaker is open. Leave it pending. */
+  readonly postponed: readonly Row[];
 }
 
 /** After this many broken connections over the same rows, while others get through, the rows are suspect. */
 const SUSPECT_AFTER_BREAKS = 3;
+/** SQLSTATE of a wait that reached lock_timeout. */
+const LOCK_TIMEOUT = '55P03';
+/** With the breaker open so many refused rows are found in a batch; the rest of it is not tried this time. */
+const REFUSALS_WHILE_OPEN = 5;
 
 /**
- * Writes the rows, and comes back only when each is written, found outdated, or refused by itself (P9).
+ * Writes the rows, and comes back only when each is written, found outdated, refused by itself, or has to wait
+ * for something its neighbours need not wait for (P9).
  *
  * While PostgreSQL is away or misconfigured it waits at the gate, however long; nothing is parked for that.
  * A refused statement is halved until the refused row stands alone: at most 2·log2(n)+1 statements for one bad
- * row among n. When too many are refused the breaker opens, and this waits like for any other fault.
+ * row among n. Rows that somebody holds locked are taken out of the batch.
  *
  * @throws AbortError when the signal is aborted while it waits; rows not yet written stay announced
  */
@@ -43,10 +50,14 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   const written: Row[] = [];
   const outdated: Row[] = [];
   const refused: { row: Row; sqlState: string }[] = [];
+  const postponed: Row[] = [];
+  let refusalsWhileOpen = 0;
 
-  const waiting: Attempt<Row>[] = splitByBytes(rows, MAX_SCRIPT_BYTES)
+  // While refused rows end a batch early, another order each time lets every row have its turn.
+  const inOrder = breaker.isOpen ? shuffled(rows) : rows;
+  const waiting: Attempt<Row>[] = splitByBytes(inOrder, MAX_SCRIPT_BYTES)
     .reverse()
-    .map((chunk) => ({ rows: chunk, breaks: 0, wasHeldByBreaker: false }));
+    .map((chunk) => ({ rows: chunk, breaks: 0 }));
   for (let attempt = waiting.pop(); attempt; attempt = waiting.pop()) {
     await gate.enter(signal);
     const startedAtMs = performance.now();
@@ -54,7 +65,6 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
       const writtenNow = new Set(await queries.upsertSessions(attempt.rows));
       onStatement(attempt.rows.length, performance.now() - startedAtMs);
       breaker.sawRows(attempt.rows.length);
-      if (attempt.wasHeldByBreaker) breaker.close();
       gate.succeeded();
       for (const row of attempt.rows) (writtenNow.has(row) ? written : outdated).push(row);
     } catch (error) {
@@ -63,7 +73,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
       await handleFailure(attempt, failure);
     }
   }
-  return { written, outdated, refused };
+  return { written, outdated, refused, postponed };
 
   async function handleFailure(attempt: Attempt<Row>, failure: PostgresFailure): Promise<void> {
     // A break counts while others get through: an outage says nothing about the rows. Without a SQLSTATE it may be
@@ -74,28 +84,45 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
     const isSuspect = mayBeRows
       ? canOthers && (!failure.isSocket || breaks >= SUSPECT_AFTER_BREAKS)
       : failure.class === 'refused';
-    if (attempt.rows.length > 1 && (isSuspect || failure.isTimeout)) {
+    const locked = failure.code === LOCK_TIMEOUT ? await lockedRows(attempt.rows) : [];
+
+    if (locked.length > 0) {
+      gate.succeeded();
+      postponed.push(...locked);
+      const free = attempt.rows.filter((row) => !locked.includes(row));
+      if (free.length > 0) waiting.push({ rows: free, breaks: 0 });
+    } else if (attempt.rows.length > 1 && (isSuspect || failure.isTimeout)) {
       gate.succeeded();
       const half = Math.ceil(attempt.rows.length / 2);
-      waiting.push({ ...attempt, rows: attempt.rows.slice(half), breaks: 0 });
-      waiting.push({ ...attempt, rows: attempt.rows.slice(0, half), breaks: 0 });
+      waiting.push({ rows: attempt.rows.slice(half), breaks: 0 });
+      waiting.push({ rows: attempt.rows.slice(0, half), breaks: 0 });
     } else if (isSuspect) {
-      const row = attempt.rows[0] as Row;
-      // A row that is parked already says nothing new about the table.
-      if (row.parked !== undefined || breaker.mayPark()) {
-        gate.succeeded();
-        refused.push({ row, sqlState: failure.code });
-      } else {
-        gate.failed({
-          ...failure,
-          class: 'misconfigured',
-          summary: `too many rows are refused: ${failure.summary}`,
-        });
-        waiting.push({ ...attempt, wasHeldByBreaker: true });
-      }
+      gate.succeeded();
+      refuse(attempt.rows[0] as Row, failure.code);
     } else {
       gate.failed(failure.class === 'refused' ? { ...failure, class: 'transient' } : failure);
-      waiting.push({ ...attempt, breaks });
+      waiting.push({ rows: attempt.rows, breaks });
+    }
+  }
+
+  function refuse(row: Row, sqlState: string): void {
+    // A row that is parked already says nothing new about the table.
+    if (row.parked !== undefined || breaker.mayPark()) {
+      refused.push({ row, sqlState });
+      return;
+    }
+    postponed.push(row);
+    refusalsWhileOpen++;
+    if (refusalsWhileOpen >= REFUSALS_WHILE_OPEN)
+      postponed.push(...waiting.splice(0).flatMap((one) => one.rows));
+  }
+
+  async function lockedRows(among: readonly Row[]): Promise<Row[]> {
+    try {
+      return await queries.selectLockedSessions(among);
+    } catch {
+      // The table itself is locked, or PostgreSQL went away: the upsert will tell.
+      return [];
     }
   }
 
@@ -113,7 +140,13 @@ interface Attempt<Row> {
   readonly rows: readonly Row[];
   /** How often in a row the connection broke over exactly these rows while others got through. */
   readonly breaks: number;
-  readonly wasHeldByBreaker: boolean;
+}
+
+function shuffled<Item>(items: readonly Item[]): Item[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
 }
 
 /** Pure. */

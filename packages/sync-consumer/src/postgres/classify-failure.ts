@@ -55,7 +55,7 @@ export function classifyPostgresFailure(error: unknown): PostgresFailure {
     return { class: 'misconfigured', code: 'LOCAL', isTimeout: false, isSocket: false, summary: message };
   }
   if (socketCode.test(code)) return away(code, { isSocket: brokenCodes.has(code) });
-  if (/query read timeout/i.test(message)) return away('QUERY_TIMEOUT', { isTimeout: true });
+  if (/query read timeout/i.test(message)) return away('QUERY_TIMEOUT');
   if (/timeout exceeded when trying to connect|connection timeout|timeout expired/i.test(message))
     return away('CONNECT_TIMEOUT');
   if (/after calling end on the pool/i.test(message)) return away('POOL_ENDED');
@@ -70,8 +70,8 @@ export function classifyPostgresFailure(error: unknown): PostgresFailure {
   };
 }
 
-function away(code: string, { isSocket = false, isTimeout = false } = {}): PostgresFailure {
-  return { class: 'transient', code, isTimeout, isSocket, summary: code };
+function away(code: string, { isSocket = false } = {}): PostgresFailure {
+  return { class: 'transient', code, isTimeout: false, isSocket, summary: code };
 }
 
 function classOf(sqlStateClass: string): PostgresFailure['class'] {

@@ -1,10 +1,11 @@
 /**
  * Tells a bad row from a bad table. Rows that fail here and there are parked; when many fail within a minute,
- * a constraint or a type has changed, and parking would empty the fleet into the parked list one by one.
+ * a constraint or a type has changed, and parking would empty the fleet into the parked list one by one. While it
+ * is open a refused row stays pending and is tried again after the claim; the rows around it are written.
  *
  *   closed ── more first-time refusals in a minute than the limit ──► open
  *     ▲                                                                │
- *     └───────────── a row that was refused is accepted ───────────────┘
+ *     └──────────────────── a minute without a refusal ────────────────┘
  */
 export interface ParkingBreakerOptions {
   /** Refused rows allowed in a minute; 5 % of the rows of that minute (at most 1,000) if that is more. */
@@ -29,6 +30,7 @@ export class ParkingBreaker {
   }
 
   get isOpen(): boolean {
+    this.#forgetOld();
     return this.#isOpen;
   }
 
@@ -38,26 +40,22 @@ export class ParkingBreaker {
     this.#rows.push({ atMs: this.#now(), count });
   }
 
-  /** Whether one more row may be parked; counts it if so. */
+  /** A row was refused: whether it may be parked. */
   mayPark(): boolean {
-    if (this.#isOpen) return false;
     this.#forgetOld();
     const rows = this.#rows.reduce((sum, { count }) => sum + count, 0);
     const limit = Math.max(this.#parkLimit, REFUSED_SHARE * Math.min(rows, COUNTED_ROWS));
-    this.#isOpen = this.#refusedAtMs.length >= limit;
-    if (!this.#isOpen) this.#refusedAtMs.push(this.#now());
+    this.#isOpen ||= this.#refusedAtMs.length >= limit;
+    // While it is open only the last refusal matters: it says when the minute began.
+    if (this.#isOpen) this.#refusedAtMs = [];
+    this.#refusedAtMs.push(this.#now());
     return !this.#isOpen;
-  }
-
-  /** A row that was refused before has been written: the fault is gone. */
-  close(): void {
-    this.#isOpen = false;
-    this.#refusedAtMs = [];
   }
 
   #forgetOld(): void {
     const since = this.#now() - WINDOW_MS;
     this.#refusedAtMs = this.#refusedAtMs.filter((atMs) => atMs > since);
     this.#rows = this.#rows.filter(({ atMs }) => atMs > since);
+    if (this.#refusedAtMs.length === 0) this.#isOpen = false;
   }
 }

@@ -27,6 +27,8 @@ export interface Layout {
 export interface Queries {
   /** Writes what is newer than its row. Returns the rows that were written; the guard rejected the others. */
   upsertSessions<Row extends SessionRow>(rows: readonly Row[]): Promise<Row[]>;
+  /** Those of the rows that another transaction holds locked. Fails like the upsert when the table is locked. */
+  selectLockedSessions<Row extends SessionRow>(rows: readonly Row[]): Promise<Row[]>;
   /** The rows there are, in no order. */
   selectSessions(refs: readonly SessionRef[]): Promise<SessionRow[]>;
   archiveConflicts(conflicts: readonly ConflictRow[]): Promise<void>;
@@ -66,18 +68,22 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
 
   return {
     async upsertSessions(rows) {
-      const byId = new Map(rows.map((row) => [idOf(row.ref.tenantId, row.ref.userId), row]));
-      const { rows: written } = await inTransaction<{ tenant_id: string; user_id: string }>(
+      const { rows: written } = await inTransaction<RefRow>(pool, options, text.upsertSessions, [
+        ...refColumns(rows.map(({ ref }) => ref)),
+        rows.map(({ state }) => state),
+        rows.map(({ version }) => version),
+      ]);
+      return matching(rows, written);
+    },
+
+    async selectLockedSessions(rows) {
+      const { rows: locked } = await inTransaction<RefRow>(
         pool,
         options,
-        text.upsertSessions,
-        [
-          ...refColumns(rows.map(({ ref }) => ref)),
-          rows.map(({ state }) => state),
-          rows.map(({ version }) => version),
-        ],
+        text.selectLockedSessions,
+        refColumns(rows.map(({ ref }) => ref)),
       );
-      return written.flatMap(({ tenant_id, user_id }) => byId.get(idOf(tenant_id, user_id)) ?? []);
+      return matching(rows, locked);
     },
 
     async selectSessions(refs) {
@@ -174,6 +180,17 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
 
 function refColumns(refs: readonly SessionRef[]): [tenantIds: string[], userIds: string[]] {
   return [refs.map(({ tenantId }) => tenantId), refs.map(({ userId }) => userId)];
+}
+
+interface RefRow {
+  readonly tenant_id: string;
+  readonly user_id: string;
+}
+
+/** Those of the rows that PostgreSQL named. */
+function matching<Row extends SessionRow>(rows: readonly Row[], named: readonly RefRow[]): Row[] {
+  const byId = new Map(rows.map((row) => [idOf(row.ref.tenantId, row.ref.userId), row]));
+  return named.flatMap(({ tenant_id, user_id }) => byId.get(idOf(tenant_id, user_id)) ?? []);
 }
 
 // Ids hold no control character, so this pair of them is no other.

@@ -1,0 +1,129 @@
+import { RedisError } from '@cauce/protocol';
+import type { Logger } from 'pino';
+import type { ConsumerNotice } from './consumer-board.ts';
+import type { GateState, PostgresGate } from './postgres/gate.ts';
+import type { ParkingBreaker } from './postgres/parking-breaker.ts';
+import type { SyncReport } from './sync-report.ts';
+
+export interface SyncStatusDeps {
+  readonly consumer: string;
+  readonly gate: Pick<PostgresGate, 'state'>;
+  readonly breaker: Pick<ParkingBreaker, 'isOpen'>;
+  readonly logger: Logger;
+}
+
+interface Problem {
+  readonly state: 'away' | 'misconfigured';
+  readonly reason: string;
+}
+
+/**
+ * What a consumer says of itself: to the log when something changes, to `/readyz`, and in its notice for
+ * `cauce status`. It decides nothing.
+ */
+export class SyncStatus {
+  phase: 'created' | 'opening' | 'running' | 'stopping' | 'stopped' = 'created';
+  readonly #deps: SyncStatusDeps;
+  readonly #startedAtMs: number = Date.now();
+  #redisProblem: string | undefined;
+  #wasBreakerOpen = false;
+  #syncs = 0;
+  #failedSyncs = 0;
+  #lastSyncAtMs: number | undefined;
+  #lastSync: SyncReport | undefined;
+
+  constructor(deps: SyncStatusDeps) {
+    this.#deps = deps;
+  }
+
+  /** Whether sessions are being carried, or why not. */
+  get readiness(): { isReady: boolean; reason?: string } {
+    if (this.#redisProblem !== undefined) return { isReady: false, reason: this.#redisProblem };
+    if (this.phase !== 'running') return { isReady: false, reason: this.phase };
+    const problem = this.#postgresProblem();
+    return problem ? { isReady: false, reason: `PostgreSQL: ${problem.reason}` } : { isReady: true };
+  }
+
+  get notice(): ConsumerNotice {
+    const problem = this.#postgresProblem();
+    return {
+      consumer: this.#deps.consumer,
+      startedAtMs: this.#startedAtMs,
+      seenAtMs: Date.now(),
+      state: this.phase === 'running' ? (problem?.state ?? 'running') : 'stopping',
+      problem: problem?.reason,
+      lastSyncAtMs: this.#lastSyncAtMs,
+      lastSyncDurationMs: this.#lastSync && Math.round(this.#lastSync.durationMs),
+      lastSync: this.#lastSync,
+      syncs: this.#syncs,
+      failedSyncs: this.#failedSyncs,
+    };
+  }
+
+  statementFailed(): void {
+    this.#failedSyncs++;
+  }
+
+  gateChanged(state: GateState): void {
+    const { logger } = this.#deps;
+    if (state.kind === 'up') {
+      logger.info('PostgreSQL is back');
+      return;
+    }
+    const { code, summary, class: failureClass } = state.failure;
+    if (failureClass === 'transient') {
+      logger.warn({ code, reason: summary }, 'PostgreSQL is away; sessions wait in Redis');
+    } else {
+      logger.error(
+        { code, reason: summary },
+        'PostgreSQL refuses the work; nothing is lost, sessions wait in Redis until this is fixed',
+      );
+    }
+  }
+
+  redisWorked(): void {
+    this.#redisProblem = undefined;
+  }
+
+  redisFailed(error: unknown): void {
+    const isNews = this.#redisProblem === undefined;
+    this.#redisProblem = error instanceof Error ? error.message : String(error);
+    this.#failedSyncs++;
+    if (!isNews) return;
+    const level = error instanceof RedisError && error.retryable ? 'warn' : 'error';
+    this.#deps.logger[level]({ err: error }, 'a pass ended early; what it did not finish is tried again');
+  }
+
+  synced(report: SyncReport): void {
+    const { logger } = this.#deps;
+    this.redisWorked();
+    this.#lastSyncAtMs = Date.now();
+    const { written, duplicates, superseded, conflicts, parked, malformed, unsettled } = report;
+    if (written + duplicates + superseded + conflicts + parked + unsettled > 0) {
+      this.#syncs++;
+      this.#lastSync = report;
+      logger.debug(report, 'carried');
+    }
+    if (parked > 0) logger.warn({ parked }, 'PostgreSQL refuses sessions; see `cauce parked list`');
+    if (malformed > 0) logger.warn({ malformed }, 'removed entries that Cauce did not write');
+    const { isOpen } = this.#deps.breaker;
+    if (isOpen && !this.#wasBreakerOpen) {
+      logger.error(
+        'PostgreSQL refuses too many rows: the table is at fault, not they. No more are parked; they wait in Redis',
+      );
+    }
+    this.#wasBreakerOpen = isOpen;
+  }
+
+  #postgresProblem(): Problem | undefined {
+    const { gate, breaker } = this.#deps;
+    if (gate.state.kind !== 'up') {
+      const { class: failureClass, summary } = gate.state.failure;
+      return { state: failureClass === 'transient' ? 'away' : 'misconfigured', reason: summary };
+    }
+    if (breaker.isOpen) {
+      return { state: 'misconfigured', reason: 'too many rows are refused; see `cauce parked list` for why' };
+    }
+    return undefined;
+  }
+}
