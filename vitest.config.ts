@@ -16,6 +16,15 @@ export default defineConfig({
       {
         ...sources,
         test: {
+          name: 'model',
+          include: ['test/model/**/*.test.ts'],
+          testTimeout: 300_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        ...sources,
+        test: {
           name: 'services',
           include: ['test/{dev-services,contract,integration,fault,cli,package}/**/*.test.ts'],
           globalSetup: ['test/helpers/shared-servers.ts'],

@@ -33,6 +33,7 @@ const tasks = {
   build,
   check,
   test: [...check, { title: 'tests', command: [bin('vitest'), 'run'] }],
+  'test:model': [...build, { title: 'model', command: [bin('vitest'), 'run', '--project', 'model'] }],
   format: [{ title: 'format', command: [bin('biome'), 'check', '--write', '.'] }],
   docs: [...build, docs()],
   demo: [...buildOf('example-bot'), { command: script('packages/example-bot/dist/demo.js') }],

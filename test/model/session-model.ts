@@ -5,7 +5,8 @@
  * What is modelled: saves and deletes, compare-and-set, two consumers (each may sleep between any two steps and wake
  * as a zombie), takeover, crash, restores with the lease, eviction and expiry of clean sessions, the clock stepping
  * back, the stream trimmed, the group destroyed, a consumer deleted with its pending entry, the purge of a tombstone.
- * What is not: several sessions, parking, and either store losing a tail of what it acknowledged.
+ * What is not: several sessions, parking, and either store losing a tail of what it acknowledged. (So `adopt` is
+ * written down here and never taken: without such a loss PostgreSQL is never ahead of Redis.)
  */
 
 /** The weakened protocols: each leaves one safeguard out, and must be caught. */
@@ -31,10 +32,6 @@ export interface Weakness {
   readonly sweepTrustsStream?: boolean;
   /** settle does not announce a session that was saved since, and nobody sweeps. */
   readonly settleForgetsLaterSaves?: boolean;
-  /** adopt does not compare the losing version. */
-  readonly adoptUnconditionally?: boolean;
-  /** A row the guard rejected is settled as if it had been written. */
-  readonly rejectionIsSilent?: boolean;
   /** A tombstone is purged while a late write may still be under way. */
   readonly purgeEarly?: boolean;
   /** compare-and-set does not compare. */
@@ -280,13 +277,14 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
       const written = { ...consumer, phase: 'done' as const };
       const { row } = state;
       if (weakness.hardDelete && isTombstone) {
-        const isNewer = row !== null && version > row.version;
-        return [{ name: name('DELETE'), next: become(written, isNewer ? { row: null } : {}) }];
+        if (row && version <= row.version) return [{ name: name('DELETE: nothing'), next: become(written) }];
+        const isPurged = state.isPurged || version === state.acknowledged.version;
+        return [{ name: name('DELETE'), next: become(written, { row: null, isPurged }) }];
       }
       if (!row || version > row.version || weakness.noVersionGuard) {
         return [{ name: name('upsert'), next: become(written, { row: { version, isTombstone } }) }];
       }
-      const isDuplicate = row.version === version || weakness.rejectionIsSilent;
+      const isDuplicate = row.version === version;
       return [
         {
           name: name('upsert: rejected'),
@@ -298,7 +296,7 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
       // select-sessions.sql, adopt.lua
       const settled = { ...consumer, phase: 'done' as const, version: 0 };
       const { session, row } = state;
-      const lost = weakness.adoptUnconditionally ? session !== null : session?.version === consumer.version;
+      const lost = session?.version === consumer.version;
       if (!row || !session || !lost) return [{ name: name('superseded'), next: become(settled) }];
       return [
         {
@@ -422,7 +420,7 @@ function newEventId({ session, events, consumers }: State): number {
 }
 
 function versionWentDown(state: State, { next, name }: Step): string | undefined {
-  if (name === 'purge' || !state.row) return undefined;
+  if (name === 'purge' || name.startsWith('DELETE') || !state.row) return undefined;
   return !next.row || next.row.version < state.row.version ? 'ROW_WENT_BACK' : undefined;
 }
 
@@ -432,6 +430,8 @@ export function violationOf(state: State): string | undefined {
   if (acknowledged.version === 0) return undefined;
   const rowVersion = row?.version ?? (isPurged ? acknowledged.version : 0);
   if (session && session.version < acknowledged.version) return 'STALE_HIT';
+  const isSettled = !session?.isDirty;
+  if (isSettled && acknowledged.isTombstone && row && !row.isTombstone) return 'RESURRECTED';
   if (!session && rowVersion < acknowledged.version) return 'LOST';
   if (session && !session.isDirty && rowVersion < session.version) return 'CLEAN_BUT_NOT_SYNCED';
   if (state.events.length > (session?.isDirty ? 1 : 0)) return 'MORE_EVENTS_THAN_DIRTY';
