@@ -34,6 +34,10 @@ const tasks = {
   check,
   test: [...check, { title: 'tests', command: [bin('vitest'), 'run'] }],
   'test:model': [...build, { title: 'model', command: [bin('vitest'), 'run', '--project', 'model'] }],
+  'test:crash': [
+    ...buildOf('session-client', 'sync-consumer', 'dev-services'),
+    { title: 'crash', command: script('test/crash/run.mjs') },
+  ],
   format: [{ title: 'format', command: [bin('biome'), 'check', '--write', '.'] }],
   docs: [...build, docs()],
   demo: [...buildOf('example-bot'), { command: script('packages/example-bot/dist/demo.js') }],

@@ -95,8 +95,13 @@ function isOwnedBy(folder: string, user: SystemUser): boolean {
  * lock file, which is also what pg_ctl waits for.
  */
 export function isPostgresReady(dataDir: string, pid: number): boolean {
-  const file = join(dataDir, 'postmaster.pid');
-  if (!existsSync(file)) return false;
-  const lines = readFileSync(file, 'utf8').split('\n');
+  let lines: string[];
+  try {
+    lines = readFileSync(join(dataDir, 'postmaster.pid'), 'utf8').split('\n');
+  } catch (error) {
+    // A starting postmaster also removes the file a killed one left behind.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
   return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
 }

@@ -39,6 +39,19 @@ const MAX_ROUNDS = 3;
 // Redis answers reads but takes no writes: the row can be served, it just cannot be kept.
 const readOnlyReasons = new Set(['OOM', 'MISCONF', 'NOREPLICAS']);
 
+/** What a restore found. */
+interface Restored {
+  readonly row: StoredSession | undefined;
+  /** Whether it also answers loads that joined while the rows were being read. */
+  readonly isForJoined: boolean;
+}
+
+/**
+ * `kept`: nobody saved or deleted the session since its lease. `refused`: somebody did. `served`: not known, because
+ * Redis takes no writes.
+ */
+type Kept = 'kept' | 'refused' | 'served';
+
 interface Miss {
   readonly session: LocatedSession;
   /** Undefined when Redis takes no writes. */
@@ -47,11 +60,12 @@ interface Miss {
 
 /**
  * @returns a function that rejects with RestoreError when the loader failed: never a false "no session".
- *   Loads of the same session in this process share one restore.
+ *   Loads of the same session in this process share one restore, as long as it is shown after they began that its
+ *   row is the newest: a row may be older than a load that joined after it was read (P5).
  */
 export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions): RestoreSessions {
   const { redis, scripts, keyspace, loader, signal, random } = deps;
-  const flights = new Flights<StoredSession | undefined>();
+  const flights = new Flights<Restored>();
 
   async function lease(session: LocatedSession): Promise<StoredSession | Miss> {
     const token = randomBytes(9).toString('base64url');
@@ -80,27 +94,24 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     return rows;
   }
 
-  /** True when the row was the newest there is, false when the session changed since the lease. */
-  async function keep({ session, token }: Miss, row: StoredSession | undefined): Promise<boolean> {
-    if (token === undefined) return true;
+  async function keep({ session, token }: Miss, row: StoredSession | undefined): Promise<Kept> {
+    if (token === undefined) return 'served';
     try {
       if (!row) {
         const call = redis.get(keyspace.lease(session));
-        return (await withDeadline(call, options.commandTimeoutMs)) === token;
+        return (await withDeadline(call, options.commandTimeoutMs)) === token ? 'kept' : 'refused';
       }
       const ttlMs = Math.round(options.sessionTtlSeconds * 1000 * (0.9 + 0.2 * random()));
-      return (await scripts.hydrate(session, { ...row, token, ttlMs })) === 'hydrated';
+      return (await scripts.hydrate(session, { ...row, token, ttlMs })) === 'hydrated' ? 'kept' : 'refused';
     } catch (error) {
       const failure = RedisError.from(error, 'hydrate');
-      if (isReadOnly(failure)) return true;
+      if (isReadOnly(failure)) return 'served';
       throw failure;
     }
   }
 
-  async function restoreBatch(
-    sessions: readonly LocatedSession[],
-  ): Promise<Map<string, StoredSession | undefined>> {
-    const found = new Map<string, StoredSession | undefined>();
+  async function restoreBatch(sessions: readonly LocatedSession[]): Promise<Map<string, Restored>> {
+    const found = new Map<string, Restored>();
     let open = sessions;
     for (let round = 1; open.length > 0 && round <= MAX_ROUNDS; round++) {
       const leases = await Promise.all(open.map(lease));
@@ -108,33 +119,47 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
       leases.forEach((reply, i) => {
         const key = open[i]?.key ?? '';
         if ('session' in reply) misses.push(reply);
-        else found.set(key, reply);
+        else found.set(key, { row: reply, isForJoined: round > 1 });
       });
       if (misses.length === 0) break;
       const rows = await loadRows(misses);
+      // Whoever comes from here on may know of a newer save than the answers to what is asked of Redis now.
+      if (round === 1) for (const { session } of misses) flights.forget(session.key);
       const kept = await Promise.all(misses.map((miss, i) => keep(miss, rows[i])));
-      // Every row was read after its miss, so none is older than the call; that is good enough in the end.
+      // Every row was read after its miss, so none is older than the call that missed; that is good enough in the
+      // end. Calls that joined did so before the second round.
       misses.forEach(({ session }, i) => {
-        found.set(session.key, rows[i]);
+        found.set(session.key, { row: rows[i], isForJoined: round > 1 || kept[i] === 'kept' });
       });
-      open = misses.filter((_, i) => !kept[i]).map(({ session }) => session);
+      open = misses.filter((_, i) => kept[i] === 'refused').map(({ session }) => session);
     }
     return found;
   }
 
+  function start(sessions: readonly LocatedSession[]): Map<string, Promise<Restored>> {
+    const batch = restoreBatch(sessions);
+    const one = async (key: string): Promise<Restored> => (await batch).get(key) as Restored;
+    return new Map(sessions.map(({ key }) => [key, flights.add(key, one(key))]));
+  }
+
+  async function join(session: LocatedSession, underWay: Promise<Restored>): Promise<Restored> {
+    const joined = await underWay;
+    if (joined.isForJoined) return joined;
+    // One that is under way now began after this load, so whatever it finds is new enough.
+    return flights.get(session.key) ?? (start([session]).get(session.key) as Promise<Restored>);
+  }
+
   return async (sessions) => {
-    const fresh = sessions.filter(({ key }) => !flights.get(key));
-    const batch = restoreBatch([...new Map(fresh.map((session) => [session.key, session])).values()]);
-    return Promise.all(
-      sessions.map(
-        ({ key }) =>
-          flights.get(key) ??
-          flights.add(
-            key,
-            batch.then((found) => found.get(key)),
-          ),
-      ),
-    );
+    const distinct = new Map(sessions.map((session) => [session.key, session]));
+    const joined = [...distinct.values()].flatMap((session) => {
+      const underWay = flights.get(session.key);
+      return underWay ? [[session.key, join(session, underWay)] as const] : [];
+    });
+    const joinedKeys = new Set(joined.map(([key]) => key));
+    const fresh = [...distinct.values()].filter(({ key }) => !joinedKeys.has(key));
+    const restores = new Map([...joined, ...start(fresh)]);
+    const restored = await Promise.all(sessions.map(({ key }) => restores.get(key) as Promise<Restored>));
+    return restored.map(({ row }) => row);
   };
 }
 

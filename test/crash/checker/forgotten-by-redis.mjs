@@ -1,0 +1,27 @@
+// What a Redis that was killed had acknowledged and not yet written to its append-only file.
+
+/** Redis puts a write off for two seconds at most. */
+const LONGEST_TAIL_US = 2_500_000;
+
+/**
+ * The version floor of a partition is written with every save, so a floor below an acknowledged version means that
+ * Redis lost the end of its file. Whether such a save reached PostgreSQL before is not known: its outcome becomes
+ * `unknown`, and what loads saw of it no longer counts.
+ *
+ * @param {import('../history.mjs').Call[]} calls changed in place
+ * @param {{ killedUs: number, floors: (string | null)[] }[]} restarts
+ * @returns how many acknowledged writes were forgotten
+ */
+export function forgetLostTail(calls, restarts, partitionOf) {
+  let forgotten = 0;
+  for (const { killedUs, floors } of restarts) {
+    for (const call of calls) {
+      if (call.outcome !== 'ok' || call.version === undefined || call.endUs > killedUs) continue;
+      if (call.endUs < killedUs - LONGEST_TAIL_US) continue;
+      if (call.version <= BigInt(floors[partitionOf(call.key)] ?? '0')) continue;
+      if (call.op !== 'load') forgotten++;
+      call.outcome = 'unknown';
+    }
+  }
+  return forgotten;
+}

@@ -1,0 +1,46 @@
+// Which sessions the bots use. Some live for the whole run; most come and go, so that sessions are also created,
+// expire and are restored while everything fails.
+
+import { nowUs } from './history.mjs';
+import { between } from './random.mjs';
+
+export const TENANT = 'acme';
+export const PARTITIONS = 4;
+export const KEY_PREFIX = 'crash';
+export const SCHEMA = 'crash';
+
+const COUNTERS = 8;
+const LIVELY = 56;
+const NEW_PER_SECOND = 1.5;
+
+export function refOf(key) {
+  return { tenantId: TENANT, userId: key };
+}
+
+/** A session that is only ever updated: its counter must add up. */
+export function isCounter(key) {
+  return key.startsWith('counter');
+}
+
+/** Every session used so far. */
+export function allSessions(startedUs) {
+  const counters = Array.from({ length: COUNTERS }, (_, i) => `counter-${i}`);
+  return [...counters, ...Array.from({ length: firstLively(startedUs) + LIVELY }, (_, i) => `user-${i}`)];
+}
+
+/** One for the next call; some are much more popular than others. */
+export function pickSession(random, startedUs) {
+  if (random() < 0.12) return `counter-${between(random, 0, COUNTERS - 1)}`;
+  return `user-${firstLively(startedUs) + Math.floor(random() ** 2 * LIVELY)}`;
+}
+
+/** Those in use now. */
+export function livelySessions(startedUs) {
+  return allSessions(startedUs).filter(
+    (key) => isCounter(key) || Number(key.slice(5)) >= firstLively(startedUs),
+  );
+}
+
+function firstLively(startedUs) {
+  return Math.floor(((nowUs() - startedUs) / 1e6) * NEW_PER_SECOND);
+}

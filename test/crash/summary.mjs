@@ -1,0 +1,59 @@
+// What a reader of a run sees.
+import { kinds } from './checker/check-run.mjs';
+import { rareEvents } from './rare-events.mjs';
+
+const MOST_VIOLATIONS_SHOWN = 15;
+
+export function describeFault({ seconds, name, target }) {
+  return `${seconds.toFixed(2).padStart(8)} s  ${name} (${target})`;
+}
+
+export function summarize({ log, verdict, seen, drainMs, missing, diedAlone }) {
+  const { counts, violations, forgotten } = verdict;
+  const lines = ['', 'Faults'];
+  for (const [name, count] of countBy(log, ({ name }) => name))
+    lines.push(`  ${String(count).padStart(6)}  ${name}`);
+  lines.push(`  ${String(log.length).padStart(6)}  in all`, describeKills(log), '', 'What happened');
+  const others = [...seen.keys()].filter((event) => !rareEvents.includes(event)).sort();
+  for (const event of [...rareEvents, ...others]) {
+    lines.push(
+      `  ${String(seen.get(event) ?? 0).padStart(6)}  ${event}${missing.includes(event) ? '  MISSING' : ''}`,
+    );
+  }
+  lines.push(
+    '',
+    `${counts.acknowledged} saves acknowledged (${counts.clears} of them clears, ${counts.updates} updates), ` +
+      `${counts.unknown} unknown, ${counts.refused} refused; ${counts.sessions} sessions`,
+    `${counts.loads} loads answered, ${counts.failedLoads} failed`,
+    `drained ${drainMs} ms after the last save`,
+  );
+  if (forgotten > 0)
+    lines.push(`${forgotten} acknowledged saves were not in Redis' append-only file after a SIGKILL`);
+  for (const { proc, code, signal, output } of diedAlone) {
+    lines.push('', `${proc} ended by itself (${code ?? signal}):`, output);
+  }
+  for (const { kind, key, what, evidence } of violations.slice(0, MOST_VIOLATIONS_SHOWN)) {
+    lines.push('', `${kind.toUpperCase()} ${key}: ${what}`, `  ${toText(evidence)}`);
+  }
+  const byKind = countBy(violations, ({ kind }) => kind);
+  lines.push('', kinds.map((kind) => `${byKind.get(kind) ?? 0} ${kind}`).join(' · '));
+  if (missing.length > 0) lines.push(`Rare events that never happened: ${missing.join(', ')}`);
+  return lines.join('\n');
+}
+
+function describeKills(log) {
+  const kills = ['consumer', 'bot', 'Redis', 'PostgreSQL'].map(
+    (process) => `${process} ${log.filter(({ name }) => name === `${process} SIGKILL`).length}`,
+  );
+  return `  SIGKILLs: ${kills.join(' · ')}`;
+}
+
+function countBy(items, nameOf) {
+  const counts = new Map();
+  for (const item of items) counts.set(nameOf(item), (counts.get(nameOf(item)) ?? 0) + 1);
+  return new Map([...counts].sort((a, b) => b[1] - a[1]));
+}
+
+function toText(evidence) {
+  return JSON.stringify(evidence, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+}

@@ -1,0 +1,35 @@
+// Sees what Redis answered, below everything that is being tested, and tells of rare events on standard output.
+import { Redis } from 'ioredis';
+
+/** One line for the harness: it adds them up by name. */
+export function tell(event, count = 1) {
+  process.stdout.write(`@ ${event} ${count}\n`);
+}
+
+/** For every connection this process opens from now on. */
+export function watchReplies() {
+  const { sendCommand } = Redis.prototype;
+  Redis.prototype.sendCommand = function (command, ...rest) {
+    command.promise.then((reply) => tellOfReply(command.name, reply), tellOfError);
+    return sendCommand.call(this, command, ...rest);
+  };
+}
+
+function tellOfReply(name, reply) {
+  if (name === 'xautoclaim' && reply[1].length > 0) tell('events taken over', reply[1].length);
+  if (name !== 'evalsha' && name !== 'eval') return;
+  if (reply === 'hydrated') tell('sessions restored');
+  else if (reply === 'refused') tell('hydrate refused');
+  else if (reply === 'adopted') tell('rows adopted');
+  else if (Array.isArray(reply)) {
+    if (reply[0] === 'replayed') tell('op id replayed');
+    else if (reply[0] === 'conflict') tell('compare-and-set lost');
+    const announced = reply.filter((outcome) => outcome === 'announced').length;
+    if (announced > 0) tell('sweeper announced again', announced);
+  }
+}
+
+function tellOfError({ message = '' }) {
+  if (message.startsWith('OOM')) tell('refused when full');
+  else if (message.startsWith('NOGROUP')) tell('consumer group missing');
+}

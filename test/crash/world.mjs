@@ -1,0 +1,144 @@
+// Everything one run consists of: private servers behind proxies, the two fleets, and what they told.
+
+import { startPostgres, startRedis, startTcpProxy } from '@cauce/dev-services';
+import { createKeyspace } from '@cauce/protocol';
+import { createPool, migrate } from '@cauce/sync-consumer';
+import { Redis } from 'ioredis';
+import { createFleet } from './fleet.mjs';
+import { openHistory } from './history.mjs';
+import { KEY_PREFIX, PARTITIONS, SCHEMA } from './sessions.mjs';
+
+// Every version a row ever had, in the order of its lock. Written by the same transaction as the row.
+const ROW_HISTORY = `
+  CREATE TABLE ${SCHEMA}.row_history (
+    seq bigserial PRIMARY KEY, operation text, user_id text, version bigint, n text, is_tombstone boolean
+  );
+  CREATE FUNCTION ${SCHEMA}.record_row() RETURNS trigger LANGUAGE plpgsql AS $$
+  DECLARE changed ${SCHEMA}.session;
+  BEGIN
+    changed := CASE WHEN tg_op = 'DELETE' THEN old ELSE new END;
+    INSERT INTO ${SCHEMA}.row_history (operation, user_id, version, n, is_tombstone)
+    VALUES (tg_op, changed.user_id, changed.version, changed.state->>'n', changed.state IS NULL);
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER record_row AFTER INSERT OR UPDATE OR DELETE ON ${SCHEMA}.session
+  FOR EACH ROW EXECUTE FUNCTION ${SCHEMA}.record_row();`;
+
+/** @param {{ historyFile: string, startedUs: number, bots: number, consumers: number }} options */
+export async function openWorld({ historyFile, startedUs, bots, consumers }) {
+  const closers = [];
+  const close = async () => {
+    for (const closer of closers.reverse()) await closer();
+  };
+  try {
+    const redis = await startRedis({ startTimeoutMs: 20_000 });
+    closers.push(() => redis.stop());
+    const postgres = await startPostgres({ startTimeoutMs: 30_000 });
+    closers.push(() => postgres.stop());
+    const proxies = {};
+    for (const who of ['bots', 'consumers']) {
+      proxies[who] = {
+        redis: await startTcpProxy({ targetPort: redis.port }),
+        postgres: await startTcpProxy({ targetPort: postgres.port }),
+      };
+      closers.push(() => proxies[who].redis.stop());
+      closers.push(() => proxies[who].postgres.stop());
+    }
+
+    await migrate({ databaseUrl: postgres.url, schema: SCHEMA, table: 'session' });
+    const pool = createPool({
+      databaseUrl: postgres.url,
+      maxConnections: 4,
+      connectTimeoutMs: 5000,
+      queryTimeoutMs: 30_000,
+      onError: () => {},
+    });
+    closers.push(() => pool.end());
+    await pool.query(ROW_HISTORY);
+    // Straight to the server, past the proxies: the harness' own hand.
+    const admin = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 });
+    admin.on('error', () => {});
+    closers.push(() => admin.disconnect());
+
+    const urls = (who) => ({
+      REDIS_URL: proxies[who].redis.urlFor(redis.url),
+      DATABASE_URL: proxies[who].postgres.urlFor(postgres.url),
+    });
+    const seen = new Map();
+    const see = (event, count = 1) => seen.set(event, (seen.get(event) ?? 0) + count);
+    const botFleet = createFleet({
+      name: 'bot',
+      size: bots,
+      onLine: (line) => hearEvent(line, see),
+      envFor: (proc) => ({
+        ...urls('bots'),
+        CRASH_PROC: proc,
+        CRASH_HISTORY: historyFile,
+        CRASH_STARTED_US: String(startedUs),
+      }),
+    });
+    const consumerFleet = createFleet({
+      name: 'consumer',
+      size: consumers,
+      onLine: (line) => hearEvent(line, see) || hearLog(line, see),
+      envFor: () => ({
+        ...urls('consumers'),
+        SESSION_KEY_PREFIX: KEY_PREFIX,
+        SESSION_PARTITIONS: String(PARTITIONS),
+        SESSION_DB_SCHEMA: SCHEMA,
+        SESSION_TTL: '1',
+        SESSION_SYNC_INTERVAL: '40',
+        SYNC_CLAIM_IDLE: '800',
+        SYNC_SWEEP_AFTER: '1000',
+      }),
+    });
+    closers.push(() => Promise.all([botFleet.stopAll(5000), consumerFleet.stopAll(12_000)]));
+    const keyspace = createKeyspace({ keyPrefix: KEY_PREFIX, partitions: PARTITIONS });
+    const history = openHistory(historyFile, 'harness');
+    closers.push(() => history.close());
+    return {
+      ...{ startedUs, history, keyspace },
+      ...{ redis, postgres, proxies, pool, admin, seen, see, close },
+      bots: botFleet,
+      consumers: consumerFleet,
+      /** The last version issued in each partition. */
+      versionFloors: () => Promise.all(partitions.map((p) => admin.get(`${KEY_PREFIX}:{${p}}:hlc`))),
+      countDirty: () => sum(partitions.map((p) => admin.zcard(`${KEY_PREFIX}:{${p}}:dirty`))),
+      countEvents: () => sum(partitions.map((p) => admin.xlen(`${KEY_PREFIX}:{${p}}:changes`))),
+      countParked: () => sum(partitions.map((p) => admin.hlen(`${KEY_PREFIX}:{${p}}:parked`))),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const partitions = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+
+async function sum(counts) {
+  return (await Promise.all(counts)).reduce((total, count) => total + count, 0);
+}
+
+function hearEvent(line, see) {
+  const match = /^@ (.+) (\d+)$/.exec(line);
+  if (match) see(match[1], Number(match[2]));
+  return match !== null;
+}
+
+/** The consumer's log. */
+function hearLog(line, see) {
+  if (!line.startsWith('{')) return;
+  let entry;
+  try {
+    entry = JSON.parse(line);
+  } catch {
+    return; // cut off by a kill
+  }
+  if (entry.msg === 'carried') {
+    see('rows written', entry.written);
+    see('stale upsert rejected', entry.duplicates + entry.superseded);
+    see('superseded', entry.superseded);
+  } else if (entry.msg?.startsWith('PostgreSQL is away')) see('PostgreSQL away');
+  else if (entry.level >= 50)
+    see(`logged: ${[entry.msg, entry.reason, entry.err?.message].filter(Boolean).join(': ').slice(0, 160)}`);
+}
