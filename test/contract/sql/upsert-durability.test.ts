@@ -42,28 +42,42 @@ test('a written batch survives kill -9 at once, although the database default is
   expect(survived).toEqual(Array.from({ length: 24 }, (_, round) => `round-${round}`));
 });
 
-test('the same kill does lose a row that was written with the default: the test can tell (F13)', async () => {
+test('the same kill does lose rows that were written with the default: the test can tell (F13)', async () => {
   const { pool, table, queries } = await createDatabase(server.url);
-  // The migration's own log is on disk after this.
-  await queries.upsertSessions([sessionRow('kept', 1)]);
-  await pool.query(`INSERT INTO ${table} VALUES ('acme', 'lost', '1', 1, now(), now(), now())`);
-  await server.kill('SIGKILL');
-  await server.restart();
-  const found = await retried(() =>
-    queries.selectSessions(['kept', 'lost'].map((userId) => ({ tenantId: 'acme', userId }))),
-  );
-  expect(userIds(found)).toEqual(['kept']);
+  // Some other writer of the server may bring the log to disk in between, so not every kill loses its row.
+  let isLost = false;
+  for (let round = 0; round < 10 && !isLost; round++) {
+    const userId = `plain-${round}`;
+    // What was logged before is on disk after this.
+    await queries.upsertSessions([sessionRow('kept', round + 1)]);
+    await pool.query(`INSERT INTO ${table} VALUES ('acme', $1, '1', 1, now(), now(), now())`, [userId]);
+    await server.kill('SIGKILL');
+    await server.restart();
+    const found = await retried(() =>
+      queries.selectSessions(['kept', userId].map((id) => ({ tenantId: 'acme', userId: id }))),
+    );
+    expect(userIds(found)).toContain('kept');
+    isLost = !userIds(found).includes(userId);
+  }
+  expect(isLost).toBe(true);
 });
 
-test('the log is on disk when the upsert returns, and is not after a plain insert (P4, F13)', async () => {
+test('the log is on disk when the upsert returns, and need not be after a plain insert (P4, F13)', async () => {
   const { pool, table, queries } = await createDatabase(server.url, { maxConnections: 1 });
   const isFlushed = async (): Promise<boolean> =>
     (await pool.query('SELECT pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn() AS flushed')).rows[0]
       .flushed;
-  await pool.query(`INSERT INTO ${table} VALUES ('acme', 'plain', '1', 1, now(), now(), now())`);
-  expect(await isFlushed()).toBe(false);
-  await queries.upsertSessions([sessionRow('ana', 1)]);
-  expect(await isFlushed()).toBe(true);
+  const afterInserts: boolean[] = [];
+  for (let round = 0; round < 10; round++) {
+    const values = [`plain-${round}`];
+    await pool.query(`INSERT INTO ${table} VALUES ('acme', $1, '1', 1, now(), now(), now())`, values);
+    afterInserts.push(await isFlushed());
+    const position = (await pool.query('SELECT pg_current_wal_insert_lsn() AS lsn')).rows[0].lsn;
+    await queries.upsertSessions([sessionRow('ana', round + 1)]);
+    const reached = await pool.query('SELECT pg_current_wal_flush_lsn() > $1::pg_lsn AS is_past', [position]);
+    expect(reached.rows).toEqual([{ is_past: true }]);
+  }
+  expect(afterInserts).toContain(false);
 });
 
 async function connectServer(): Promise<pg.Client> {
