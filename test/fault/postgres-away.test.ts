@@ -134,7 +134,13 @@ test('a table locked by somebody is waited for, and its rows are not blamed (P9)
   await expectSynced(pipeline, acknowledged);
 });
 
-test('a row locked by somebody waits alone: its neighbours are written meanwhile (P9)', async () => {
+test.each([
+  { how: 'locked', statement: "UPDATE {table} SET synced_at = now() WHERE user_id = 'u7'" },
+  {
+    how: 'inserted and not committed',
+    statement: "INSERT INTO {table} VALUES ('acme', 'u500', '1', 1, now(), now(), now())",
+  },
+])('a row $how by somebody waits alone: its neighbours are written meanwhile (P9)', async ({ statement }) => {
   const pipeline = await createPipeline();
   const sync = pipeline.startSync();
   const acknowledged = await saveUsers(pipeline, users, { step: 0 });
@@ -143,9 +149,9 @@ test('a row locked by somebody waits alone: its neighbours are written meanwhile
   const locker = await pipeline.pool.connect();
   try {
     await locker.query('BEGIN');
-    await locker.query(`SELECT FROM ${pipeline.table} WHERE user_id = 'u7' FOR UPDATE`);
-    await saveUsers(pipeline, users, { step: 1 }, acknowledged);
-    await eventually(async () => expect(await pipeline.countDirty()).toBe(1), 30_000);
+    await locker.query(statement.replace('{table}', pipeline.table));
+    await saveUsers(pipeline, [...users, 'u500'], { step: 1 }, acknowledged);
+    await eventually(async () => expect(await pipeline.countDirty()).toBe(1), 50_000);
     expect(sync.consumer.readiness).toEqual({ isReady: true });
     await locker.query('ROLLBACK');
   } finally {

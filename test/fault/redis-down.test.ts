@@ -84,3 +84,20 @@ test('another partition count than the data was written with is refused (both st
   const otherInRedis = pipeline.startSync({ SESSION_PARTITIONS: 8 });
   await expect(otherInRedis.finished).rejects.toThrow('The data in Redis was written with 4 partitions');
 });
+
+test('the eviction policy turns unsafe while it runs: it says so and drains all the same (P2, P4)', async () => {
+  const server = await ownRedis({ maxMemoryBytes: 50_000_000 });
+  const pipeline = await createPipeline({ redisUrl: server.url });
+  const sync = pipeline.startSync();
+  await eventually(() => expect(sync.consumer.readiness.isReady).toBe(true));
+  await pipeline.redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+  await sync.consumer.check();
+  expect(sync.consumer.readiness.reason).toMatch('allkeys-lru');
+  const acknowledged = await saveUsers(pipeline, users, { step: 1 });
+  await expectSynced(pipeline, acknowledged);
+  expect(sync.consumer.readiness.isReady).toBe(false);
+
+  await pipeline.redis.config('SET', 'maxmemory-policy', 'noeviction');
+  await sync.consumer.check();
+  expect(sync.consumer.readiness).toEqual({ isReady: true });
+});

@@ -93,7 +93,7 @@ export function hintFor(failure: PostgresFailure): string | undefined {
  */
 export function maskCredentials(text: string): string {
   return text
-    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s'"`]*@/gi, '$1***@')
+    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)\S*@/gi, '$1***@')
     .replace(/\b(password|pass|pwd)=[^&\s'"`]+/gi, '$1=***');
 }
 

@@ -26,8 +26,9 @@ export interface OpenRedisOptions {
 }
 
 /**
- * Opens a connection on which a save cannot be applied late: nothing is queued while disconnected and nothing
- * is sent again after a reconnect (both are ioredis' defaults, and both let an old save overwrite a newer one).
+ * Opens a connection that queues nothing while disconnected and sends nothing again after a reconnect (both are
+ * ioredis' defaults, and both let an old save overwrite a newer one). What was sent and held up on the way may still
+ * arrive late; compare-and-set is safe against that too.
  *
  * @throws InvalidOptionError for a connection with `keyPrefix` (scripts return key names, ioredis would not
  *   strip it) or with `replyMapping: 'resp3'`.

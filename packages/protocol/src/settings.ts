@@ -43,7 +43,8 @@ export const settings = {
     kind: 'boolean',
     default: true,
     usedBy: ['bot'],
-    description: 'Whether the bot keeps its sessions in Redis. The bot reads it and chooses its store.',
+    description:
+      'Whether the bot keeps its sessions in Redis. Parsed here for the bot, which chooses its store by it.',
   },
   SESSION_SYNC_INTERVAL: {
     kind: 'number',
@@ -62,7 +63,7 @@ export const settings = {
     unit: 's',
     usedBy: ['bot', 'consumer', 'cli'],
     description:
-      'How long a synced session stays in Redis after its last save. A session PostgreSQL does not have yet never expires.',
+      'How long a session stays in Redis after it was synced or restored. One that PostgreSQL does not have yet never expires.',
   },
   TENANT_CACHE_TTL: {
     kind: 'number',

@@ -42,11 +42,13 @@ export function createCalls({ now, observe }: CallsDeps): Calls {
     if (!observe) return;
     const common = { operation, durationMs: now() - startedMs };
     try {
-      observe(
+      const told: unknown = observe(
         failure
           ? { ...common, outcome: 'failed', code: isCauceError(failure.error) ? failure.error.code : 'OTHER' }
           : { ...common, outcome: 'ok' },
       );
+      // An async observer is not what the type asks for, but its rejection must not end the process.
+      if (told instanceof Promise) told.catch(() => {});
     } catch {
       // A failing observer must not turn a save that happened into one that seems to have failed.
     }

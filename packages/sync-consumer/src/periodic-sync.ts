@@ -1,16 +1,10 @@
-import {
-  createKeyspace,
-  type OpenRedis,
-  openRedis,
-  parseSettings,
-  type RedisSource,
-  type Settings,
-} from '@cauce/protocol';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createKeyspace, type OpenRedis, openRedis, type RedisSource, type Settings } from '@cauce/protocol';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { measureBacklog } from './backlog.ts';
-import { ConfigurationError, consumerOptions } from './config.ts';
+import { consumerOptions, readSettings } from './config.ts';
 import { silentLogger } from './logger.ts';
 import { createSyncMetrics } from './metrics.ts';
 import { createPool } from './postgres/pool.ts';
@@ -18,12 +12,15 @@ import { SyncConsumer } from './sync-consumer.ts';
 import type { SyncPhase } from './sync-pass.ts';
 import type { SyncReport } from './sync-report.ts';
 
+/** How long the pool may take to close. */
+const CLOSE_POOL_MS = 500;
+
 export interface PeriodicSyncOptions {
   /** A URL, ioredis options, or a connection you own (it is not closed). */
   readonly redis: RedisSource;
   /** A URL, or a pool you own (it is not ended). */
   readonly database: string | pg.Pool;
-  /** Anything of the settings table that differs from its default. */
+  /** Anything of the settings table that differs from its default; the same bounds hold. */
   readonly settings?: Partial<Settings>;
   /** Silent by default. */
   readonly logger?: Logger;
@@ -44,6 +41,8 @@ export interface PeriodicSync {
 /**
  * Carries sessions every `SESSION_SYNC_INTERVAL` ms inside this process. Returns at once; both stores may come
  * later. As many processes as you like may do so at the same time: they share one consumer group.
+ *
+ * @throws ConfigurationError for settings out of bounds
  */
 export function startPeriodicSync(options: PeriodicSyncOptions): PeriodicSync {
   const { consumer, close } = assemble(options);
@@ -81,7 +80,8 @@ export async function syncToDB(
 
 function assemble(options: PeriodicSyncOptions): { consumer: SyncConsumer; close: () => Promise<void> } {
   const { logger = silentLogger(), registry } = options;
-  const settings = { ...defaultSettings(), ...options.settings };
+  const given = Object.entries(options.settings ?? {}).filter(([, value]) => value !== undefined);
+  const settings = readSettings(Object.fromEntries(given.map(([name, value]) => [name, String(value)])), []);
   const keyspace = createKeyspace({
     keyPrefix: settings.SESSION_KEY_PREFIX,
     partitions: settings.SESSION_PARTITIONS,
@@ -115,11 +115,7 @@ function assemble(options: PeriodicSyncOptions): { consumer: SyncConsumer; close
 
 async function closeAll(redis: OpenRedis, pool: pg.Pool | undefined): Promise<void> {
   await redis.close();
-  await pool?.end();
-}
-
-function defaultSettings(): Settings {
-  const parsed = parseSettings({});
-  if (!parsed.ok) throw new ConfigurationError(parsed.problems);
-  return parsed.values;
+  // A silent server would hold it up until its statements time out; they are given up with the process.
+  const ended = pool?.end();
+  await Promise.race([ended, delay(CLOSE_POOL_MS, undefined, { ref: false })]);
 }

@@ -75,9 +75,10 @@ const REDIS_RETRY_MS = 500;
  *
  *   created ──start──► opening ──────────► running ──stop──► stopping ──► stopped
  *                        │  ▲ retries       │
- *                        └──┘               └─ RedisUnsafeError, LayoutMismatchError: `finished` rejects
+ *                        └──┘               └─ LayoutMismatchError: `finished` rejects
  *
- * `opening` waits for both stores as long as it takes. `stopping` finishes the batches under way (those that
+ * `opening` waits for both stores as long as it takes, but refuses a Redis that may drop sessions; one that becomes
+ * so later is reported, and drained all the same. `stopping` finishes the batches under way (those that
  * wait for PostgreSQL are left pending) and deletes the consumer's name if nothing is pending for it.
  * Only `start`, `stop` and the run itself change the state.
  */
@@ -153,6 +154,11 @@ export class SyncConsumer {
     return report;
   }
 
+  /** Checks Redis now, as it does every 30 s. @throws CauceError */
+  check(): Promise<void> {
+    return this.#open(this.#stopping.signal);
+  }
+
   /** Announces dirty sessions whose event was lost. @throws RedisError */
   sweep(sweepAfterMs: number = this.#options.sweepAfterMs): Promise<number> {
     const { redis, keyspace } = this.#deps;
@@ -184,7 +190,8 @@ export class SyncConsumer {
     const either = AbortSignal.any([signal, failed.signal]);
     let fatal: Error | undefined;
     const onError = (error: unknown): void => {
-      if (error instanceof RedisUnsafeError || (isCauceError(error) && error.code === 'LAYOUT_MISMATCH')) {
+      const isRefusedAtStart = error instanceof RedisUnsafeError && !this.#hasOpened;
+      if (isRefusedAtStart || (isCauceError(error) && error.code === 'LAYOUT_MISMATCH')) {
         fatal = error;
         failed.abort();
       } else this.#status.redisFailed(error);
@@ -214,23 +221,27 @@ export class SyncConsumer {
       ]);
       endPurge();
     }
-    if (fatal !== undefined) throw fatal;
+    if (fatal !== undefined) {
+      this.#status.phase = 'stopped';
+      throw fatal;
+    }
   }
 
   /** Carries at each interval, and before it when many sessions wait. */
   async #syncLoop(signal: AbortSignal, onError: (error: unknown) => void): Promise<void> {
     const { syncIntervalMs, earlySessions } = this.#options;
-    let nextSyncAtMs = Date.now();
+    // Not the host's clock: a step back would stop the syncing for as long.
+    let nextSyncAtMs = performance.now();
     while (!signal.aborted) {
       let pauseMs = Math.min(syncIntervalMs, EARLY_CHECK_MS);
       try {
-        const isDue = Date.now() >= nextSyncAtMs;
+        const isDue = performance.now() >= nextSyncAtMs;
         if (isDue || (await this.#countWaiting()) >= earlySessions) {
-          nextSyncAtMs = Date.now() + syncIntervalMs;
+          nextSyncAtMs = performance.now() + syncIntervalMs;
           await this.#counted(() => this.pass.carryNew(signal));
           await this.#postNotice();
         }
-        pauseMs = Math.max(1, Math.min(pauseMs, nextSyncAtMs - Date.now()));
+        pauseMs = Math.max(1, Math.min(pauseMs, nextSyncAtMs - performance.now()));
       } catch (error) {
         if (!signal.aborted) onError(error);
         pauseMs = Math.max(pauseMs, REDIS_RETRY_MS);
@@ -245,7 +256,10 @@ export class SyncConsumer {
     await redis.ready(5000);
     const health = assessRedis(await redis.redis.info());
     metrics?.memory(health.usedMemoryBytes, health.maxMemoryBytes);
-    if (health.faults.length > 0) throw new RedisUnsafeError(health.faults.join(' '));
+    const fault = health.faults.join(' ') || undefined;
+    if (fault !== undefined && !this.#hasOpened) throw new RedisUnsafeError(fault);
+    // What became evictable must be carried away, so it goes on; but it is not well.
+    this.#status.redisIsUnsafe(fault);
     for (const warning of health.warnings) logger.warn(warning);
     if (!this.#hasOpened) await pinLayout({ keyspace, queries: this.#queries, gate: this.gate }, signal);
     await this.#openPartitions(signal);

@@ -26,6 +26,7 @@ export class SyncStatus {
   readonly #deps: SyncStatusDeps;
   readonly #startedAtMs: number = Date.now();
   #redisProblem: string | undefined;
+  #redisFault: string | undefined;
   #wasBreakerOpen = false;
   #syncs = 0;
   #failedSyncs = 0;
@@ -40,6 +41,7 @@ export class SyncStatus {
   get readiness(): { isReady: boolean; reason?: string } {
     if (this.#redisProblem !== undefined) return { isReady: false, reason: this.#redisProblem };
     if (this.phase !== 'running') return { isReady: false, reason: this.phase };
+    if (this.#redisFault !== undefined) return { isReady: false, reason: this.#redisFault };
     const problem = this.#postgresProblem();
     return problem ? { isReady: false, reason: `PostgreSQL: ${problem.reason}` } : { isReady: true };
   }
@@ -79,6 +81,17 @@ export class SyncStatus {
         'PostgreSQL refuses the work; nothing is lost, sessions wait in Redis until this is fixed',
       );
     }
+  }
+
+  /** Undefined: Redis keeps what it is given. */
+  redisIsUnsafe(fault: string | undefined): void {
+    if (fault !== undefined && this.#redisFault !== fault) {
+      this.#deps.logger.error(
+        { fault },
+        'Redis may drop sessions that PostgreSQL does not have; bots refuse to save',
+      );
+    }
+    this.#redisFault = fault;
   }
 
   redisWorked(): void {

@@ -153,11 +153,20 @@ test('a refusal is described without a word of the row, whatever the code (P9)',
 test('a misconfiguration says what to fix, but never detail or context', () => {
   const error = Object.assign(errorOf('42P01', 'relation "chat.session" does not exist'), {
     detail: CANARY,
-    where: CANARY,
   });
   const failure = classifyPostgresFailure(error);
   expect(failure.summary).toBe('42P01: relation "chat.session" does not exist');
   expect(JSON.stringify(failure)).not.toContain('CANARY');
+});
+
+test('what a trigger says is never repeated, whatever code it raises: it may quote the row', () => {
+  for (const code of ['42501', '08006', '57014', 'XX000']) {
+    const where = 'PL/pgSQL function chat.audit() line 3 at RAISE';
+    const failure = classifyPostgresFailure(
+      Object.assign(errorOf(code, `may not write ${CANARY}`), { where }),
+    );
+    expect(failure.summary).toBe(code);
+  }
 });
 
 test('every SQLSTATE has exactly one class, and unknown ones are refused, not waited for', () => {

@@ -32,7 +32,7 @@ export interface FakeOptions {
   readonly parkLimit?: number;
   /** Whether others get through. */
   readonly pings?: () => boolean;
-  /** Rows another transaction holds locked. */
+  /** Rows another transaction holds locked and that can be seen. Left out: the whole table is locked. */
   readonly locks?: (row: TestRow) => boolean;
   /** What the version guard lets through. */
   readonly writes?: (row: TestRow) => boolean;
@@ -43,7 +43,7 @@ export interface FakeOptions {
  * What PostgreSQL itself does is tested on a real one, in test/contract and test/fault.
  */
 export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {}) {
-  const { parkLimit = 1_000_000, pings = () => true, locks = () => false, writes = () => true } = options;
+  const { parkLimit = 1_000_000, pings = () => true, locks, writes = () => true } = options;
   const statements: number[][] = [];
   const committed: TestRow[] = [];
   const failures: string[] = [];
@@ -64,6 +64,8 @@ export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {})
       },
       async selectLockedSessions(rows) {
         const batch = rows as unknown as readonly TestRow[];
+        // Without rows that are locked it is the table.
+        if (!locks) throw Object.assign(new Error('lock timeout'), { code: '55P03' });
         return rows.filter((_, i) => batch[i] && locks(batch[i]));
       },
       async ping() {

@@ -84,7 +84,7 @@ test('a statement that runs out of time is halved, without a row being refused f
 
 test('a single row that runs out of time is repeated, not refused', async () => {
   const table = createFakeTable((_, statement) => {
-    if (statement < 5) throw errorOf('57014');
+    if (statement < 3) throw errorOf('57014');
   });
   const { written, refused } = await table.upsert(testRows(1));
   expect({ written: written.length, refused }).toEqual({ written: 1, refused: [] });
@@ -129,3 +129,24 @@ test('rows that somebody holds locked are left for later, and their neighbours a
   expect(table.statements).toHaveLength(2);
   expect(table.gate.isUp).toBe(true);
 });
+
+test.each([
+  { why: 'it always runs out of time', code: '57014', locks: undefined },
+  { why: 'somebody inserts it and does not commit', code: '55P03', locks: () => false },
+  { why: 'its answer never comes', code: 'Query read timeout', locks: undefined },
+])(
+  'one row that cannot be written now does not hold up its neighbours: $why (P9)',
+  async ({ code, locks }) => {
+    const error = code.length === 5 ? errorOf(code) : new Error(code);
+    const table = createFakeTable(
+      (rows) => {
+        if (rows.some(({ position }) => position === 7)) throw error;
+      },
+      locks ? { locks } : {},
+    );
+    const { written, refused, postponed } = await table.upsert(testRows(50));
+    expect(positions(postponed)).toEqual([7]);
+    expect({ written: written.length, refused }).toEqual({ written: 49, refused: [] });
+    expect(table.gate.isUp).toBe(true);
+  },
+);

@@ -68,7 +68,8 @@ export async function drain(deps: AdminDeps, options: DrainOptions): Promise<Dra
     await checkLayout(deps);
     left = await measure(deps);
     const round = roundsOf(deps, admin, report);
-    while (left.dirtySessions > 0 && !signal.aborted) {
+    // Events without a dirty session: somebody deleted the index. They are carried like any other.
+    while ((left.dirtySessions > 0 || left.waitingEvents > 0) && !signal.aborted) {
       try {
         await round();
       } catch (error) {
@@ -78,13 +79,13 @@ export async function drain(deps: AdminDeps, options: DrainOptions): Promise<Dra
       }
       left = await measure(deps);
       tellProgress();
-      if (left.dirtySessions === 0 || (await hasOnlyParked(deps, left, deadlineMs - elapsedMs()))) break;
+      if (isDrained(left) || (await hasOnlyParked(deps, left, deadlineMs - elapsedMs()))) break;
       await delay(PAUSE_MS, undefined, { signal }).catch(() => {});
     }
     stop.throwIfAborted();
     report.durationMs = elapsedMs();
     return {
-      isEmpty: left.dirtySessions === 0,
+      isEmpty: isDrained(left),
       ...leftOf(left),
       durationMs: Math.round(elapsedMs()),
       report,
@@ -95,6 +96,10 @@ export async function drain(deps: AdminDeps, options: DrainOptions): Promise<Dra
     clearTimeout(timer);
     await admin.close();
   }
+}
+
+function isDrained({ dirtySessions, waitingEvents }: Backlog): boolean {
+  return dirtySessions === 0 && waitingEvents === 0;
 }
 
 /** One round of carrying; the first one opens the partitions. What a round that fails had carried is not in the report. */

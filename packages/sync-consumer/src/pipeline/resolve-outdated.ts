@@ -55,11 +55,8 @@ export async function resolveOutdated(
   const undecided = newer.filter(({ announced }) => deferred.has(announced.session.key));
   const superseded = newer.filter((row) => !losers.includes(row) && !undecided.includes(row));
 
-  if (losers.length > 0) {
-    const lost = losers.map(
-      (row): ConflictRow => ({ ...row, winningVersion: storedByRow.get(row)?.version ?? '0' }),
-    );
-    await gate.through(signal, () => queries.archiveConflicts(lost));
+  if (losers.length > 0 && !(await archive(losers))) {
+    return { duplicates, superseded, conflicts: [], unsettled: [...unsettled, ...undecided, ...losers] };
   }
   const conflicts: TakenRow[] = [];
   for (const row of losers) {
@@ -83,6 +80,21 @@ export async function resolveOutdated(
     conflicts.push(row);
   }
   return { duplicates, superseded, conflicts, unsettled: [...unsettled, ...undecided] };
+
+  /** False when PostgreSQL refuses to keep them: then Redis keeps them, and the others go on. */
+  async function archive(lost: readonly TakenRow[]): Promise<boolean> {
+    const rows = lost.map(
+      (row): ConflictRow => ({ ...row, winningVersion: storedByRow.get(row)?.version ?? '0' }),
+    );
+    try {
+      await gate.through(signal, () => queries.archiveConflicts(rows));
+      return true;
+    } catch (err) {
+      if (signal.aborted) throw err;
+      logger.error({ err, sessions: lost.length }, 'losing states cannot be archived; they stay in Redis');
+      return false;
+    }
+  }
 }
 
 function matchRows(rows: readonly TakenRow[], stored: readonly SessionRow[]): Map<TakenRow, SessionRow> {

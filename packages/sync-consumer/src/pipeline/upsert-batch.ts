@@ -20,7 +20,10 @@ export interface UpsertedBatch<Row> {
   readonly outdated: readonly Row[];
   /** PostgreSQL refuses this row alone: park it. */
   readonly refused: readonly { readonly row: Row; readonly sqlState: string }[];
-  /** Neither: somebody holds the row locked, or it was refused while the breaker is open. Leave it pending. */
+  /**
+   * Neither: somebody holds the row locked, it runs out of time by itself, or it was refused while the breaker is
+   * open. Leave it pending.
+   */
   readonly postponed: readonly Row[];
 }
 
@@ -28,6 +31,8 @@ export interface UpsertedBatch<Row> {
 const SUSPECT_AFTER_BREAKS = 3;
 /** SQLSTATE of a wait that reached lock_timeout. */
 const LOCK_TIMEOUT = '55P03';
+/** A row that runs out of time so often by itself waits for a later batch. */
+const POSTPONE_AFTER_TIMEOUTS = 3;
 /** With the breaker open so many refused rows are found in a batch; the rest of it is not tried this time. */
 const REFUSALS_WHILE_OPEN = 5;
 
@@ -57,7 +62,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   const inOrder = breaker.isOpen ? shuffled(rows) : rows;
   const waiting: Attempt<Row>[] = splitByBytes(inOrder, MAX_SCRIPT_BYTES)
     .reverse()
-    .map((chunk) => ({ rows: chunk, breaks: 0 }));
+    .map((chunk) => ({ rows: chunk, breaks: 0, timeouts: 0 }));
   for (let attempt = waiting.pop(); attempt; attempt = waiting.pop()) {
     await gate.enter(signal);
     const startedAtMs = performance.now();
@@ -84,24 +89,30 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
     const isSuspect = mayBeRows
       ? canOthers && (!failure.isSocket || breaks >= SUSPECT_AFTER_BREAKS)
       : failure.class === 'refused';
-    const locked = failure.code === LOCK_TIMEOUT ? await lockedRows(attempt.rows) : [];
+    // Undefined: the table is locked, not a row. None: a row that cannot be seen yet, somebody inserts it.
+    const locked = failure.code === LOCK_TIMEOUT ? await lockedRows(attempt.rows) : undefined;
+    const isTooLong = failure.isTimeout || (failure.code === 'QUERY_TIMEOUT' && (await answers()));
+    const timeouts = isTooLong ? attempt.timeouts + 1 : 0;
 
-    if (locked.length > 0) {
+    if (locked !== undefined && locked.length > 0) {
       gate.succeeded();
       postponed.push(...locked);
       const free = attempt.rows.filter((row) => !locked.includes(row));
-      if (free.length > 0) waiting.push({ rows: free, breaks: 0 });
-    } else if (attempt.rows.length > 1 && (isSuspect || failure.isTimeout)) {
+      if (free.length > 0) waiting.push({ rows: free, breaks: 0, timeouts: 0 });
+    } else if (attempt.rows.length > 1 && (isSuspect || isTooLong || locked !== undefined)) {
       gate.succeeded();
       const half = Math.ceil(attempt.rows.length / 2);
-      waiting.push({ rows: attempt.rows.slice(half), breaks: 0 });
-      waiting.push({ rows: attempt.rows.slice(0, half), breaks: 0 });
+      waiting.push({ rows: attempt.rows.slice(half), breaks: 0, timeouts: 0 });
+      waiting.push({ rows: attempt.rows.slice(0, half), breaks: 0, timeouts: 0 });
+    } else if (locked !== undefined || timeouts >= POSTPONE_AFTER_TIMEOUTS) {
+      gate.succeeded();
+      postponed.push(...attempt.rows);
     } else if (isSuspect) {
       gate.succeeded();
       refuse(attempt.rows[0] as Row, failure.code);
     } else {
       gate.failed(failure.class === 'refused' ? { ...failure, class: 'transient' } : failure);
-      waiting.push({ rows: attempt.rows, breaks });
+      waiting.push({ rows: attempt.rows, breaks, timeouts });
     }
   }
 
@@ -117,12 +128,12 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
       postponed.push(...waiting.splice(0).flatMap((one) => one.rows));
   }
 
-  async function lockedRows(among: readonly Row[]): Promise<Row[]> {
+  async function lockedRows(among: readonly Row[]): Promise<Row[] | undefined> {
     try {
       return await queries.selectLockedSessions(among);
     } catch {
       // The table itself is locked, or PostgreSQL went away: the upsert will tell.
-      return [];
+      return undefined;
     }
   }
 
@@ -140,6 +151,8 @@ interface Attempt<Row> {
   readonly rows: readonly Row[];
   /** How often in a row the connection broke over exactly these rows while others got through. */
   readonly breaks: number;
+  /** How often in a row exactly these rows ran out of time. */
+  readonly timeouts: number;
 }
 
 function shuffled<Item>(items: readonly Item[]): Item[] {

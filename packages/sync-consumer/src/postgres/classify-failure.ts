@@ -88,9 +88,14 @@ function readError(error: unknown): { code: string; message: string } {
 // The message of a refusal may quote a row, and a trigger may raise any code with any text: those are described
 // by constraint and table alone.
 function describe(sqlState: string, failureClass: PostgresFailure['class'], error: unknown): string {
-  const { message, constraint, table } = error as Error & { constraint?: string; table?: string };
+  const { message, constraint, table, where } = error as Error & {
+    constraint?: string;
+    table?: string;
+    where?: string;
+  };
+  // `where` is set for what a function or trigger said.
   const what =
-    failureClass === 'refused'
+    failureClass === 'refused' || where
       ? [constraint && `constraint ${constraint}`, table && `table ${table}`]
       : [message];
   return [sqlState, ...what].filter(Boolean).join(': ');

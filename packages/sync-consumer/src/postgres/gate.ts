@@ -95,8 +95,7 @@ export class PostgresGate {
   }
 
   /**
-   * Runs a statement until PostgreSQL answers it. For statements that hold no rows that could be refused: any
-   * failure is one of the server. @throws AbortError
+   * Runs a statement until PostgreSQL answers it. @throws AbortError, and what PostgreSQL refuses for its rows
    */
   async through<T>(signal: AbortSignal, statement: () => Promise<T>): Promise<T> {
     for (;;) {
@@ -106,7 +105,12 @@ export class PostgresGate {
         this.succeeded();
         return result;
       } catch (error) {
-        this.failed(classifyPostgresFailure(error));
+        const failure = classifyPostgresFailure(error);
+        if (failure.class === 'refused') {
+          this.succeeded();
+          throw error;
+        }
+        this.failed(failure);
       }
     }
   }

@@ -101,7 +101,8 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     },
 
     async archiveConflicts(conflicts) {
-      await pool.query(text.archiveConflicts, [
+      // Redis lets go of the state afterwards, so it has to be as durable as a row.
+      await inTransaction(pool, options, text.archiveConflicts, [
         ...refColumns(conflicts.map(({ ref }) => ref)),
         conflicts.map(({ state }) => state),
         conflicts.map(({ version }) => version),
