@@ -1,4 +1,4 @@
-import { migrate } from '@cauce/sync-consumer';
+import { migrate, readNotices } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
@@ -28,6 +28,10 @@ test('the tables are missing at the start: it says so, and carries once they are
   const acknowledged = await saveUsers(pipeline, users, { step: 1 });
   await eventually(() => expect(sync.consumer.gate.state).toMatchObject({ failure: { code: '42P01' } }));
   expect(sync.consumer.readiness.isReady).toBe(false);
+  await eventually(async () => {
+    const [notice] = await readNotices(pipeline.redis, pipeline.keyspace);
+    expect(notice).toMatchObject({ state: 'misconfigured', problem: expect.stringMatching('42P01') });
+  });
 
   await migrate({
     databaseUrl: pipeline.databaseUrl,

@@ -199,6 +199,8 @@ export class SyncConsumer {
     const every = (everyMs: number, task: (signal: AbortSignal) => Promise<void>): Promise<void> =>
       repeat(task, { everyMs, signal: either, onError });
 
+    // From the start, so that `cauce status` shows why it does not get on.
+    const notices = every(NOTICE_MS, () => this.#postNotice());
     while (!either.aborted && !this.#hasOpened) {
       await this.#open(either).catch(onError);
       if (!this.#hasOpened) await delay(REDIS_RETRY_MS, undefined, { signal: either }).catch(() => {});
@@ -216,11 +218,11 @@ export class SyncConsumer {
         every(claimIdleMs / 3, (until) => this.#counted(() => this.pass.carryStale(until))),
         every(sweepAfterMs / 3, () => this.#sweepAndCount()),
         every(REDIS_CHECK_MS, (until) => this.#open(until)),
-        every(NOTICE_MS, () => this.#postNotice()),
         every(FORGET_CONSUMERS_MS, () => this.#forgetConsumers()),
       ]);
       endPurge();
     }
+    await notices;
     if (fatal !== undefined) {
       this.#status.phase = 'stopped';
       throw fatal;

@@ -52,7 +52,8 @@ export class SyncStatus {
       consumer: this.#deps.consumer,
       startedAtMs: this.#startedAtMs,
       seenAtMs: Date.now(),
-      state: this.phase === 'running' ? (problem?.state ?? 'running') : 'stopping',
+      state:
+        problem?.state ?? (this.phase === 'running' || this.phase === 'opening' ? this.phase : 'stopping'),
       problem: problem?.reason,
       lastSyncAtMs: this.#lastSyncAtMs,
       lastSyncDurationMs: this.#lastSync && Math.round(this.#lastSync.durationMs),
