@@ -18,7 +18,10 @@ try {
   const atStart = await usedBytes();
 
   const client = createSessionClient({ redis: services.redis.url });
-  const state = (i) => ({ step: 'menu', user: i, text: 'x'.repeat(bytes - 40) });
+  const state = (i) => {
+    const rest = { step: 'menu', user: i, text: '' };
+    return { ...rest, text: 'x'.repeat(bytes - JSON.stringify(rest).length) };
+  };
   for (let i = 0; i < sessions; i += CONCURRENCY) {
     const saves = Array.from({ length: CONCURRENCY }, (_, j) =>
       client.saveUserState({ tenantId: `tenant${j % 5}`, userId: `user${i + j}` }, state(i + j)),
