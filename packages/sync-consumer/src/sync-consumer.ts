@@ -25,7 +25,7 @@ import { ParkingBreaker } from './postgres/parking-breaker.ts';
 import { createQueries, type Queries } from './postgres/queries.ts';
 import { openPartitions, pinLayout } from './redis/open-partitions.ts';
 import { SyncPass, type SyncPhase } from './sync-pass.ts';
-import type { SyncReport } from './sync-report.ts';
+import { addToReport, type SyncReport } from './sync-report.ts';
 import { SyncStatus } from './sync-status.ts';
 
 export interface SyncConsumerDeps {
@@ -148,9 +148,8 @@ export class SyncConsumer {
   /** Opens both stores if need be, takes over what is stale and carries what waits, once. @throws CauceError */
   async syncOnce(signal: AbortSignal = this.#stopping.signal): Promise<SyncReport> {
     if (!this.#hasOpened) await this.#open(signal);
-    const stale = await this.pass.carryStale(signal);
-    const report = await this.pass.carryNew(signal);
-    for (const name of Object.keys(stale) as (keyof SyncReport)[]) report[name] += stale[name];
+    const report = await this.pass.carryStale(signal);
+    addToReport(report, await this.pass.carryNew(signal));
     return report;
   }
 

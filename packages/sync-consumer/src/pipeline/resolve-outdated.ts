@@ -1,7 +1,7 @@
 import { compareVersions, type Scripts } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import type { PostgresGate } from '../postgres/gate.ts';
-import type { ConflictRow, Queries, SessionRow } from '../postgres/queries.ts';
+import { type ConflictRow, type Queries, rowId, type SessionRow } from '../postgres/queries.ts';
 import { type TakenRow, takeStates } from './take-states.ts';
 
 export interface ResolveDeps {
@@ -33,10 +33,11 @@ export async function resolveOutdated(
   const { queries, scripts, gate, logger } = deps;
 
   const stored = await gate.through(signal, () => queries.selectSessions(outdated.map(({ ref }) => ref)));
-  const storedByRow = matchRows(outdated, stored);
-  const duplicates = outdated.filter((row) => storedByRow.get(row)?.version === row.version);
+  const storedById = new Map(stored.map((row) => [rowId(row.ref), row]));
+  const storedFor = ({ ref }: TakenRow): SessionRow | undefined => storedById.get(rowId(ref));
+  const duplicates = outdated.filter((row) => storedFor(row)?.version === row.version);
   const newer = outdated.filter((row) => {
-    const winner = storedByRow.get(row);
+    const winner = storedFor(row);
     return winner && compareVersions(winner.version, row.version) > 0;
   });
   const known = new Set([...duplicates, ...newer]);
@@ -58,9 +59,8 @@ export async function resolveOutdated(
   if (losers.length > 0 && !(await archive(losers))) {
     return { duplicates, superseded, conflicts: [], unsettled: [...unsettled, ...undecided, ...losers] };
   }
-  const conflicts: TakenRow[] = [];
   for (const row of losers) {
-    const winner = storedByRow.get(row) as SessionRow;
+    const winner = storedFor(row) as SessionRow;
     const outcome = await scripts.adopt(row.announced.session, {
       losingVersion: row.version,
       state: winner.state ?? '',
@@ -77,15 +77,12 @@ export async function resolveOutdated(
       },
       'PostgreSQL had a newer row than Redis; the losing state is in the conflict table',
     );
-    conflicts.push(row);
   }
-  return { duplicates, superseded, conflicts, unsettled: [...unsettled, ...undecided] };
+  return { duplicates, superseded, conflicts: losers, unsettled: [...unsettled, ...undecided] };
 
   /** False when PostgreSQL refuses to keep them: then Redis keeps them, and the others go on. */
   async function archive(lost: readonly TakenRow[]): Promise<boolean> {
-    const rows = lost.map(
-      (row): ConflictRow => ({ ...row, winningVersion: storedByRow.get(row)?.version ?? '0' }),
-    );
+    const rows = lost.map((row): ConflictRow => ({ ...row, winningVersion: storedFor(row)?.version ?? '0' }));
     try {
       await gate.through(signal, () => queries.archiveConflicts(rows));
       return true;
@@ -95,14 +92,4 @@ export async function resolveOutdated(
       return false;
     }
   }
-}
-
-function matchRows(rows: readonly TakenRow[], stored: readonly SessionRow[]): Map<TakenRow, SessionRow> {
-  const byId = new Map(stored.map((row) => [`${row.ref.tenantId}\n${row.ref.userId}`, row]));
-  return new Map(
-    rows.flatMap((row) => {
-      const match = byId.get(`${row.ref.tenantId}\n${row.ref.userId}`);
-      return match ? [[row, match]] : [];
-    }),
-  );
 }

@@ -190,11 +190,13 @@ interface RefRow {
 
 /** Those of the rows that PostgreSQL named. */
 function matching<Row extends SessionRow>(rows: readonly Row[], named: readonly RefRow[]): Row[] {
-  const byId = new Map(rows.map((row) => [idOf(row.ref.tenantId, row.ref.userId), row]));
-  return named.flatMap(({ tenant_id, user_id }) => byId.get(idOf(tenant_id, user_id)) ?? []);
+  const byId = new Map(rows.map((row) => [rowId(row.ref), row]));
+  return named.flatMap(
+    ({ tenant_id, user_id }) => byId.get(rowId({ tenantId: tenant_id, userId: user_id })) ?? [],
+  );
 }
 
-// Ids hold no control character, so this pair of them is no other.
-function idOf(tenantId: string, userId: string): string {
+/** The primary key as one text. Ids hold no control character, so this pair of them is no other. */
+export function rowId({ tenantId, userId }: SessionRef): string {
   return `${tenantId}\n${userId}`;
 }
