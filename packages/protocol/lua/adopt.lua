@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- adopt: PostgreSQL has a newer row than the session Redis wanted to write, so Redis takes the row (P6).
--- The losing state is archived before this runs.
+-- The losing state is archived before this runs. The session belongs to no epoch: whoever loads it compares it again,
+-- because Redis may have lost its tail since the row was read.
 --
 -- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4 hlc  string    5 session  hash
 -- ARGV  1 losingVersion  what Redis held when PostgreSQL refused it
@@ -33,7 +34,8 @@ if stored[2] ~= '' then
   redis.call('XACK', changes, group, stored[2])
   redis.call('XDEL', changes, stored[2])
 end
-redis.call('HSET', session, 's', state, 'v', version, 'd', '0', 'q', '', 'o', '', 't', tombstone)
+redis.call('HSET', session, 's', state, 'v', version, 'd', '0', 'q', '', 'o', '', 't', tombstone,
+  'e', '')
 redis.call('PEXPIRE', session, ttlMs)
 redis.call('ZREM', dirty, session)
 redis.call('HDEL', parked, session)

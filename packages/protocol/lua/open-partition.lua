@@ -1,23 +1,50 @@
 #!lua flags=allow-oom
--- open-partition: pins the layout of the data on first contact and refuses another one for ever after;
--- raises the partition's version floor; creates the consumer group.
+-- open-partition: pins the layout of the data on first contact and refuses another one for ever after; starts a
+-- new epoch when the partition is on another server than before; raises its version floor; creates the group.
+--
+-- An epoch is the time between two moments at which Redis may have lost the end of its data: a restart, a
+-- promotion, a move to another node. What was saved in an earlier one is compared with PostgreSQL before it is
+-- trusted again.
 --
 -- KEYS  1 meta  hash    2 hlc  string    3 changes  stream
 -- ARGV  1 partitions  2 hashName  3 protocolVersion   the layout this process was built or configured for
 --       4 floor  no version at or below this is issued again; '0' leaves the clock alone
 --       5 group  '' = do not create one
--- Returns  { 'opened' | 'created', hasClock '0'|'1' }   hasClock: versions were issued or seeded before
+--       6 inFlightMs  for how long a consumer may still commit what it took before the change, ms: then a second
+--                     epoch follows, so that what was trusted too early is compared once more
+-- Returns  { 'opened' | 'created', hasClock '0'|'1', epoch }   hasClock: versions were issued or seeded before
 --          { 'mismatch', partitions, hashName, protocolVersion }   what the data was written with
 -- Writes   meta, hlc, changes. allow-oom: a consumer must be able to start and drain a full Redis (P7).
 
 local meta, hlc, changes = KEYS[1], KEYS[2], KEYS[3]
-local partitions, hashName, protocolVersion, floor, group = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local partitions, hashName, protocolVersion = ARGV[1], ARGV[2], ARGV[3]
+local floor, group, inFlightMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
 
-local stored = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol')
-local lastIssued = redis.call('GET', hlc)
-local raisesClock = tonumber(floor) > tonumber(lastIssued or '0')
+-- Versions that were issued and then lost are not issued again to other saves: a session whose row has such a
+-- version would be taken for written. Wider than what a second or two of saves use up, or two hosts' clocks differ.
+local EPOCH_GAP_US = 10000000
+
+local stored = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol', 'epoch', 'server', 'epochEndsAtMs')
+local clock = redis.call('GET', hlc)
+local lastIssued = tonumber(clock or '0')
+local raisedTo = math.max(lastIssued, tonumber(floor))
 if stored[1] and (stored[1] ~= partitions or stored[2] ~= hashName or stored[3] ~= protocolVersion) then
   return { 'mismatch', stored[1], stored[2] or '', stored[3] or '' }
+end
+
+local time = redis.call('TIME')
+local nowUs = time[1] * 1000000 + time[2]
+local nowMs = math.floor(nowUs / 1000)
+-- A restart changes the run id; a promotion, or data copied from another server, the replication id.
+local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+local epochEndsAtMs = tonumber(stored[6])
+local isOtherServer = stored[5] ~= server
+-- The clock may have stepped back since the end was set.
+local isOver = epochEndsAtMs and (nowMs >= epochEndsAtMs or epochEndsAtMs - nowMs > inFlightMs)
+local epoch = stored[4]
+if isOtherServer and stored[5] then
+  raisedTo = math.max(raisedTo, nowUs) + EPOCH_GAP_US
 end
 
 -- Always from 0: a group that starts at '$' would skip what was announced before it existed.
@@ -30,8 +57,18 @@ end
 if not stored[1] then
   redis.call('HSET', meta, 'partitions', partitions, 'hash', hashName, 'protocol', protocolVersion)
 end
-if raisesClock then
-  redis.call('SET', hlc, floor)
-  lastIssued = floor
+if raisedTo > lastIssued then
+  clock = string.format('%.0f', raisedTo)
+  redis.call('SET', hlc, clock)
 end
-return { stored[1] and 'opened' or 'created', lastIssued and '1' or '0' }
+if isOtherServer or isOver then
+  -- From the clock, so that it is new even where Redis lost meta too.
+  epoch = string.format('%.0f', math.max(tonumber(epoch or '0') + 1, nowMs))
+  redis.call('HSET', meta, 'epoch', epoch, 'server', server)
+  if isOtherServer and stored[5] then
+    redis.call('HSET', meta, 'epochEndsAtMs', string.format('%.0f', nowMs + inFlightMs))
+  else
+    redis.call('HDEL', meta, 'epochEndsAtMs')
+  end
+end
+return { stored[1] and 'opened' or 'created', clock and '1' or '0', epoch }

@@ -1,27 +1,34 @@
 #!lua flags=allow-oom
--- reissue: gives a clean session a new version and announces it, so that PostgreSQL gets what Redis holds.
--- For repairs: the row is missing, older, or of the same version with another state.
+-- reissue: gives a session a new version and announces it, so that PostgreSQL gets what Redis holds. For a repair
+-- (the row is missing, older, or of the same version with another state), and for a save that was made after Redis
+-- had lost its clock and got a version below its row's.
 --
 -- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 hlc  string
 -- ARGV  1 expectedVersion  what was compared with the row
--- Returns  { 'reissued', version } | { 'superseded' } (saved or removed since: nothing to repair)
+--       2 dirty  '0' | '1': whether the session was clean or dirty then
+--       3 floor  the new version is above this: the row's
+-- Returns  { 'reissued', version } | { 'superseded' } (saved, settled or removed since: nothing to repair)
 -- Writes   session, changes, dirty, hlc
 
 local session, changes, dirty, hlc = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local expectedVersion = ARGV[1]
+local expectedVersion, isDirty, floor = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 local lastIssued = tonumber(redis.call('GET', hlc) or '0')
-local stored = redis.call('HMGET', session, 'v', 'd')
-if stored[1] ~= expectedVersion or stored[2] ~= '0' then
+local stored = redis.call('HMGET', session, 'v', 'd', 'q')
+if stored[1] ~= expectedVersion or stored[2] ~= isDirty then
   return { 'superseded' }
 end
 
 local time = redis.call('TIME')
 local nowUs = time[1] * 1000000 + time[2]
-local version = string.format('%.0f', math.max(tonumber(expectedVersion) + 1, lastIssued + 1, nowUs))
-local event = redis.call('XADD', changes, '*', 'k', session)
+local version =
+  string.format('%.0f', math.max(tonumber(expectedVersion) + 1, lastIssued + 1, floor + 1, nowUs))
+local event = stored[3] or ''
+if event == '' or #redis.call('XRANGE', changes, event, event) == 0 then
+  event = redis.call('XADD', changes, '*', 'k', session)
+end
 -- The session itself last, as in save.
 redis.call('SET', hlc, version)
 redis.call('ZADD', dirty, 'NX', string.format('%.0f', nowUs), session)

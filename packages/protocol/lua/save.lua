@@ -1,7 +1,7 @@
 #!lua
 -- save: changes a session and announces it, or does neither (P1). Deleting is saving a tombstone.
 --
--- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 hlc  string    5 lease  string
+-- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 hlc  string    5 lease  string    6 meta  hash
 -- ARGV  1 state      JSON text, '' for a tombstone
 --       2 opId       1..64 bytes without ' ' and '='; the same id again is answered, not applied, as long
 --                    as it is among the session's last four operations
@@ -15,7 +15,7 @@
 -- Writes   session, changes, dirty, hlc; removes lease. The session loses its TTL (P2).
 -- Without flags Redis refuses the script before it starts when memory is full, so nothing is half done (P7).
 
-local session, changes, dirty, hlc, lease = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local session, changes, dirty, hlc, lease, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local state, opId, tombstone, ifVersion, maxBytes = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
 -- Read and type-check everything first: a script that fails after its first write is not rolled back.
@@ -23,9 +23,12 @@ local stored = redis.call('HMGET', session, 'v', 'q', 'o')
 local version, event, operations = stored[1], stored[2], stored[3] or ''
 local lastIssued = tonumber(redis.call('GET', hlc) or '0')
 redis.call('ZCARD', dirty)
+local epoch = redis.call('HGET', meta, 'epoch') or ''
 
 local _, found = string.find(' ' .. operations, ' ' .. opId .. '=', 1, true)
 if found then
+  -- A write of its own: WAIT on this connection covers the save it answers for.
+  redis.call('SET', hlc, string.format('%.0f', math.max(lastIssued, tonumber(version))))
   return { 'replayed', string.match(operations, '^%d+', found) }
 end
 if ifVersion ~= '' and ifVersion ~= (version or '0') then
@@ -64,5 +67,6 @@ redis.call('SET', hlc, nextVersion)
 redis.call('ZADD', dirty, 'NX', string.format('%.0f', nowUs), session)
 redis.call('DEL', lease)
 redis.call('PERSIST', session)
-redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone)
+redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone,
+  'e', epoch)
 return { 'saved', nextVersion }

@@ -51,11 +51,14 @@ export {
 } from './redis-failure.ts';
 export { assessRedis, parseInfo, type RedisHealth } from './redis-health.ts';
 export {
+  type ConfirmOutcome,
   createScripts,
+  type Epoch,
   type LeaseReply,
   MAX_SCRIPT_BYTES,
   MAX_SCRIPT_SESSIONS,
   type OpenPartitionReply,
+  type ResyncOutcome,
   type SaveCall,
   type SaveReply,
   type Scripts,

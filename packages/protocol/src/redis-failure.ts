@@ -28,6 +28,8 @@ const passing = new Set([
   'MOVED',
   'ASK',
   'NOSCRIPT',
+  // Of our own scripts: the partition has to be opened on this server first.
+  'NOTOPENED',
 ]);
 
 /** Thrown by {@link withDeadline}. */

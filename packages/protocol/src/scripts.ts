@@ -13,6 +13,12 @@ export const MAX_SCRIPT_SESSIONS = 500;
 /** Most state bytes one script call returns. */
 export const MAX_SCRIPT_BYTES: number = 8 * 1024 * 1024;
 
+/**
+ * For how long after Redis changed a consumer may still commit what it took before: then sessions are compared with
+ * PostgreSQL once more. Longer than any statement's timeout.
+ */
+const MAX_IN_FLIGHT_MS = 60_000;
+
 /** A session as a store holds it. `state` is JSON text, '' for a tombstone. */
 export interface StoredSession {
   readonly state: string;
@@ -34,12 +40,20 @@ export type SaveReply =
   | { readonly outcome: 'saved' | 'replayed' | 'conflict'; readonly version: Version }
   | { readonly outcome: 'too_large'; readonly bytes: number };
 
+/** Names the time between two moments at which Redis may have lost the end of its data; only compared for equality. */
+export type Epoch = string;
+
 export type LeaseReply =
   | ({ readonly outcome: 'hit' } & StoredSession)
   | { readonly outcome: 'miss'; readonly token: string };
 
 export type TakenSession =
-  | ({ readonly outcome: 'dirty'; readonly parked: ParkedRecord | undefined } & StoredSession)
+  | ({
+      readonly outcome: 'dirty';
+      readonly parked: ParkedRecord | undefined;
+      /** Saved after the last moment at which Redis may have lost data: newer than what was lost. */
+      readonly isOfEpoch: boolean;
+    } & StoredSession)
   | { readonly outcome: 'clean' }
   | { readonly outcome: 'deferred' };
 
@@ -58,10 +72,12 @@ export interface SettleSession {
 }
 
 export type SettleOutcome = 'clean' | 'dirty' | 'gone';
+export type ConfirmOutcome = 'confirmed' | 'adopted' | 'outdated' | 'superseded';
+export type ResyncOutcome = 'announced' | 'dirty' | 'older' | 'gone';
 export type SweepOutcome = 'announced' | 'waiting' | 'parked' | 'clean';
 
 export type OpenPartitionReply =
-  | { readonly outcome: 'opened' | 'created'; readonly hasClock: boolean }
+  | { readonly outcome: 'opened' | 'created'; readonly hasClock: boolean; readonly epoch: Epoch }
   | {
       readonly outcome: 'mismatch';
       readonly partitions: string;
@@ -80,8 +96,13 @@ export interface Scripts {
   lease(session: LocatedSession, call: { token: string; leaseTtlMs: number }): Promise<LeaseReply>;
   hydrate(
     session: LocatedSession,
-    call: StoredSession & { token: string; ttlMs: number },
+    call: StoredSession & { token: string; ttlMs: number; epoch: Epoch },
   ): Promise<'hydrated' | 'present' | 'refused'>;
+  /** `row`: what PostgreSQL has; undefined when it has none. */
+  confirm(
+    session: LocatedSession,
+    call: { version: Version; epoch: Epoch; row: StoredSession | undefined; ttlMs: number },
+  ): Promise<ConfirmOutcome>;
   /** At most {@link MAX_SCRIPT_SESSIONS} sessions and `maxBytes` of state (default {@link MAX_SCRIPT_BYTES}). */
   take(partition: number, keys: readonly SessionKey[], call?: { maxBytes?: number }): Promise<TakeReply>;
   /** At most {@link MAX_SCRIPT_SESSIONS} sessions. */
@@ -104,7 +125,16 @@ export interface Scripts {
     session: LocatedSession,
     call: StoredSession & { losingVersion: Version; ttlMs: number },
   ): Promise<'adopted' | 'superseded'>;
-  reissue(session: LocatedSession, call: { expectedVersion: Version }): Promise<'reissued' | 'superseded'>;
+  reissue(
+    session: LocatedSession,
+    call: { expectedVersion: Version; isDirty: boolean; floor: Version },
+  ): Promise<'reissued' | 'superseded'>;
+  /** At most {@link MAX_SCRIPT_SESSIONS} sessions. */
+  resync(
+    partition: number,
+    keys: readonly SessionKey[],
+    call: { sinceVersion: Version },
+  ): Promise<ResyncOutcome[]>;
   discard(session: LocatedSession, call: { version: Version }): Promise<'discarded' | 'superseded' | 'gone'>;
   openPartition(
     partition: number,
@@ -162,6 +192,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
           keyspace.dirty(partition),
           keyspace.hlc(partition),
           keyspace.lease(session),
+          keyspace.meta(partition),
         ],
         [state, opId, flag(isTombstone), ifVersion ?? '', maxBytes],
       );
@@ -177,18 +208,25 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         : { outcome: 'miss', token: reply[1] ?? '' };
     },
 
-    hydrate: (session, { token, state, version, isTombstone, ttlMs }) =>
+    hydrate: (session, { token, state, version, isTombstone, ttlMs, epoch }) =>
       run(
         'hydrate',
         [session.key, keyspace.lease(session), keyspace.hlc(session.partition)],
-        [token, state, version, flag(isTombstone), ttlMs],
+        [token, state, version, flag(isTombstone), ttlMs, epoch],
+      ),
+
+    confirm: ({ partition, key }, { version, epoch, row, ttlMs }) =>
+      run(
+        'confirm',
+        [key, keyspace.meta(partition), keyspace.hlc(partition)],
+        [version, epoch, row?.version ?? '0', row?.state ?? '', flag(row?.isTombstone ?? false), ttlMs],
       ),
 
     async take(partition, keys, { maxBytes = MAX_SCRIPT_BYTES } = {}) {
       refuseOversize(keys.length);
       const [takenAtUs, taken] = await run<[string, string[][]]>(
         'take',
-        [keyspace.parked(partition), ...keys],
+        [keyspace.parked(partition), keyspace.meta(partition), ...keys],
         [maxBytes],
       );
       return {
@@ -196,7 +234,12 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         taken: taken.map((entry): TakenSession => {
           const [outcome, ...rest] = entry;
           if (outcome !== 'dirty') return { outcome: outcome === 'deferred' ? 'deferred' : 'clean' };
-          return { outcome, ...storedSession(rest), parked: decodeParkedRecord(rest[3] ?? '') };
+          return {
+            outcome,
+            ...storedSession(rest),
+            parked: decodeParkedRecord(rest[3] ?? ''),
+            isOfEpoch: rest[4] === '1',
+          };
         }),
       };
     },
@@ -230,27 +273,39 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         [losingVersion, state, version, flag(isTombstone), ttlMs, SYNC_GROUP],
       ),
 
-    async reissue({ partition, key }, { expectedVersion }) {
+    async reissue({ partition, key }, { expectedVersion, isDirty, floor }) {
       const [outcome] = await run<['reissued' | 'superseded']>(
         'reissue',
         [key, keyspace.changes(partition), keyspace.dirty(partition), keyspace.hlc(partition)],
-        [expectedVersion],
+        [expectedVersion, flag(isDirty), floor],
       );
       return outcome;
+    },
+
+    async resync(partition, keys, { sinceVersion }) {
+      refuseOversize(keys.length);
+      return run(
+        'resync',
+        [keyspace.changes(partition), keyspace.dirty(partition), ...keys],
+        [sinceVersion],
+      );
     },
 
     discard: ({ partition, key }, { version }) =>
       run('discard', [...inPartition(partition), key], [SYNC_GROUP, version]),
 
     async openPartition(partition, { floor, createGroup }) {
-      const [outcome, first = '', hash = '', protocol = ''] = await run<string[]>(
+      const [outcome, first = '', second = '', third = ''] = await run<string[]>(
         'openPartition',
         [keyspace.meta(partition), keyspace.hlc(partition), keyspace.changes(partition)],
-        [keyspace.partitions, PARTITION_HASH, PROTOCOL_VERSION, floor, createGroup ? SYNC_GROUP : ''],
+        [
+          ...[keyspace.partitions, PARTITION_HASH, PROTOCOL_VERSION, floor],
+          ...[createGroup ? SYNC_GROUP : '', MAX_IN_FLIGHT_MS],
+        ],
       );
       return outcome === 'mismatch'
-        ? { outcome, partitions: first, hash, protocol }
-        : { outcome: outcome === 'created' ? outcome : 'opened', hasClock: first === '1' };
+        ? { outcome, partitions: first, hash: second, protocol: third }
+        : { outcome: outcome === 'created' ? outcome : 'opened', hasClock: first === '1', epoch: second };
     },
 
     forgetConsumer: (partition, { consumer }) =>

@@ -1,5 +1,6 @@
 import {
   CorruptSessionError,
+  type Epoch,
   type LocatedSession,
   type RedisConnection,
   RedisError,
@@ -7,19 +8,24 @@ import {
   withDeadline,
 } from '@cauce/protocol';
 
+/** A session in Redis, and in which epoch it was saved, restored or confirmed; '' = not known. */
+export interface HeldSession extends StoredSession {
+  readonly epoch: Epoch;
+}
+
 /** Reads what Redis holds; undefined for a session that is not there. Works when its memory is full (P7). */
 export interface SessionReader {
   /**
    * @throws RedisError
    * @throws CorruptSessionError
    */
-  read(session: LocatedSession): Promise<StoredSession | undefined>;
+  read(session: LocatedSession): Promise<HeldSession | undefined>;
   /** One round trip for a partition, all partitions at once. Answers in the order asked. */
-  readMany(sessions: readonly LocatedSession[]): Promise<(StoredSession | undefined)[]>;
+  readMany(sessions: readonly LocatedSession[]): Promise<(HeldSession | undefined)[]>;
 }
 
 type Fields = readonly (string | null)[];
-const fields = ['s', 'v', 't'] as const;
+const fields = ['s', 'v', 't', 'e'] as const;
 
 export function createSessionReader(redis: RedisConnection, options: { timeoutMs: number }): SessionReader {
   // Of one slot, so that a cluster takes it as one pipeline.
@@ -42,7 +48,7 @@ export function createSessionReader(redis: RedisConnection, options: { timeoutMs
       }
     },
     async readMany(sessions) {
-      const found = new Map<LocatedSession, StoredSession | undefined>();
+      const found = new Map<LocatedSession, HeldSession | undefined>();
       await Promise.all(
         [...byPartition(sessions).values()].map(async (group) => {
           try {
@@ -70,12 +76,15 @@ function byPartition(sessions: readonly LocatedSession[]): Map<number, LocatedSe
   return groups;
 }
 
-function stored({ key }: LocatedSession, [state, version, tombstone]: Fields): StoredSession | undefined {
+function stored(
+  { key }: LocatedSession,
+  [state, version, tombstone, epoch]: Fields,
+): HeldSession | undefined {
   if (version === null || version === undefined) return undefined;
   if (typeof state !== 'string' || !/^\d+$/.test(version)) {
     throw new CorruptSessionError(`What Redis holds under ${key} is not a session.`);
   }
-  return { state, version, isTombstone: tombstone === '1' };
+  return { state, version, isTombstone: tombstone === '1', epoch: epoch ?? '' };
 }
 
 function readFailure(error: unknown, where: string): Error {

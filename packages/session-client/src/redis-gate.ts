@@ -1,5 +1,6 @@
 import {
   assessRedis,
+  type Epoch,
   type Keyspace,
   LayoutMismatchError,
   type OpenRedis,
@@ -12,23 +13,37 @@ import {
   withDeadline,
 } from '@cauce/protocol';
 
-/** Stands before every call: sessions go only to a Redis that keeps them and whose data has our layout. */
+/**
+ * Stands before every call: sessions go only to a Redis that keeps them and whose data has our layout, and a Redis
+ * that was restarted or promoted has begun a new epoch before anybody reads from it or saves to it.
+ *
+ *            open: connected, safe, same layout, epochs known
+ *   shut ────────────────────────────────────────────────────► open
+ *    ▲                                                           │
+ *    └──── a connection was lost, or the server became unsafe ───┘
+ */
 export interface RedisGate {
   /**
-   * The first use waits for the connection and checks the server and the layout; a failure is tried again by
-   * the next call. Later uses cost nothing; every 30 s one of them has the server checked in the background.
+   * Costs nothing while it is open; every 30 s a call has the server checked in the background. The very first use
+   * waits for the connection, later ones fail at once without it.
    *
    * @throws RedisError
    * @throws RedisUnsafeError
    * @throws LayoutMismatchError
    */
   open(): Promise<void>;
+  /** Of a partition, as known since the gate was opened. */
+  epochOf(partition: number): Epoch;
+  /** Asks Redis. @throws RedisError, LayoutMismatchError */
+  refreshEpoch(partition: number): Promise<Epoch>;
+  /** Lets go of the connection. */
+  close(): void;
 }
 
 export interface RedisGateDeps {
   readonly connection: OpenRedis;
   readonly keyspace: Keyspace;
-  readonly scripts: Scripts;
+  readonly scripts: Pick<Scripts, 'openPartition'>;
   /** Monotonic clock, ms. */
   readonly now: () => number;
 }
@@ -40,37 +55,56 @@ export interface RedisGateOptions {
   readonly commandTimeoutMs: number;
 }
 
-/** Somebody may change the eviction policy of a running server. */
+/** Somebody may change the eviction policy of a running server, or another process begin an epoch. */
 export const RECHECK_AFTER_MS = 30_000;
+
+/** Of a server; of a cluster, that one of its nodes is gone: another one may have been promoted. */
+const lossEvents = ['close', '-node'];
 
 export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions): RedisGate {
   const { connection, keyspace, scripts, now } = deps;
   const { redis } = connection;
-  let checkedAtMs: number | undefined;
+  let epochs: Epoch[] = [];
+  let isOpen = false;
+  let wasOpen = false;
+  let losses = 0;
+  let checkedAtMs = 0;
   let opening: Promise<void> | undefined;
   let isRechecking = false;
 
-  async function checkServer(): Promise<void> {
+  const onLoss = (): void => {
+    losses++;
+    isOpen = false;
+  };
+  for (const event of lossEvents) redis.on(event, onLoss);
+
+  async function check(): Promise<void> {
+    const lossesBefore = losses;
     const infos = await readInfo(redis, options.commandTimeoutMs);
     const faults = new Set(infos.flatMap((info) => assessRedis(info).faults));
     if (faults.size > 0) throw new RedisUnsafeError([...faults].join(' '));
+    const opened = await Promise.all(Array.from({ length: keyspace.partitions }, (_, p) => openPartition(p)));
+    // What was learnt may be of the server before.
+    if (losses !== lossesBefore) throw notConnected();
+    epochs = opened;
+    checkedAtMs = now();
+    isOpen = true;
+    wasOpen = true;
   }
 
-  async function firstUse(): Promise<void> {
-    await connection.ready(options.connectTimeoutMs);
-    await checkServer();
-    await refuseOtherLayout(scripts, keyspace);
-    checkedAtMs = now();
+  async function openPartition(partition: number): Promise<Epoch> {
+    const reply = await scripts.openPartition(partition, { floor: '0', createGroup: false });
+    if (reply.outcome === 'mismatch') throw layoutMismatch(keyspace, reply);
+    return reply.epoch;
   }
 
   async function recheck(): Promise<void> {
     isRechecking = true;
     try {
-      await checkServer();
-      checkedAtMs = now();
+      await check();
     } catch (error) {
-      // Back to the first use: it refuses until the server is safe, and lets calls pass again at once.
-      if (error instanceof RedisUnsafeError) checkedAtMs = undefined;
+      // Shut: it refuses until this is mended, and lets calls pass again at once.
+      if (error instanceof RedisUnsafeError || error instanceof LayoutMismatchError) isOpen = false;
     } finally {
       isRechecking = false;
     }
@@ -78,23 +112,37 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
 
   return {
     async open() {
-      if (checkedAtMs === undefined) {
-        opening ??= firstUse().finally(() => {
-          opening = undefined;
-        });
-        return opening;
-      }
       // A connection that was passed in may have an offline queue, from which a save would be applied late.
-      if (redis.status !== 'ready') {
-        throw new RedisError('Redis is not connected.', {
-          effect: 'refused',
-          retryable: true,
-          reason: 'NOT_CONNECTED',
-        });
+      if (wasOpen && redis.status !== 'ready') throw notConnected();
+      if (!isOpen) {
+        opening ??= connection
+          .ready(options.connectTimeoutMs)
+          .then(check)
+          .finally(() => {
+            opening = undefined;
+          });
+        return opening;
       }
       if (now() - checkedAtMs > RECHECK_AFTER_MS && !isRechecking) void recheck();
     },
+    epochOf: (partition) => epochs[partition] ?? '',
+    async refreshEpoch(partition) {
+      const epoch = await openPartition(partition);
+      epochs[partition] = epoch;
+      return epoch;
+    },
+    close() {
+      for (const event of lossEvents) redis.off(event, onLoss);
+    },
   };
+}
+
+function notConnected(): RedisError {
+  return new RedisError('Redis is not connected.', {
+    effect: 'refused',
+    retryable: true,
+    reason: 'NOT_CONNECTED',
+  });
 }
 
 /** Of every primary: one unsafe node of a cluster is enough to lose saves. */
@@ -107,12 +155,13 @@ async function readInfo(redis: RedisConnection, timeoutMs: number): Promise<stri
   }
 }
 
-async function refuseOtherLayout(scripts: Scripts, keyspace: Keyspace): Promise<void> {
-  const reply = await scripts.openPartition(0, { floor: '0', createGroup: false });
-  if (reply.outcome !== 'mismatch') return;
-  throw new LayoutMismatchError(
-    `The sessions under ${keyspace.keyPrefix} were written with ${layout(reply.partitions, reply.hash, reply.protocol)}; ` +
-      `this client is set to ${layout(keyspace.partitions, PARTITION_HASH, PROTOCOL_VERSION)}.`,
+function layoutMismatch(
+  { keyPrefix, partitions }: Keyspace,
+  found: { readonly partitions: string; readonly hash: string; readonly protocol: string },
+): LayoutMismatchError {
+  return new LayoutMismatchError(
+    `The sessions under ${keyPrefix} were written with ${layout(found.partitions, found.hash, found.protocol)}; ` +
+      `this client is set to ${layout(partitions, PARTITION_HASH, PROTOCOL_VERSION)}.`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
+  type Epoch,
   type Keyspace,
   type LocatedSession,
   type RedisConnection,
@@ -10,6 +11,8 @@ import {
 } from '@cauce/protocol';
 import { RestoreError } from './errors.ts';
 import { Flights } from './flights.ts';
+import { isReadOnly } from './read-only.ts';
+import type { RedisGate } from './redis-gate.ts';
 import type { SessionLoader } from './session-loader.ts';
 
 /** What a load that missed does: lease, ask the loader, hydrate, so that no old row enters Redis (P5). */
@@ -20,24 +23,20 @@ export interface RestoreDeps {
   readonly scripts: Scripts;
   readonly keyspace: Keyspace;
   readonly loader: SessionLoader;
+  readonly gate: Pick<RedisGate, 'epochOf'>;
   /** Handed to the loader. */
   readonly signal: AbortSignal;
-  /** 0 up to 1. */
-  readonly random: () => number;
+  /** How long a hydrated session stays. */
+  readonly newTtlMs: () => number;
 }
 
 export interface RestoreOptions {
-  /** Of a hydrated session, ±10 %, so that what was restored together does not expire together. */
-  readonly sessionTtlSeconds: number;
   readonly leaseTtlMs: number;
   readonly commandTimeoutMs: number;
 }
 
 /** Sessions that are saved again and again while they are being restored are served without caching them. */
 const MAX_ROUNDS = 3;
-
-// Redis answers reads but takes no writes: the row can be served, it just cannot be kept.
-const readOnlyReasons = new Set(['OOM', 'MISCONF', 'NOREPLICAS']);
 
 /** What a restore found. */
 interface Restored {
@@ -56,6 +55,8 @@ interface Miss {
   readonly session: LocatedSession;
   /** Undefined when Redis takes no writes. */
   readonly token: string | undefined;
+  /** Before the row was read: a Redis that changed since may be older than it. */
+  readonly epoch: Epoch;
 }
 
 /**
@@ -64,16 +65,17 @@ interface Miss {
  *   row is the newest: a row may be older than a load that joined after it was read (P5).
  */
 export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions): RestoreSessions {
-  const { redis, scripts, keyspace, loader, signal, random } = deps;
+  const { redis, scripts, keyspace, loader, gate, signal, newTtlMs } = deps;
   const flights = new Flights<Restored>();
 
   async function lease(session: LocatedSession): Promise<StoredSession | Miss> {
     const token = randomBytes(9).toString('base64url');
+    const epoch = gate.epochOf(session.partition);
     try {
       const reply = await scripts.lease(session, { token, leaseTtlMs: options.leaseTtlMs });
-      return reply.outcome === 'hit' ? reply : { session, token: reply.token };
+      return reply.outcome === 'hit' ? reply : { session, token: reply.token, epoch };
     } catch (error) {
-      if (isReadOnly(error)) return { session, token: undefined };
+      if (error instanceof RedisError && isReadOnly(error)) return { session, token: undefined, epoch };
       throw error;
     }
   }
@@ -94,15 +96,15 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     return rows;
   }
 
-  async function keep({ session, token }: Miss, row: StoredSession | undefined): Promise<Kept> {
+  async function keep({ session, token, epoch }: Miss, row: StoredSession | undefined): Promise<Kept> {
     if (token === undefined) return 'served';
     try {
       if (!row) {
         const call = redis.get(keyspace.lease(session));
         return (await withDeadline(call, options.commandTimeoutMs)) === token ? 'kept' : 'refused';
       }
-      const ttlMs = Math.round(options.sessionTtlSeconds * 1000 * (0.9 + 0.2 * random()));
-      return (await scripts.hydrate(session, { ...row, token, ttlMs })) === 'hydrated' ? 'kept' : 'refused';
+      const call = { ...row, token, ttlMs: newTtlMs(), epoch };
+      return (await scripts.hydrate(session, call)) === 'hydrated' ? 'kept' : 'refused';
     } catch (error) {
       const failure = RedisError.from(error, 'hydrate');
       if (isReadOnly(failure)) return 'served';
@@ -161,10 +163,6 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     const restored = await Promise.all(sessions.map(({ key }) => restores.get(key) as Promise<Restored>));
     return restored.map(({ row }) => row);
   };
-}
-
-function isReadOnly(error: unknown): boolean {
-  return error instanceof RedisError && readOnlyReasons.has(error.failure.reason);
 }
 
 function isRow(row: StoredSession | undefined): boolean {

@@ -12,6 +12,7 @@ import {
 } from '@cauce/protocol';
 import { raceAbort, refuseAborted } from './abort.ts';
 import { createCalls } from './calls.ts';
+import { createConfirmSessions } from './confirm-sessions.ts';
 import { AbortedError } from './errors.ts';
 import { createLoadSessions } from './load-sessions.ts';
 import { type ResolvedOptions, resolveOptions, type SessionClientOptions } from './options.ts';
@@ -118,7 +119,7 @@ export interface SessionClient<T> extends AsyncDisposable {
  */
 export function createSessionClient<T = unknown>(options: SessionClientOptions<T>): SessionClient<T> {
   const resolved = resolveOptions(options);
-  const { locate, loads, save, tenants, calls, connection } = assemble(resolved);
+  const { locate, loads, save, tenants, calls, gate, connection } = assemble(resolved);
   const codec = createStateCodec(resolved.schema, { maxBytes: resolved.maxStateBytes });
   let closed: Promise<void> | undefined;
 
@@ -127,7 +128,10 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
   }
 
   const close = (): Promise<void> => {
-    closed ??= calls.close(resolved.commandTimeoutMs).then(() => connection.close());
+    closed ??= calls.close(resolved.commandTimeoutMs).then(() => {
+      gate.close();
+      return connection.close();
+    });
     return closed;
   };
 
@@ -224,19 +228,21 @@ function assemble<T>(options: ResolvedOptions<T>) {
   const scripts = createScripts({ redis, keyspace }, { timeoutMs: commandTimeoutMs });
   const gate = createRedisGate({ connection, keyspace, scripts, now }, options);
   const calls = createCalls({ now, observe: options.observe });
-  const { loader } = options;
-  const restore =
-    loader &&
-    createRestoreSessions(
-      { redis, scripts, keyspace, loader, signal: calls.closing, random: Math.random },
-      options,
-    );
   const reader = createSessionReader(redis, { timeoutMs: commandTimeoutMs });
+  const { loader } = options;
+  // ±10 %, so that what was restored together does not expire together.
+  const newTtlMs = (): number => Math.round(options.sessionTtlSeconds * 1000 * (0.9 + 0.2 * Math.random()));
+  const shared = { gate, scripts, signal: calls.closing, newTtlMs };
+  const history = loader && {
+    restore: createRestoreSessions({ ...shared, loader, redis, keyspace }, options),
+    confirm: createConfirmSessions({ ...shared, loader, reader, now }),
+  };
   return {
     connection,
     calls,
+    gate,
     locate: (name: SessionName): LocatedSession => keyspace.locate(toSessionRef(name)),
-    loads: createLoadSessions({ gate, reader, restore }),
+    loads: createLoadSessions({ gate, reader, history }),
     save: createSaveSession({ gate, scripts }, options),
     tenants: createTenantCache({ gate, redis, keyspace, scripts }, options),
   };

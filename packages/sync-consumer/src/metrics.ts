@@ -77,7 +77,7 @@ export function createSyncMetrics({ registry, measureBacklog }: SyncMetricsDeps)
   });
   const conflicts = new Counter({
     name: 'cauce_conflicts_total',
-    help: 'Sessions that lost to a newer row; the loser is in the conflict table',
+    help: 'Sessions whose row was newer than Redis; what lost is in the conflict table',
     registers,
   });
   const announced = new Counter({
@@ -98,13 +98,14 @@ export function createSyncMetrics({ registry, measureBacklog }: SyncMetricsDeps)
         'duplicates',
         'superseded',
         'conflicts',
+        'reissued',
         'parked',
         'held',
         'clean',
       ] as const) {
         rows.inc({ outcome }, report[outcome]);
       }
-      conflicts.inc(report.conflicts);
+      conflicts.inc(report.conflicts + report.reissued);
       lastSync.set(Date.now() / 1000);
     },
     announcedAgain: (sessions) => announced.inc(sessions),

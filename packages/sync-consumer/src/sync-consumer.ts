@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   assessRedis,
   createScripts,
+  type Epoch,
   isCauceError,
   type Keyspace,
   type OpenRedis,
@@ -17,6 +18,7 @@ import { forgetConsumers } from './maintenance/forget-consumers.ts';
 import { repeat } from './maintenance/repeat.ts';
 import { schedulePurge } from './maintenance/schedule-purge.ts';
 import { sweepDirty } from './maintenance/sweep-dirty.ts';
+import { watchDatabase } from './maintenance/watch-database.ts';
 import type { SyncMetrics } from './metrics.ts';
 import { PostgresGate } from './postgres/gate.ts';
 import type { TableNames } from './postgres/identifiers.ts';
@@ -24,6 +26,7 @@ import type { TransactionOptions } from './postgres/in-transaction.ts';
 import { ParkingBreaker } from './postgres/parking-breaker.ts';
 import { createQueries, type Queries } from './postgres/queries.ts';
 import { openPartitions, pinLayout } from './redis/open-partitions.ts';
+import { reopenOnTake } from './redis/reopen-on-take.ts';
 import { SyncPass, type SyncPhase } from './sync-pass.ts';
 import { addToReport, type SyncReport } from './sync-report.ts';
 import { SyncStatus } from './sync-status.ts';
@@ -62,6 +65,7 @@ export interface SyncConsumerOptions extends TableNames, TransactionOptions {
 
 const REDIS_CHECK_MS = 30_000;
 const NOTICE_MS = 5000;
+const DATABASE_CHECK_MS = 10_000;
 const FORGET_CONSUMERS_MS = 600_000;
 const FORGET_AFTER_MS = 3_600_000;
 const LONG_STATEMENT_MS = 600_000;
@@ -94,13 +98,16 @@ export class SyncConsumer {
   readonly #stopping = new AbortController();
   #finished: Promise<void> = Promise.resolve();
   #hasOpened = false;
+  #epochs: readonly Epoch[] = [];
+  #nextSyncAtMs = 0;
 
   constructor(deps: SyncConsumerDeps, options: SyncConsumerOptions) {
     this.#deps = deps;
     this.#options = options;
     const { redis, keyspace, pool, logger, metrics } = deps;
     this.consumer = options.consumer ?? `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
-    this.#scripts = createScripts({ redis: redis.redis, keyspace }, { timeoutMs: options.redisTimeoutMs });
+    const scripts = createScripts({ redis: redis.redis, keyspace }, { timeoutMs: options.redisTimeoutMs });
+    this.#scripts = reopenOnTake(scripts, () => this.#openPartitions(this.#stopping.signal));
     this.#queries = createQueries(pool, { ...options, longTimeoutMs: LONG_STATEMENT_MS });
     const breaker = new ParkingBreaker(options);
     this.gate = new PostgresGate({ onChange: (state) => this.#status.gateChanged(state) });
@@ -207,7 +214,14 @@ export class SyncConsumer {
     if (!either.aborted) {
       this.#status.phase = 'running';
       this.#deps.logger.info({ consumer: this.consumer }, 'carrying sessions');
-      const { historyDays } = this.#options;
+      const { historyDays, batchRows } = this.#options;
+      const { redis } = this.#deps.redis;
+      // Bots may wait for a session that Redis brought back older than its row.
+      const carrySoon = (): void => {
+        this.#nextSyncAtMs = 0;
+      };
+      for (const event of ['ready', '+node']) redis.on(event, carrySoon);
+      const watched = { ...this.#deps, redis, scripts: this.#scripts, queries: this.#queries };
       const endPurge = schedulePurge(
         { queries: this.#queries, logger: this.#deps.logger },
         { historyDays, signal: either },
@@ -217,8 +231,10 @@ export class SyncConsumer {
         every(claimIdleMs / 3, (until) => this.#counted(() => this.pass.carryStale(until))),
         every(sweepAfterMs / 3, () => this.#sweepAndCount()),
         every(REDIS_CHECK_MS, (until) => this.#open(until)),
+        every(DATABASE_CHECK_MS, (until) => watchDatabase(watched, { batchRows, signal: until })),
         every(FORGET_CONSUMERS_MS, () => this.#forgetConsumers()),
       ]);
+      for (const event of ['ready', '+node']) redis.off(event, carrySoon);
       endPurge();
     }
     await notices;
@@ -232,17 +248,17 @@ export class SyncConsumer {
   async #syncLoop(signal: AbortSignal, onError: (error: unknown) => void): Promise<void> {
     const { syncIntervalMs, earlySessions } = this.#options;
     // Not the host's clock: a step back would stop the syncing for as long.
-    let nextSyncAtMs = performance.now();
+    this.#nextSyncAtMs = performance.now();
     while (!signal.aborted) {
       let pauseMs = Math.min(syncIntervalMs, EARLY_CHECK_MS);
       try {
-        const isDue = performance.now() >= nextSyncAtMs;
+        const isDue = performance.now() >= this.#nextSyncAtMs;
         if (isDue || (await this.#countWaiting()) >= earlySessions) {
-          nextSyncAtMs = performance.now() + syncIntervalMs;
+          this.#nextSyncAtMs = performance.now() + syncIntervalMs;
           await this.#counted(() => this.pass.carryNew(signal));
           await this.#postNotice();
         }
-        pauseMs = Math.max(1, Math.min(pauseMs, nextSyncAtMs - performance.now()));
+        pauseMs = Math.max(1, Math.min(pauseMs, this.#nextSyncAtMs - performance.now()));
       } catch (error) {
         if (!signal.aborted) onError(error);
         pauseMs = Math.max(pauseMs, REDIS_RETRY_MS);
@@ -271,13 +287,20 @@ export class SyncConsumer {
   async #openPartitions(signal: AbortSignal): Promise<void> {
     const { keyspace, logger } = this.#deps;
     const deps = { keyspace, scripts: this.#scripts, queries: this.#queries, gate: this.gate };
-    const { created } = await openPartitions(deps, signal);
+    const { created, epochs } = await openPartitions(deps, signal);
+    const changed = epochs.filter((epoch, partition) => epoch !== this.#epochs[partition]).length;
     if (created > 0 && this.#hasOpened) {
       logger.error(
         { partitions: created },
         'Redis lost data: partitions it knew are gone; they were opened anew',
       );
+    } else if (changed > 0 && this.#epochs.length > 0) {
+      logger.warn(
+        { partitions: changed },
+        'Redis was restarted, promoted or moved; sessions are compared with PostgreSQL before they are trusted again',
+      );
     }
+    this.#epochs = epochs;
   }
 
   async #restoreGroups(partitions: readonly number[]): Promise<void> {

@@ -132,21 +132,25 @@ export class SyncPass {
         await onPhase('taken');
         const held = rows.filter(({ parked }) => parked !== undefined && parked.retryAtMs > Date.now());
         const due = rows.filter((row) => !held.includes(row));
-        const { written, outdated, refused, postponed } = await upsertBatch(
+        const { written, outdated, refused, postponed, expired } = await upsertBatch(
           this.#upsertDeps(report),
           due,
           signal,
         );
-        const { duplicates, superseded, conflicts, unsettled } = await resolveOutdated(this.#deps, outdated, {
-          ttlMs,
-          signal,
-        });
+        const { duplicates, superseded, conflicts, reissued, unsettled } = await resolveOutdated(
+          this.#deps,
+          outdated,
+          { ttlMs, signal },
+        );
         await onPhase('committed');
         await settleBatch(
           { scripts, nowMs: Date.now },
           {
             committed: [...written, ...duplicates],
-            acknowledged: [...clean, ...[...superseded, ...conflicts].map(({ announced }) => announced)],
+            acknowledged: [
+              ...clean,
+              ...[...superseded, ...conflicts, ...reissued].map(({ announced }) => announced),
+            ],
             refused,
             held,
             takenAtUs,
@@ -159,12 +163,13 @@ export class SyncPass {
           duplicates: duplicates.length,
           superseded: superseded.length,
           conflicts: conflicts.length,
+          reissued: reissued.length,
           parked: refused.length,
           held: held.length,
           clean: clean.length,
           unsettled: unsettled.length + postponed.length,
         });
-        sessions = [...deferred];
+        sessions = [...deferred, ...expired.map(({ announced }) => announced)];
       }
       await dropMalformed(this.#deps, malformed);
       report.malformed += malformed.length;

@@ -8,6 +8,8 @@ export interface SyncReport {
   superseded: number;
   /** PostgreSQL had a newer one than Redis: archived, and Redis took the row over. */
   conflicts: number;
+  /** Saved below its row's version after Redis had lost its clock: announced with a version above it. */
+  reissued: number;
   /** PostgreSQL refused it. */
   parked: number;
   /** Parked before, next attempt not due. */
@@ -28,6 +30,7 @@ export function emptyReport(): SyncReport {
     duplicates: 0,
     superseded: 0,
     conflicts: 0,
+    reissued: 0,
     parked: 0,
     held: 0,
     clean: 0,

@@ -112,8 +112,8 @@ export class SyncStatus {
     const { logger } = this.#deps;
     this.redisWorked();
     this.#lastSyncAtMs = Date.now();
-    const { written, duplicates, superseded, conflicts, parked, malformed, unsettled } = report;
-    if (written + duplicates + superseded + conflicts + parked + unsettled > 0) {
+    const { written, duplicates, superseded, conflicts, reissued, parked, malformed, unsettled } = report;
+    if (written + duplicates + superseded + conflicts + reissued + parked + unsettled > 0) {
       this.#syncs++;
       this.#lastSync = report;
       logger.debug(report, 'carried');

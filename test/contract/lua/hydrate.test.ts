@@ -2,7 +2,13 @@ import { expect, it } from 'vitest';
 import { snapshot } from './snapshot.ts';
 import { cleanSession, createWorld, PARTITION, TTL_MS, versionInOneHour, type World } from './world.ts';
 
-const row = { state: '{"from":"postgres"}', version: '1763830000123456', isTombstone: false, ttlMs: TTL_MS };
+const row = {
+  state: '{"from":"postgres"}',
+  version: '1763830000123456',
+  isTombstone: false,
+  ttlMs: TTL_MS,
+  epoch: '7',
+};
 
 async function missed(world: World, token = 'mine'): Promise<void> {
   await world.scripts.lease(world.session(), { token, leaseTtlMs: TTL_MS });
@@ -13,7 +19,7 @@ it('P5 the holder of the lease puts the row in as a clean session with a TTL, an
   const session = world.session();
   await missed(world);
   expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('hydrated');
-  expect(await world.fields(session)).toEqual({ s: row.state, v: row.version, d: '0', q: '', o: '', t: '0' });
+  expect(await world.fields(session)).toEqual({ s: row.state, v: row.version, d: '0', q: '', o: '', t: '0', e: '7' });
   const ttl = await world.redis.pttl(session.key);
   expect(ttl).toBeGreaterThan(TTL_MS - 5000);
   expect(ttl).toBeLessThanOrEqual(TTL_MS);
@@ -105,5 +111,5 @@ it('a hash without a version is a miss for lease and is replaced by hydrate', as
   await world.redis.hset(session.key, 'd', '0');
   await missed(world);
   expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('hydrated');
-  expect(await world.fields(session)).toEqual({ s: row.state, v: row.version, d: '0', q: '', o: '', t: '0' });
+  expect(await world.fields(session)).toEqual({ s: row.state, v: row.version, d: '0', q: '', o: '', t: '0', e: '7' });
 });

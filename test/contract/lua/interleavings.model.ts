@@ -86,7 +86,11 @@ export class Interleaving {
       case 'parkForLater':
         return this.park(session, consumer, step.do === 'parkForLater');
       case 'reissue': {
-        const outcome = await scripts.reissue(session.session, { expectedVersion: session.version });
+        const outcome = await scripts.reissue(session.session, {
+          expectedVersion: session.version,
+          isDirty: false,
+          floor: '0',
+        });
         expect(outcome).toBe(session.isDirty || session.version === '0' ? 'superseded' : 'reissued');
         this.outcomes.add(`reissue: ${outcome}`);
         if (outcome === 'reissued') this.saved(session, (await this.world.fields(session.session)).v ?? '');

@@ -5,16 +5,19 @@ import { createWorld, PARTITION } from './world.ts';
 
 const bot = { floor: '0', createGroup: false };
 const consumer = { floor: '0', createGroup: true };
+const anEpoch = expect.stringMatching(/^\d{13}$/);
 
 it('the first contact pins the layout, later ones find it', async () => {
   const { redis, scripts, keyspace } = createWorld();
-  expect(await scripts.openPartition(PARTITION, bot)).toEqual({ outcome: 'created', hasClock: false });
+  expect(await scripts.openPartition(PARTITION, bot)).toEqual({ outcome: 'created', hasClock: false, epoch: anEpoch });
   expect(await redis.hgetall(keyspace.meta(PARTITION))).toEqual({
     partitions: '1',
     hash: PARTITION_HASH,
     protocol: String(PROTOCOL_VERSION),
+    epoch: anEpoch,
+    server: expect.stringMatching(/^[0-9a-f]{80}$/),
   });
-  expect(await scripts.openPartition(PARTITION, bot)).toEqual({ outcome: 'opened', hasClock: false });
+  expect(await scripts.openPartition(PARTITION, bot)).toEqual({ outcome: 'opened', hasClock: false, epoch: anEpoch });
 });
 
 it('F10 another partition count is refused with what the data was written with, and nothing is changed', async () => {
@@ -98,5 +101,5 @@ it('P3 the floor is raised, never lowered, and 0 leaves the clock alone', async 
 it('says that the partition has a clock once a version was issued', async () => {
   const world = createWorld();
   await world.save(world.session());
-  expect(await world.scripts.openPartition(PARTITION, bot)).toEqual({ outcome: 'created', hasClock: true });
+  expect(await world.scripts.openPartition(PARTITION, bot)).toMatchObject({ outcome: 'created', hasClock: true });
 });

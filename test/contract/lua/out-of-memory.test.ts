@@ -74,6 +74,7 @@ it.each([
   'sweep',
   'adopt',
   'reissue',
+  'resync',
   'discard',
   'openPartition',
   'forgetConsumer',

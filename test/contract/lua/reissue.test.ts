@@ -8,7 +8,7 @@ it('P2 a clean session gets a new version, is announced, and is pinned until Pos
   const session = world.session();
   await world.open();
   const expectedVersion = await cleanSession(world, session);
-  expect(await world.scripts.reissue(session, { expectedVersion })).toBe('reissued');
+  expect(await world.scripts.reissue(session, { expectedVersion, isDirty: false, floor: '0' })).toBe('reissued');
   const [event] = await world.read();
   const fields = await world.fields(session);
   expect(fields).toMatchObject({ s: '{"step":1}', d: '1', q: event?.id, t: '0' });
@@ -26,7 +26,7 @@ it('P3 the new version passes the floor when the clock stepped back', async () =
   const expectedVersion = await cleanSession(world, session);
   const future = versionInOneHour();
   await world.redis.set(world.keyspace.hlc(PARTITION), future);
-  await world.scripts.reissue(session, { expectedVersion });
+  await world.scripts.reissue(session, { expectedVersion, isDirty: false, floor: '0' });
   expect((await world.fields(session)).v).toBe(String(BigInt(future) + 1n));
 });
 
@@ -39,7 +39,7 @@ it.each(['dirty', 'of another version', 'gone'])('a session that is %s needs no 
   if (how === 'of another version') expectedVersion = '1763830000123000';
   if (how === 'gone') await world.redis.del(session.key);
   const before = await snapshot(world.redis, world.keyspace.keyPrefix);
-  expect(await world.scripts.reissue(session, { expectedVersion })).toBe('superseded');
+  expect(await world.scripts.reissue(session, { expectedVersion, isDirty: false, floor: '0' })).toBe('superseded');
   expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
 });
 
@@ -50,6 +50,39 @@ it('a repair does not forget which operations were applied', async () => {
   const reply = await world.trySave(session, { opId: 'op' });
   if (reply.outcome !== 'saved') expect.fail(reply.outcome);
   await world.settleOne(session, reply.version);
-  await world.scripts.reissue(session, { expectedVersion: reply.version });
+  await world.scripts.reissue(session, { expectedVersion: reply.version, isDirty: false, floor: '0' });
   expect(await world.trySave(session, { opId: 'op' })).toEqual({ ...reply, outcome: 'replayed' });
+});
+
+it('P3 P4 a dirty session passes the version of its row, and keeps its event and its age', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  const expectedVersion = await world.save(session);
+  const before = await world.fields(session);
+  const dirtySince = await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key);
+  const floor = versionInOneHour();
+  expect(await world.scripts.reissue(session, { expectedVersion, isDirty: true, floor })).toBe('reissued');
+  expect(await world.fields(session)).toEqual({ ...before, v: String(BigInt(floor) + 1n) });
+  expect(await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key)).toBe(dirtySince);
+  expect(await world.announced()).toEqual([session.key]);
+});
+
+it('P4 a dirty session whose event is gone is announced', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  const expectedVersion = await world.save(session);
+  await world.redis.xtrim(world.keyspace.changes(PARTITION), 'MAXLEN', 0);
+  await world.scripts.reissue(session, { expectedVersion, isDirty: true, floor: '0' });
+  expect(await world.announced()).toEqual([session.key]);
+});
+
+it('a session settled since is not made dirty', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  const expectedVersion = await cleanSession(world, session);
+  const call = { expectedVersion, isDirty: true, floor: versionInOneHour() };
+  expect(await world.scripts.reissue(session, call)).toBe('superseded');
 });

@@ -68,6 +68,7 @@ it('P3 a restored row with a version of the future raises the floor for the whol
     version: future,
     isTombstone: false,
     ttlMs: 10_000,
+    epoch: '',
   });
   expect(await world.save(world.session('bo'))).toBe(String(BigInt(future) + 1n));
 });
@@ -86,7 +87,7 @@ it.each(['0', '1', '1763830000123500', '1763839999999999'])(
     const taken = await world.takeOne(session);
     expect(taken).toMatchObject({ version });
     await world.settleOne(session, version);
-    await world.scripts.reissue(session, { expectedVersion: version });
+    await world.scripts.reissue(session, { expectedVersion: version, isDirty: false, floor: '0' });
     const reissued = await world.fields(session);
     expect(reissued.v).toMatch(plainDigits);
     expect(compareVersions(reissued.v ?? '', version)).toBeGreaterThan(0);

@@ -53,7 +53,19 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
           version: '1763830000123000',
           isTombstone: false,
           ttlMs: TTL_MS,
+          epoch: '7',
         }),
+    },
+    confirm: {
+      prepare: async () => {
+        await world.open();
+        version = await cleanSession(world, session);
+      },
+      run: async () => {
+        const row = { state: '{"from":"postgres"}', version: `9${version.slice(1)}`, isTombstone: false };
+        const epoch = (await redis.hget(keyspace.meta(PARTITION), 'epoch').catch(() => '')) ?? '';
+        return scripts.confirm(session, { version, epoch, row, ttlMs: TTL_MS });
+      },
     },
     take: {
       prepare: async () => {
@@ -103,7 +115,22 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
         version = await cleanSession(world, session);
         await world.save(world.session('s2'));
       },
-      run: () => scripts.reissue(session, { expectedVersion: version }),
+      run: () => scripts.reissue(session, { expectedVersion: version, isDirty: false, floor: '0' }),
+    },
+    resync: {
+      prepare: async () => {
+        await saved();
+        const events = await world.read();
+        for (const [i, each] of all.entries()) {
+          await world.settleOne(each, (await world.fields(each)).v, [events[i]?.id ?? '']);
+        }
+      },
+      run: () =>
+        scripts.resync(
+          PARTITION,
+          all.map(({ key }) => key),
+          { sinceVersion: '0' },
+        ),
     },
     discard: {
       prepare: async () => {
@@ -138,12 +165,14 @@ export const scriptMethods = [
   'save',
   'lease',
   'hydrate',
+  'confirm',
   'take',
   'settle',
   'park',
   'sweep',
   'adopt',
   'reissue',
+  'resync',
   'discard',
   'openPartition',
   'forgetConsumer',

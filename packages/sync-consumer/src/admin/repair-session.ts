@@ -24,7 +24,7 @@ export async function repairSession(
     case 'missing':
     case 'older_row':
     case 'other_state':
-      return scripts.reissue(session, { expectedVersion: row.version });
+      return scripts.reissue(session, { expectedVersion: row.version, isDirty: false, floor: '0' });
     case 'newer_row': {
       const [winner] = await asked(queries.selectSessions([row.ref]));
       if (!winner) return 'superseded';

@@ -6,7 +6,7 @@ import { type TakenRow, takeStates } from './take-states.ts';
 
 export interface ResolveDeps {
   readonly queries: Pick<Queries, 'selectSessions' | 'archiveConflicts'>;
-  readonly scripts: Pick<Scripts, 'take' | 'adopt'>;
+  readonly scripts: Pick<Scripts, 'take' | 'adopt' | 'reissue'>;
   readonly gate: PostgresGate;
   readonly logger: Logger;
 }
@@ -17,8 +17,13 @@ export interface ResolvedRows {
   readonly duplicates: readonly TakenRow[];
   /** PostgreSQL is newer and so is Redis: somebody else carried a later save. */
   readonly superseded: readonly TakenRow[];
-  /** PostgreSQL is newer than Redis: the loser is archived and Redis took the row over. */
+  /** PostgreSQL is newer than what Redis came back with: the loser is archived and Redis took the row over. */
   readonly conflicts: readonly TakenRow[];
+  /**
+   * Saved after Redis had lost its clock, below the version of its row: the row's state is archived, and the session
+   * is announced with a version above it.
+   */
+  readonly reissued: readonly TakenRow[];
   /** The row vanished in between: left pending, to be tried again. */
   readonly unsettled: readonly TakenRow[];
 }
@@ -29,7 +34,7 @@ export async function resolveOutdated(
   outdated: readonly TakenRow[],
   { ttlMs, signal }: { ttlMs: number; signal: AbortSignal },
 ): Promise<ResolvedRows> {
-  if (outdated.length === 0) return { duplicates: [], superseded: [], conflicts: [], unsettled: [] };
+  if (outdated.length === 0) return { duplicates: [], superseded: [], conflicts: [], reissued: [], unsettled: [] };
   const { queries, scripts, gate, logger } = deps;
 
   const stored = await gate.through(signal, () => queries.selectSessions(outdated.map(({ ref }) => ref)));
@@ -50,16 +55,20 @@ export async function resolveOutdated(
   );
   const heldVersions = new Map(held.rows.map(({ announced, version }) => [announced.session.key, version]));
   const deferred = new Set(held.deferred.map(({ session }) => session.key));
-  const losers = newer.filter(
+  const disputed = newer.filter(
     ({ announced, version }) => heldVersions.get(announced.session.key) === version,
   );
   const undecided = newer.filter(({ announced }) => deferred.has(announced.session.key));
-  const superseded = newer.filter((row) => !losers.includes(row) && !undecided.includes(row));
+  const superseded = newer.filter((row) => !disputed.includes(row) && !undecided.includes(row));
 
-  if (losers.length > 0 && !(await archive(losers))) {
-    return { duplicates, superseded, conflicts: [], unsettled: [...unsettled, ...undecided, ...losers] };
+  // Whatever loses is kept before it is overwritten.
+  if (disputed.length > 0 && !(await archive(disputed.map(toConflict)))) {
+    const waiting = [...unsettled, ...undecided, ...disputed];
+    return { duplicates, superseded, conflicts: [], reissued: [], unsettled: waiting };
   }
-  for (const row of losers) {
+  const conflicts = disputed.filter(({ isOfEpoch }) => !isOfEpoch);
+  const reissued = disputed.filter(({ isOfEpoch }) => isOfEpoch);
+  for (const row of conflicts) {
     const winner = storedFor(row) as SessionRow;
     const outcome = await scripts.adopt(row.announced.session, {
       losingVersion: row.version,
@@ -69,22 +78,36 @@ export async function resolveOutdated(
       ttlMs,
     });
     logger.warn(
-      {
-        partition: row.announced.session.partition,
-        losingVersion: row.version,
-        version: winner.version,
-        outcome,
-      },
+      { ...about(row), version: winner.version, outcome },
       'PostgreSQL had a newer row than Redis; the losing state is in the conflict table',
     );
   }
-  return { duplicates, superseded, conflicts: losers, unsettled: [...unsettled, ...undecided] };
+  for (const row of reissued) {
+    const { version: floor } = storedFor(row) as SessionRow;
+    const call = { expectedVersion: row.version, isDirty: true, floor };
+    const outcome = await scripts.reissue(row.announced.session, call);
+    logger.warn(
+      { ...about(row), version: floor, outcome },
+      'a save got a version below its row, because Redis lost its clock; it is carried with a newer one',
+    );
+  }
+  return { duplicates, superseded, conflicts, reissued, unsettled: [...unsettled, ...undecided] };
 
-  /** False when PostgreSQL refuses to keep them: then Redis keeps them, and the others go on. */
-  async function archive(lost: readonly TakenRow[]): Promise<boolean> {
-    const rows = lost.map((row): ConflictRow => ({ ...row, winningVersion: storedFor(row)?.version ?? '0' }));
+  function about({ announced, version }: TakenRow): { partition: number; losingVersion: string } {
+    return { partition: announced.session.partition, losingVersion: version };
+  }
+
+  function toConflict(row: TakenRow): ConflictRow {
+    const stored = storedFor(row) as SessionRow;
+    return row.isOfEpoch
+      ? { ...stored, winningVersion: row.version }
+      : { ...row, winningVersion: stored.version };
+  }
+
+  /** False when PostgreSQL refuses to keep them: then nothing is overwritten, and the others go on. */
+  async function archive(lost: readonly ConflictRow[]): Promise<boolean> {
     try {
-      await gate.through(signal, () => queries.archiveConflicts(rows));
+      await gate.through(signal, () => queries.archiveConflicts(lost));
       return true;
     } catch (err) {
       if (signal.aborted) throw err;

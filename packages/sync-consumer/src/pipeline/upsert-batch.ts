@@ -25,6 +25,8 @@ export interface UpsertedBatch<Row> {
    * open. Leave it pending.
    */
   readonly postponed: readonly Row[];
+  /** Waited so long for PostgreSQL that it has to be taken again. */
+  readonly expired: readonly Row[];
 }
 
 /** After this many broken connections over the same rows, while others get through, the rows are suspect. */
@@ -33,6 +35,12 @@ const SUSPECT_AFTER_BREAKS = 3;
 const LOCK_TIMEOUT = '55P03';
 /** A row that runs out of time so often by itself waits for a later batch. */
 const POSTPONE_AFTER_TIMEOUTS = 3;
+/**
+ * A state that was taken longer ago than this is not written, ms. A Redis that lost data since may have gone back
+ * behind it; what still comes from before such a loss comes soon (and Redis counts on it: see open-partition.lua).
+ * It is also newer when it is taken again.
+ */
+const MAX_TAKEN_AGE_MS = 20_000;
 /** With the breaker open so many refused rows are found in a batch; the rest of it is not tried this time. */
 const REFUSALS_WHILE_OPEN = 5;
 
@@ -43,6 +51,8 @@ const REFUSALS_WHILE_OPEN = 5;
  * While PostgreSQL is away or misconfigured it waits at the gate, however long; nothing is parked for that.
  * A refused statement is halved until the refused row stands alone: at most 2·log2(n)+1 statements for one bad
  * row among n. Rows that somebody holds locked are taken out of the batch.
+ *
+ * Call it right after the rows were taken.
  *
  * @throws AbortError when the signal is aborted while it waits; rows not yet written stay announced
  */
@@ -56,7 +66,9 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   const outdated: Row[] = [];
   const refused: { row: Row; sqlState: string }[] = [];
   const postponed: Row[] = [];
+  const expired: Row[] = [];
   let refusalsWhileOpen = 0;
+  const takenAtMs = performance.now();
 
   // While refused rows end a batch early, another order each time lets every row have its turn.
   const inOrder = breaker.isOpen ? shuffled(rows) : rows;
@@ -66,6 +78,12 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   for (let attempt = waiting.pop(); attempt; attempt = waiting.pop()) {
     await gate.enter(signal);
     const startedAtMs = performance.now();
+    if (startedAtMs - takenAtMs > MAX_TAKEN_AGE_MS) {
+      expired.push(...attempt.rows);
+      // It may have been let in to try.
+      if (!gate.isUp) await probe();
+      continue;
+    }
     try {
       const writtenNow = new Set(await queries.upsertSessions(attempt.rows));
       onStatement(attempt.rows.length, performance.now() - startedAtMs);
@@ -78,7 +96,17 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
       await handleFailure(attempt, failure);
     }
   }
-  return { written, outdated, refused, postponed };
+  return { written, outdated, refused, postponed, expired };
+
+  async function probe(): Promise<void> {
+    try {
+      await queries.ping();
+      gate.succeeded();
+    } catch (error) {
+      const failure = classifyPostgresFailure(error);
+      gate.failed(failure.class === 'refused' ? { ...failure, class: 'transient' } : failure);
+    }
+  }
 
   async function handleFailure(attempt: Attempt<Row>, failure: PostgresFailure): Promise<void> {
     // A break counts while others get through: an outage says nothing about the rows. Without a SQLSTATE it may be

@@ -51,6 +51,10 @@ export interface Queries {
     isDryRun: boolean;
   }): Promise<number>;
   purgeConflicts(call: { historyDays: number; isDryRun: boolean }): Promise<number>;
+  /**
+   * The database and its timeline; undefined where it cannot be asked (it is away, or the service does not tell).
+   */
+  identifyDatabase(): Promise<string | undefined>;
   /** Resolves when PostgreSQL answers. */
   ping(): Promise<void>;
 }
@@ -157,6 +161,15 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
       countPurged(text.purgeSessions, [firstBlock, endBlock, historyDays, settledHours, isDryRun]),
 
     purgeConflicts: ({ historyDays, isDryRun }) => countPurged(text.purgeConflicts, [historyDays, isDryRun]),
+
+    async identifyDatabase() {
+      try {
+        const { rows } = await pool.query<{ database: string }>(text.identifyDatabase);
+        return rows[0]?.database;
+      } catch {
+        return undefined;
+      }
+    },
 
     async ping() {
       await pool.query('SELECT 1');

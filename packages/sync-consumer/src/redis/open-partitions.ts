@@ -1,6 +1,8 @@
 import {
+  type Epoch,
   type Keyspace,
   LayoutMismatchError,
+  type OpenPartitionReply,
   PARTITION_HASH,
   PROTOCOL_VERSION,
   type Scripts,
@@ -18,6 +20,8 @@ export interface OpenDeps {
 export interface OpenedPartitions {
   /** Partitions Redis knew nothing of: all on first contact, later a sign that Redis lost its data. */
   readonly created: number;
+  /** Of each partition. A new one: Redis was restarted, promoted or moved, and may have lost the end of its data. */
+  readonly epochs: readonly Epoch[];
 }
 
 /**
@@ -47,9 +51,12 @@ export async function openPartitions(
   if (opened.some(({ hasClock }) => !hasClock)) {
     await open(await gate.through(signal, () => queries.maxVersion()));
   }
-  return { created: opened.filter(({ outcome }) => outcome === 'created').length };
+  return {
+    created: opened.filter(({ outcome }) => outcome === 'created').length,
+    epochs: opened.map(({ epoch }) => epoch),
+  };
 
-  function open(floor: string): Promise<{ outcome: 'opened' | 'created'; hasClock: boolean }[]> {
+  function open(floor: string): Promise<Exclude<OpenPartitionReply, { outcome: 'mismatch' }>[]> {
     return Promise.all(
       Array.from({ length: keyspace.partitions }, async (_, partition) => {
         const reply = await scripts.openPartition(partition, { floor, createGroup: true });

@@ -1,0 +1,110 @@
+import {
+  compareVersions,
+  type LocatedSession,
+  RedisError,
+  type Scripts,
+  type StoredSession,
+} from '@cauce/protocol';
+import { isReadOnly } from './read-only.ts';
+import type { HeldSession, SessionReader } from './read-sessions.ts';
+import type { RedisGate } from './redis-gate.ts';
+import type { SessionLoader } from './session-loader.ts';
+
+export interface FoundSession {
+  readonly session: LocatedSession;
+  readonly held: HeldSession;
+}
+
+/**
+ * What a load does with sessions that were saved in an earlier epoch: Redis may have come back older than
+ * PostgreSQL, so the row is looked at once, and the newer of the two is what is loaded.
+ *
+ * While PostgreSQL cannot be asked it gives what Redis holds, and asks again a few seconds later: a restart of Redis
+ * must not keep the bot from its sessions. Undefined: the session vanished meanwhile, as if it had been missed.
+ */
+export type ConfirmSessions = (found: readonly FoundSession[]) => Promise<(StoredSession | undefined)[]>;
+
+export interface ConfirmDeps {
+  readonly gate: Pick<RedisGate, 'refreshEpoch'>;
+  readonly reader: Pick<SessionReader, 'read'>;
+  readonly scripts: Pick<Scripts, 'confirm'>;
+  readonly loader: SessionLoader;
+  /** Handed to the loader. */
+  readonly signal: AbortSignal;
+  /** Monotonic clock, ms. */
+  readonly now: () => number;
+  /** How long an adopted session stays. */
+  readonly newTtlMs: () => number;
+}
+
+/** After the loader failed nobody waits for it for so long, ms. */
+const LOADER_REST_MS = 5000;
+/** A session that is saved again and again meanwhile is given as it was read last. */
+const MAX_ROUNDS = 3;
+
+/** @returns a function that throws RedisError, CorruptSessionError, LayoutMismatchError; never for the loader */
+export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
+  const { gate, reader, scripts, loader, signal, now, newTtlMs } = deps;
+  let restsUntilMs = Number.NEGATIVE_INFINITY;
+
+  async function loadRows(
+    sessions: readonly LocatedSession[],
+  ): Promise<(StoredSession | undefined)[] | undefined> {
+    if (now() < restsUntilMs) return undefined;
+    try {
+      const refs = sessions.map(({ ref }) => ref);
+      return await loader.load(refs, { signal });
+    } catch {
+      restsUntilMs = now() + LOADER_REST_MS;
+      return undefined;
+    }
+  }
+
+  /** Undefined: it was saved meanwhile. */
+  async function confirm(
+    { session, held }: FoundSession,
+    row: StoredSession | undefined,
+    epoch: string,
+  ): Promise<StoredSession | undefined> {
+    const newer = row && compareVersions(row.version, held.version) > 0 ? row : held;
+    try {
+      const call = { version: held.version, epoch, row, ttlMs: newTtlMs() };
+      return (await scripts.confirm(session, call)) === 'superseded' ? undefined : newer;
+    } catch (error) {
+      if (error instanceof RedisError && isReadOnly(error)) return newer;
+      throw error;
+    }
+  }
+
+  return async (found) => {
+    const confirmed = new Map<string, StoredSession | undefined>();
+    let open = found;
+    for (let round = 1; open.length > 0; round++) {
+      const epochs = await refreshEpochs(open);
+      const epochOf = ({ session }: FoundSession): string => epochs.get(session.partition) ?? '';
+      const asked = open.filter((one) => one.held.epoch !== epochOf(one));
+      const rows =
+        round <= MAX_ROUNDS && asked.length > 0
+          ? await loadRows(asked.map(({ session }) => session))
+          : undefined;
+      for (const one of open) confirmed.set(one.session.key, one.held);
+      if (!rows) break;
+      const answers = await Promise.all(asked.map((one, i) => confirm(one, rows[i], epochOf(one))));
+      asked.forEach(({ session }, i) => {
+        confirmed.set(session.key, answers[i]);
+      });
+      const superseded = asked.filter((_, i) => answers[i] === undefined);
+      const again = await Promise.all(
+        superseded.map(async ({ session }) => ({ session, held: await reader.read(session) })),
+      );
+      open = again.flatMap(({ session, held }) => (held ? [{ session, held }] : []));
+    }
+    return found.map(({ session }) => confirmed.get(session.key));
+  };
+
+  async function refreshEpochs(open: readonly FoundSession[]): Promise<Map<number, string>> {
+    const partitions = [...new Set(open.map(({ session }) => session.partition))];
+    const epochs = await Promise.all(partitions.map((partition) => gate.refreshEpoch(partition)));
+    return new Map(partitions.map((partition, i) => [partition, epochs[i] ?? '']));
+  }
+}
