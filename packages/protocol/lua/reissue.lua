@@ -5,7 +5,7 @@
 --
 -- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 hlc  string
 -- ARGV  1 expectedVersion  what was compared with the row
---       2 dirty  '0' | '1': whether the session was clean or dirty then
+--       2 isDirty  '0' | '1': what it was then
 --       3 floor  the new version is above this: the row's
 -- Returns  { 'reissued', version } | { 'superseded' } (saved, settled or removed since: nothing to repair)
 -- Writes   session, changes, dirty, hlc

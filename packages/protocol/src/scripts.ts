@@ -284,11 +284,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
 
     async resync(partition, keys, { sinceVersion }) {
       refuseOversize(keys.length);
-      return run(
-        'resync',
-        [keyspace.changes(partition), keyspace.dirty(partition), ...keys],
-        [sinceVersion],
-      );
+      return run('resync', [keyspace.changes(partition), keyspace.dirty(partition), ...keys], [sinceVersion]);
     },
 
     discard: ({ partition, key }, { version }) =>

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ABSENT_VERSION, InvalidOptionError, type StoredSession, type Version } from '@cauce/protocol';
+import {
+  ABSENT_VERSION,
+  compareVersions,
+  InvalidOptionError,
+  type StoredSession,
+  type Version,
+} from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
 import { SaveUnknownError, VersionConflictError } from './errors.ts';
 import type { SaveReceipt } from './save-session.ts';
@@ -42,15 +48,21 @@ export async function updateSession<T>(
     const present = stored && !stored.isTombstone ? await steps.decode(stored) : undefined;
     const state = await steps.encode(await change(present));
     refuseAborted(signal);
+    // Full jitter: those who collided should not collide again.
+    let pauseMs = steps.random() * Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), MAX_PAUSE_MS);
     try {
       return await saveOnce(steps, state, stored?.version ?? ABSENT_VERSION);
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= maxAttempts) throw error;
+      if (isBehind(error)) pauseMs = MAX_PAUSE_MS;
     }
-    // Full jitter: those who collided should not collide again.
-    const pauseMs = steps.random() * Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), MAX_PAUSE_MS);
     await raceAbort(delay(pauseMs), signal, abortedBefore);
   }
+}
+
+/** Redis came back older than the row that was loaded, and unsynced: a consumer adopts the row in a moment. */
+function isBehind({ actual, expected }: VersionConflictError): boolean {
+  return actual !== ABSENT_VERSION && compareVersions(actual, expected) < 0;
 }
 
 /** A save without an answer is repeated once, as the same save. */

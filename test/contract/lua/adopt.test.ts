@@ -13,7 +13,15 @@ it('P6 the newer row of PostgreSQL replaces the losing session, which is clean t
   await world.read();
   const version = versionInOneHour();
   expect(await world.scripts.adopt(session, { losingVersion, version, ...row })).toBe('adopted');
-  expect(await world.fields(session)).toEqual({ s: row.state, v: version, d: '0', q: '', o: '', t: '0', e: '' });
+  expect(await world.fields(session)).toEqual({
+    s: row.state,
+    v: version,
+    d: '0',
+    q: '',
+    o: '',
+    t: '0',
+    e: '',
+  });
   expect(await world.redis.pttl(session.key)).toBeGreaterThan(TTL_MS - 5000);
   expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(0);
   expect([await world.announced(), await world.pending()]).toEqual([[], 0]);

@@ -38,7 +38,9 @@ it.each(['{"from":"postgres"}', ''])(
     const world = createWorld();
     const { version, epoch } = await doubted(world);
     const row = newerRow(state);
-    expect(await world.scripts.confirm(world.session(), { version, epoch, row, ttlMs: TTL_MS })).toBe('adopted');
+    expect(await world.scripts.confirm(world.session(), { version, epoch, row, ttlMs: TTL_MS })).toBe(
+      'adopted',
+    );
     const tombstone = state === '' ? '1' : '0';
     expect(await world.fields(world.session())).toEqual({
       ...{ s: state, v: row.version, d: '0', q: '', o: '', t: tombstone, e: epoch },

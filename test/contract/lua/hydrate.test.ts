@@ -19,7 +19,15 @@ it('P5 the holder of the lease puts the row in as a clean session with a TTL, an
   const session = world.session();
   await missed(world);
   expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('hydrated');
-  expect(await world.fields(session)).toEqual({ s: row.state, v: row.version, d: '0', q: '', o: '', t: '0', e: '7' });
+  expect(await world.fields(session)).toEqual({
+    s: row.state,
+    v: row.version,
+    d: '0',
+    q: '',
+    o: '',
+    t: '0',
+    e: '7',
+  });
   const ttl = await world.redis.pttl(session.key);
   expect(ttl).toBeGreaterThan(TTL_MS - 5000);
   expect(ttl).toBeLessThanOrEqual(TTL_MS);
@@ -111,5 +119,13 @@ it('a hash without a version is a miss for lease and is replaced by hydrate', as
   await world.redis.hset(session.key, 'd', '0');
   await missed(world);
   expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('hydrated');
-  expect(await world.fields(session)).toEqual({ s: row.state, v: row.version, d: '0', q: '', o: '', t: '0', e: '7' });
+  expect(await world.fields(session)).toEqual({
+    s: row.state,
+    v: row.version,
+    d: '0',
+    q: '',
+    o: '',
+    t: '0',
+    e: '7',
+  });
 });

@@ -9,7 +9,11 @@ const anEpoch = expect.stringMatching(/^\d{13}$/);
 
 it('the first contact pins the layout, later ones find it', async () => {
   const { redis, scripts, keyspace } = createWorld();
-  expect(await scripts.openPartition(PARTITION, bot)).toEqual({ outcome: 'created', hasClock: false, epoch: anEpoch });
+  expect(await scripts.openPartition(PARTITION, bot)).toEqual({
+    outcome: 'created',
+    hasClock: false,
+    epoch: anEpoch,
+  });
   expect(await redis.hgetall(keyspace.meta(PARTITION))).toEqual({
     partitions: '1',
     hash: PARTITION_HASH,
@@ -17,7 +21,11 @@ it('the first contact pins the layout, later ones find it', async () => {
     epoch: anEpoch,
     server: expect.stringMatching(/^[0-9a-f]{80}$/),
   });
-  expect(await scripts.openPartition(PARTITION, bot)).toEqual({ outcome: 'opened', hasClock: false, epoch: anEpoch });
+  expect(await scripts.openPartition(PARTITION, bot)).toEqual({
+    outcome: 'opened',
+    hasClock: false,
+    epoch: anEpoch,
+  });
 });
 
 it('F10 another partition count is refused with what the data was written with, and nothing is changed', async () => {
@@ -101,5 +109,8 @@ it('P3 the floor is raised, never lowered, and 0 leaves the clock alone', async 
 it('says that the partition has a clock once a version was issued', async () => {
   const world = createWorld();
   await world.save(world.session());
-  expect(await world.scripts.openPartition(PARTITION, bot)).toMatchObject({ outcome: 'created', hasClock: true });
+  expect(await world.scripts.openPartition(PARTITION, bot)).toMatchObject({
+    outcome: 'created',
+    hasClock: true,
+  });
 });

@@ -8,7 +8,9 @@ it('P2 a clean session gets a new version, is announced, and is pinned until Pos
   const session = world.session();
   await world.open();
   const expectedVersion = await cleanSession(world, session);
-  expect(await world.scripts.reissue(session, { expectedVersion, isDirty: false, floor: '0' })).toBe('reissued');
+  expect(await world.scripts.reissue(session, { expectedVersion, isDirty: false, floor: '0' })).toBe(
+    'reissued',
+  );
   const [event] = await world.read();
   const fields = await world.fields(session);
   expect(fields).toMatchObject({ s: '{"step":1}', d: '1', q: event?.id, t: '0' });
@@ -39,7 +41,9 @@ it.each(['dirty', 'of another version', 'gone'])('a session that is %s needs no 
   if (how === 'of another version') expectedVersion = '1763830000123000';
   if (how === 'gone') await world.redis.del(session.key);
   const before = await snapshot(world.redis, world.keyspace.keyPrefix);
-  expect(await world.scripts.reissue(session, { expectedVersion, isDirty: false, floor: '0' })).toBe('superseded');
+  expect(await world.scripts.reissue(session, { expectedVersion, isDirty: false, floor: '0' })).toBe(
+    'superseded',
+  );
   expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
 });
 

@@ -103,7 +103,9 @@ it.each(['xadd', 'set', 'zadd', 'persist', 'hset'])(
     const expectedVersion = await cleanSession(world, session);
     const fields = await world.fields(session);
     const poor = await withoutCommand(world, command);
-    await expect(poor.reissue(session, { expectedVersion, isDirty: false, floor: '0' })).rejects.toEqual(refused);
+    await expect(poor.reissue(session, { expectedVersion, isDirty: false, floor: '0' })).rejects.toEqual(
+      refused,
+    );
     expect(await world.fields(session)).toEqual(fields);
   },
 );

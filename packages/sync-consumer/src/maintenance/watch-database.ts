@@ -30,7 +30,10 @@ export async function watchDatabase(
   const known = await asked(redis.hget(meta, 'database'));
   if (known === database) return;
   if (known !== null) {
-    logger.error({ known, database }, 'PostgreSQL is another database or was promoted: it may have lost commits');
+    logger.error(
+      { known, database },
+      'PostgreSQL is another database or was promoted: it may have lost commits',
+    );
     const resynced = await resyncSessions(deps, { sinceVersion: '0', batchRows, signal });
     logger.warn(resynced, 'the sessions in Redis are carried again');
   }

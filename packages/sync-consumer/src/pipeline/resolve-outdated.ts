@@ -34,7 +34,8 @@ export async function resolveOutdated(
   outdated: readonly TakenRow[],
   { ttlMs, signal }: { ttlMs: number; signal: AbortSignal },
 ): Promise<ResolvedRows> {
-  if (outdated.length === 0) return { duplicates: [], superseded: [], conflicts: [], reissued: [], unsettled: [] };
+  if (outdated.length === 0)
+    return { duplicates: [], superseded: [], conflicts: [], reissued: [], unsettled: [] };
   const { queries, scripts, gate, logger } = deps;
 
   const stored = await gate.through(signal, () => queries.selectSessions(outdated.map(({ ref }) => ref)));
