@@ -10,6 +10,7 @@
  * | VERSION_CONFLICT | yes | somebody saved since: load, apply, save again |
  * | SAVE_REJECTED | yes | the save did not happen |
  * | SAVE_UNKNOWN | yes | the save may have happened; repeating it with the same op id is safe |
+ * | NOT_DURABLE | yes | saved in Redis; that a replica or PostgreSQL has it is not known |
  * | REDIS_UNAVAILABLE | yes | Redis did not answer, or answered that it cannot serve now |
  * | REDIS_REFUSED | no | Redis answered with an error that a repetition will not change |
  * | REDIS_UNSAFE | no | Redis is configured so that it may drop unsynced sessions |
@@ -30,6 +31,7 @@ export type CauceErrorCode =
   | 'VERSION_CONFLICT'
   | 'SAVE_REJECTED'
   | 'SAVE_UNKNOWN'
+  | 'NOT_DURABLE'
   | 'REDIS_UNAVAILABLE'
   | 'REDIS_REFUSED'
   | 'REDIS_UNSAFE'

@@ -43,6 +43,8 @@ export interface Keyspace {
   hlc(partition: number): string;
   meta(partition: number): string;
   parked(partition: number): string;
+  /** Written before WAIT, so that it covers every save before it. */
+  barrier(partition: number): string;
   /** Glob that matches every session key of the partition, for SCAN. */
   sessionPattern(partition: number): string;
   /** What sync consumers say of themselves, one field each; on its own, outside the partitions. */
@@ -100,6 +102,7 @@ export function createKeyspace(options: KeyspaceOptions = {}): Keyspace {
     hlc: (partition) => inPartition(partition, 'hlc'),
     meta: (partition) => inPartition(partition, 'meta'),
     parked: (partition) => inPartition(partition, 'parked'),
+    barrier: (partition) => inPartition(partition, 'barrier'),
     sessionPattern: (partition) => inPartition(partition, 's:*'),
     consumers: () => `${keyPrefix}:consumers`,
     tenant(tenantId) {

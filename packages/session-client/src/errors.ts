@@ -1,4 +1,5 @@
 import { CauceError, type RedisFailure, type Version } from '@cauce/protocol';
+import type { SaveReceipt } from './save-session.ts';
 
 /** The value cannot be stored, or the schema refused it. Says where and why, never what. Not retryable. */
 export class StateRejectedError extends CauceError {
@@ -78,6 +79,28 @@ export class SaveUnknownError extends CauceError {
     );
     this.opId = opId;
     this.failure = failure;
+  }
+}
+
+/**
+ * The save was acknowledged by Redis and is on its way to PostgreSQL like any other, but that it has come as far as
+ * `durability` asked is not known. Retryable: repeating it with the receipt's `opId` saves nothing again and waits
+ * again.
+ */
+export class DurabilityError extends CauceError {
+  readonly durability: 'replica' | 'postgres';
+  /** Of the save, as Redis acknowledged it. */
+  readonly receipt: SaveReceipt;
+
+  constructor(durability: 'replica' | 'postgres', receipt: SaveReceipt, cause: unknown) {
+    const where = durability === 'replica' ? 'a replica has it' : 'PostgreSQL has it';
+    super(
+      'NOT_DURABLE',
+      `The session was saved in Redis; that ${where} is not known. Repeat it with opId ${receipt.opId} to wait again.`,
+      { retryable: true, cause },
+    );
+    this.durability = durability;
+    this.receipt = receipt;
   }
 }
 

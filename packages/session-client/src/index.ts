@@ -19,9 +19,11 @@ export {
   type Version,
 } from '@cauce/protocol';
 export type { Operation, OperationEvent } from './calls.ts';
+export type { Durability } from './durable-saves.ts';
 export {
   AbortedError,
   ClosedError,
+  DurabilityError,
   RestoreError,
   SaveRejectedError,
   SaveUnknownError,

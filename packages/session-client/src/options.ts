@@ -8,6 +8,7 @@ import {
 } from '@cauce/protocol';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { OperationEvent } from './calls.ts';
+import { type Durability, durabilities } from './durable-saves.ts';
 import type { SessionLoader } from './session-loader.ts';
 
 export interface SessionClientOptions<T> {
@@ -43,6 +44,11 @@ export interface SessionClientOptions<T> {
    * Longer than the loader's own timeout.
    */
   readonly leaseTtlMs?: number | undefined;
+  /**
+   * How far a save has come when it is acknowledged, unless the save says otherwise. Default `memory`. `postgres`
+   * needs a loader that can write.
+   */
+  readonly durability?: Durability | undefined;
   /** Asked for a session that is not in Redis. Default: none, such a session does not exist. Closed by you. */
   readonly loader?: SessionLoader | undefined;
   /**
@@ -80,6 +86,7 @@ type NumberOption = keyof typeof numberOptions;
 export type ResolvedOptions<T> = Readonly<Record<NumberOption, number>> &
   Pick<SessionClientOptions<T>, 'redis' | 'loader' | 'schema' | 'observe' | 'onRedisError'> & {
     readonly keyPrefix: string;
+    readonly durability: Durability;
   };
 
 /** @throws InvalidOptionError that lists every problem */
@@ -94,10 +101,17 @@ export function resolveOptions<T>(options: SessionClientOptions<T>): ResolvedOpt
     numbers[name] = value;
   }
   const { keyPrefix = settings.SESSION_KEY_PREFIX.default, redis, loader, schema, observe } = options;
+  const { durability = 'memory', onRedisError } = options;
   if (typeof keyPrefix !== 'string' || !settings.SESSION_KEY_PREFIX.pattern.test(keyPrefix)) {
     problems.push(
       `keyPrefix is ${JSON.stringify(keyPrefix)}; allowed is ${settings.SESSION_KEY_PREFIX.allowed}`,
     );
+  }
+  if (!durabilities.includes(durability)) {
+    problems.push(`durability is ${String(durability)}; allowed is ${durabilities.join(', ')}`);
+  }
+  if (durability === 'postgres' && !loader?.write) {
+    problems.push('durability is postgres, and there is no loader that can write');
   }
   if (!redis) problems.push('redis is missing; give a URL, ioredis options or a connection');
   if (loader && typeof loader.load !== 'function') problems.push('loader has no load function');
@@ -110,7 +124,7 @@ export function resolveOptions<T>(options: SessionClientOptions<T>): ResolvedOpt
   if (problems.length > 0) {
     throw new InvalidOptionError(`The session client's options are wrong: ${problems.join('; ')}.`);
   }
-  return { ...numbers, keyPrefix, redis, loader, schema, observe, onRedisError: options.onRedisError };
+  return { ...numbers, keyPrefix, durability, redis, loader, schema, observe, onRedisError };
 }
 
 /** The options that the settings table has a name for. */

@@ -1,4 +1,4 @@
-import { InvalidOptionError, type SessionRef, type StoredSession, withDeadline } from '@cauce/protocol';
+import { InvalidOptionError, type StoredSession, withDeadline } from '@cauce/protocol';
 import pg from 'pg';
 import type { SessionLoader } from './session-loader.ts';
 import { createTurns } from './turns.ts';
@@ -33,7 +33,7 @@ export type PostgresLoaderOptions = (
   readonly onError?: ((error: Error) => void) | undefined;
 };
 
-export interface PostgresLoader extends SessionLoader, AsyncDisposable {
+export interface PostgresLoader extends Required<SessionLoader>, AsyncDisposable {
   /** Ends the pool if it was opened here. */
   close(): Promise<void>;
 }
@@ -45,7 +45,8 @@ interface Row {
 }
 
 /**
- * Restores sessions from the sync consumer's table, many in one statement.
+ * Restores sessions from the sync consumer's table, many in one statement, and commits those saved with
+ * `durability: 'postgres'`: for these its role needs INSERT and UPDATE, else SELECT is enough.
  *
  * @throws InvalidOptionError for options out of their bounds
  */
@@ -57,17 +58,49 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
   // Without a listener the loss of an idle connection ends the process.
   if (!options.pool) pool.on('error', onIdleError);
   const turns = createTurns(maxConcurrent);
-  const text = `
+  const select = `
     SELECT asked.position, stored.state::text AS state, stored.version::text AS version
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (tenant_id, user_id, position)
     JOIN "${schema}"."${table}" AS stored USING (tenant_id, user_id)`;
+  // As the consumer's own statement: it carries the session later and finds a duplicate. Durable whatever the
+  // server's default. The second part answers when the row was newer.
+  const upsert = `
+    WITH durable AS MATERIALIZED (SELECT set_config('synchronous_commit', 'on', true)),
+    written AS (
+      INSERT INTO "${schema}"."${table}" AS stored
+        (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
+      SELECT $1::text, $2::text, $3::text::jsonb, $4::bigint, to_timestamp($4::bigint / 1e6),
+             to_timestamp($4::bigint / 1e6), clock_timestamp()
+      FROM durable
+      ON CONFLICT (tenant_id, user_id) DO UPDATE
+      SET state = excluded.state, version = excluded.version, updated_at = excluded.updated_at,
+          synced_at = excluded.synced_at
+      WHERE excluded.version > stored.version
+      RETURNING version
+    )
+    SELECT version::text AS version FROM written
+    UNION ALL
+    SELECT version::text FROM "${schema}"."${table}" WHERE tenant_id = $1::text AND user_id = $2::text
+    LIMIT 1`;
   let closed: Promise<void> | undefined;
 
   // Unnamed, because PgBouncer hands the next statement to another backend.
-  const query = (refs: readonly SessionRef[]) => (): Promise<pg.QueryResult<Row>> => {
-    const values = [refs.map(({ tenantId }) => tenantId), refs.map(({ userId }) => userId)];
-    return pool.query<Row>({ text, values, query_timeout: timeoutMs } as pg.QueryConfig);
-  };
+  async function inTurn<Found extends pg.QueryResultRow>(
+    statement: string,
+    values: unknown[],
+    signal: AbortSignal | undefined,
+  ): Promise<Found[]> {
+    signal?.throwIfAborted();
+    const config = { text: statement, values, query_timeout: timeoutMs } as pg.QueryConfig;
+    // The turn lasts until PostgreSQL has answered, even if nobody waits for the answer any more.
+    const turn = turns.take();
+    try {
+      const answer = turn.came.then(() => pool.query<Found>(config)).finally(turn.leave);
+      return (await withDeadline(answer, timeoutMs)).rows;
+    } finally {
+      turn.giveUp();
+    }
+  }
 
   const close = (): Promise<void> => {
     closed ??= options.pool ? Promise.resolve() : pool.end();
@@ -76,15 +109,13 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
 
   return {
     async load(refs, { signal } = {}) {
-      signal?.throwIfAborted();
-      // The turn lasts until PostgreSQL has answered, even if nobody waits for the answer any more.
-      const turn = turns.take();
-      try {
-        const { rows } = await withDeadline(turn.came.then(query(refs)).finally(turn.leave), timeoutMs);
-        return inOrder(rows, refs.length);
-      } finally {
-        turn.giveUp();
-      }
+      const ids = [refs.map(({ tenantId }) => tenantId), refs.map(({ userId }) => userId)];
+      return inOrder(await inTurn<Row>(select, ids, signal), refs.length);
+    },
+    async write({ tenantId, userId }, { state, version, isTombstone }, { signal } = {}) {
+      const values = [tenantId, userId, isTombstone ? null : state, version];
+      const [row] = await inTurn<{ version: string }>(upsert, values, signal);
+      return row?.version;
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -8,6 +8,7 @@ import {
   type Version,
 } from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
+import { type Durability, durabilities, type UntilDurable } from './durable-saves.ts';
 import {
   AbortedError,
   SaveRejectedError,
@@ -28,6 +29,8 @@ export interface SaveOptions {
    * among the session's last four saves. 1 to 64 of `A-Z a-z 0-9 _ -`. Default: a random one.
    */
   readonly opId?: string | undefined;
+  /** How far the save has come when this resolves. Default: the client's. */
+  readonly durability?: Durability | undefined;
   /** Aborts the wait. A save that was sent may still be applied; the error says so. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -38,6 +41,8 @@ export interface SaveReceipt {
   readonly opId: string;
   /** True when this `opId` had been applied before: `version` is the one it got then. */
   readonly isReplay: boolean;
+  /** How far it has come: what was asked for. */
+  readonly durability: Durability;
 }
 
 /** What is saved: JSON text, or '' with `isTombstone`. */
@@ -49,20 +54,26 @@ export interface SaveContent {
 export type SaveSession = (
   session: LocatedSession,
   content: SaveContent,
-  options: SaveOptions & { readonly opId: string },
+  options: CheckedSaveOptions,
 ) => Promise<SaveReceipt>;
+
+export type CheckedSaveOptions = SaveOptions & { readonly opId: string; readonly durability: Durability };
 
 export interface SaveDeps {
   readonly gate: RedisGate;
   readonly scripts: Scripts;
+  readonly untilDurable: UntilDurable;
 }
 
-/** @returns a function with three outcomes: a receipt (saved), SaveRejectedError (not saved), SaveUnknownError */
+/**
+ * @returns a function with four outcomes: a receipt (saved), SaveRejectedError (not saved), SaveUnknownError, and
+ *   DurabilityError (saved in Redis, further is not known)
+ */
 export function createSaveSession(
-  { gate, scripts }: SaveDeps,
+  { gate, scripts, untilDurable }: SaveDeps,
   options: { readonly maxStateBytes: number },
 ): SaveSession {
-  return async (session, content, { ifVersion, opId, signal }) => {
+  return async (session, content, { ifVersion, opId, durability, signal }) => {
     refuseAborted(signal);
     await raceAbort(openForSave(gate), signal, abortedBefore);
     refuseAborted(signal);
@@ -75,9 +86,19 @@ export function createSaveSession(
     }
     switch (reply.outcome) {
       case 'saved':
-        return { version: reply.version, opId, isReplay: false };
-      case 'replayed':
-        return { version: reply.version, opId, isReplay: true };
+      case 'replayed': {
+        const { version, outcome } = reply;
+        const receipt: SaveReceipt = {
+          version,
+          opId,
+          isReplay: outcome === 'replayed',
+          durability: 'memory',
+        };
+        if (durability === 'memory') return receipt;
+        const durable = untilDurable(session, content, receipt, durability);
+        await raceAbort(durable, signal, (aborted) => abortedSave(aborted, opId));
+        return { ...receipt, durability };
+      }
       case 'conflict':
         throw new VersionConflictError(ifVersion ?? '', reply.version);
       case 'too_large':
@@ -91,15 +112,26 @@ export function createSaveSession(
  *
  * @throws InvalidOptionError
  */
-export function checkSaveOptions(options: SaveOptions): SaveOptions & { readonly opId: string } {
-  const { opId = newOpId(), ifVersion } = options;
+export function checkSaveOptions(
+  options: SaveOptions,
+  limits: { readonly durability: Durability; readonly canCommit: boolean },
+): CheckedSaveOptions {
+  const { opId = newOpId(), ifVersion, durability = limits.durability } = options;
   if (typeof opId !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(opId)) {
     throw new InvalidOptionError('The opId is not 1 to 64 of A-Z a-z 0-9 _ -.');
   }
   if (ifVersion !== undefined && (typeof ifVersion !== 'string' || !/^\d{1,20}$/.test(ifVersion))) {
     throw new InvalidOptionError("The ifVersion is not a version: give getUserSession's, or '0'.");
   }
-  return { ...options, opId };
+  if (!durabilities.includes(durability)) {
+    throw new InvalidOptionError(`The durability is none of ${durabilities.join(', ')}.`);
+  }
+  if (durability === 'postgres' && !limits.canCommit) {
+    throw new InvalidOptionError(
+      "durability 'postgres' needs a loader that can write, as createPostgresLoader's.",
+    );
+  }
+  return { ...options, opId, durability };
 }
 
 /** 12 random characters. */

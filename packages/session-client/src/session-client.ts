@@ -13,11 +13,13 @@ import {
 import { raceAbort, refuseAborted } from './abort.ts';
 import { createCalls } from './calls.ts';
 import { createConfirmSessions } from './confirm-sessions.ts';
+import { createUntilDurable } from './durable-saves.ts';
 import { AbortedError } from './errors.ts';
 import { createLoadSessions } from './load-sessions.ts';
 import { type ResolvedOptions, resolveOptions, type SessionClientOptions } from './options.ts';
 import { createSessionReader } from './read-sessions.ts';
 import { createRedisGate } from './redis-gate.ts';
+import { createReplicatedSaves } from './replicated-saves.ts';
 import { createRestoreSessions } from './restore-sessions.ts';
 import {
   checkSaveOptions,
@@ -58,6 +60,7 @@ export interface SessionClient<T> extends AsyncDisposable {
    * @throws VersionConflictError: `ifVersion` is not the present version; nothing was saved
    * @throws SaveRejectedError: Redis did not take it; nothing was saved
    * @throws SaveUnknownError: it may have been saved; repeating it with the error's `opId` is safe
+   * @throws DurabilityError: it was saved, and has perhaps not come as far as `durability` asked
    */
   saveUserState(session: SessionName, state: T, options?: SaveOptions): Promise<SaveReceipt>;
   /**
@@ -119,7 +122,8 @@ export interface SessionClient<T> extends AsyncDisposable {
  */
 export function createSessionClient<T = unknown>(options: SessionClientOptions<T>): SessionClient<T> {
   const resolved = resolveOptions(options);
-  const { locate, loads, save, tenants, calls, gate, connection } = assemble(resolved);
+  const { locate, loads, save, tenants, calls, gate, replicated, connection } = assemble(resolved);
+  const limits = { durability: resolved.durability, canCommit: resolved.loader?.write !== undefined };
   const codec = createStateCodec(resolved.schema, { maxBytes: resolved.maxStateBytes });
   let closed: Promise<void> | undefined;
 
@@ -130,6 +134,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
   const close = (): Promise<void> => {
     closed ??= calls.close(resolved.commandTimeoutMs).then(() => {
       gate.close();
+      replicated.close();
       return connection.close();
     });
     return closed;
@@ -139,7 +144,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
     saveUserState: (name, state, saveOptions = {}) =>
       calls.run('save', async () => {
         const session = locate(name);
-        const checked = checkSaveOptions(saveOptions);
+        const checked = checkSaveOptions(saveOptions, limits);
         return save(session, { state: await codec.encode(state), isTombstone: false }, checked);
       }),
 
@@ -172,7 +177,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
     updateUserState: (name, change, updateOptions = {}) =>
       calls.run('update', async () => {
         const session = locate(name);
-        const { signal } = updateOptions;
+        const { signal, durability } = updateOptions;
         return updateSession<T>(
           {
             load: () => calls.step('load', () => loads.one(session, signal)),
@@ -181,7 +186,11 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
             newOpId,
             save: (state, condition) =>
               calls.step('save', () =>
-                save(session, { state, isTombstone: false }, { ...condition, signal }),
+                save(
+                  session,
+                  { state, isTombstone: false },
+                  checkSaveOptions({ ...condition, durability, signal }, limits),
+                ),
               ),
             reconnected: () => connection.ready(resolved.commandTimeoutMs),
             random: Math.random,
@@ -194,7 +203,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
     clearUserState: (name, saveOptions = {}) =>
       calls.run('clear', async () => {
         const tombstone: SaveContent = { state: '', isTombstone: true };
-        return save(locate(name), tombstone, checkSaveOptions(saveOptions));
+        return save(locate(name), tombstone, checkSaveOptions(saveOptions, limits));
       }),
 
     getTenantInfo: (tenantId, loadTenant, { signal } = {}) =>
@@ -225,6 +234,7 @@ function assemble<T>(options: ResolvedOptions<T>) {
     onError: options.onRedisError ?? (() => {}),
   });
   const { redis } = connection;
+  const replicated = createReplicatedSaves({ connection, keyspace }, options);
   const scripts = createScripts({ redis, keyspace }, { timeoutMs: commandTimeoutMs });
   const gate = createRedisGate({ connection, keyspace, scripts, now }, options);
   const calls = createCalls({ now, observe: options.observe });
@@ -241,9 +251,17 @@ function assemble<T>(options: ResolvedOptions<T>) {
     connection,
     calls,
     gate,
+    replicated,
     locate: (name: SessionName): LocatedSession => keyspace.locate(toSessionRef(name)),
     loads: createLoadSessions({ gate, reader, history }),
-    save: createSaveSession({ gate, scripts }, options),
+    save: createSaveSession(
+      {
+        gate,
+        scripts,
+        untilDurable: createUntilDurable({ replicated, reader, loader, signal: calls.closing }),
+      },
+      options,
+    ),
     tenants: createTenantCache({ gate, redis, keyspace, scripts }, options),
   };
 }

@@ -1,4 +1,4 @@
-import type { SessionRef, StoredSession } from '@cauce/protocol';
+import type { SessionRef, StoredSession, Version } from '@cauce/protocol';
 
 /**
  * Asks the durable store for sessions that are not in Redis. `@cauce/session-client/postgres` has one for
@@ -17,4 +17,15 @@ export interface SessionLoader {
     refs: readonly SessionRef[],
     options: { readonly signal?: AbortSignal },
   ): Promise<(StoredSession | undefined)[]>;
+  /**
+   * Commits one session's row unless the row is newer; for saves with `durability: 'postgres'`. Without it they are
+   * refused.
+   *
+   * @returns the version the row has then
+   */
+  write?(
+    ref: SessionRef,
+    session: StoredSession,
+    options: { readonly signal?: AbortSignal },
+  ): Promise<Version | undefined>;
 }

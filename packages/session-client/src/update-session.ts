@@ -7,12 +7,15 @@ import {
   type Version,
 } from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
+import type { Durability } from './durable-saves.ts';
 import { SaveUnknownError, VersionConflictError } from './errors.ts';
 import type { SaveReceipt } from './save-session.ts';
 
 export interface UpdateOptions {
   /** How often the state is loaded, changed and saved before a conflict is thrown. 1 to 100. Default 10. */
   readonly maxAttempts?: number | undefined;
+  /** How far the save has come when this resolves. Default: the client's. */
+  readonly durability?: Durability | undefined;
   /** Aborts the wait. A save that was sent may still be applied; the error says so. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -172,7 +172,7 @@ describe('a save whose reply is lost', () => {
     });
     const { opId } = unknown;
     const repeated = await eventually(() => sessions.saveUserState('ana', { count: 2 }, { opId }));
-    expect(repeated).toEqual({ version: applied, opId, isReplay: true });
+    expect(repeated).toEqual({ version: applied, opId, isReplay: true, durability: 'memory' });
   });
 
   it('is SAVE_UNKNOWN after commandTimeoutMs on a connection that is only silent', async () => {
@@ -204,7 +204,7 @@ describe('a save whose reply is lost', () => {
     await eventually(async () => expect(await redis.hget(locate('ana').key, 'v')).not.toBe(before));
     proxy.cutConnections();
     proxy.releaseReplies();
-    expect(await updating).toMatchObject({ isReplay: true });
+    expect(await updating).toMatchObject({ isReplay: true, durability: 'memory' });
     expect([calls, await direct.getUserState('ana')]).toEqual([1, { count: 2 }]);
   });
 

@@ -13,6 +13,7 @@ describe('saving and loading', () => {
       version: expect.stringMatching(/^\d+$/),
       opId: expect.stringMatching(/^[\w-]{12}$/),
       isReplay: false,
+      durability: 'memory',
     });
     expect(BigInt(second.version)).toBeGreaterThan(BigInt(first.version));
     expect(await sessions.getUserState(ref)).toEqual({ step: 'ñ 😀' });
@@ -159,7 +160,7 @@ describe('opId', () => {
     const first = await sessions.saveUserState('ana', { step: 'old' }, { opId: 'op-1' });
     const other = await another().saveUserState('ana', { step: 'new' });
     const replay = await sessions.saveUserState('ana', { step: 'old' }, { opId: 'op-1' });
-    expect(replay).toEqual({ version: first.version, opId: 'op-1', isReplay: true });
+    expect(replay).toEqual({ version: first.version, opId: 'op-1', isReplay: true, durability: 'memory' });
     expect(await sessions.getUserSession('ana')).toEqual({ state: { step: 'new' }, version: other.version });
   });
 

@@ -1,0 +1,58 @@
+import { compareVersions, type LocatedSession } from '@cauce/protocol';
+import { DurabilityError } from './errors.ts';
+import type { SessionReader } from './read-sessions.ts';
+import type { ReplicatedSaves } from './replicated-saves.ts';
+import type { SaveContent, SaveReceipt } from './save-session.ts';
+import type { SessionLoader } from './session-loader.ts';
+
+/**
+ * How far a save has come when it is acknowledged.
+ *
+ * - `memory`: Redis has it; its append-only file has it within a second or two.
+ * - `replica`: a replica has it too.
+ * - `postgres`: its row is committed.
+ */
+export type Durability = 'memory' | 'replica' | 'postgres';
+
+export const durabilities: readonly Durability[] = ['memory', 'replica', 'postgres'];
+
+/** Waits until a save that Redis acknowledged has come as far as asked. @throws DurabilityError */
+export type UntilDurable = (
+  session: LocatedSession,
+  content: SaveContent,
+  receipt: SaveReceipt,
+  durability: Durability,
+) => Promise<void>;
+
+export interface DurableSavesDeps {
+  readonly replicated: ReplicatedSaves;
+  readonly reader: Pick<SessionReader, 'read'>;
+  readonly loader: SessionLoader | undefined;
+  /** Handed to the loader. */
+  readonly signal: AbortSignal;
+}
+
+export function createUntilDurable({ replicated, reader, loader, signal }: DurableSavesDeps): UntilDurable {
+  async function untilCommitted(
+    session: LocatedSession,
+    content: SaveContent,
+    { version }: SaveReceipt,
+  ): Promise<void> {
+    const stored = await loader?.write?.(session.ref, { ...content, version }, { signal });
+    if (stored === version) return;
+    // A newer row means a later save that came first, or a Redis that lost its clock: then the consumer raises ours.
+    const held = await reader.read(session);
+    if (!held || compareVersions(held.version, version) > 0) return;
+    throw new Error('The row has another version than this save; a consumer puts that right.');
+  }
+
+  return async (session, content, receipt, durability) => {
+    if (durability === 'memory') return;
+    try {
+      if (durability === 'replica') await replicated.untilReplicated(session, receipt.version);
+      else await untilCommitted(session, content, receipt);
+    } catch (error) {
+      throw new DurabilityError(durability, receipt, error);
+    }
+  };
+}

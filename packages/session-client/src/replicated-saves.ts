@@ -1,0 +1,112 @@
+import {
+  compareVersions,
+  type Keyspace,
+  type LocatedSession,
+  type OpenRedis,
+  openRedis,
+  type RedisConnection,
+  type Version,
+  withDeadline,
+} from '@cauce/protocol';
+
+/** Tells whether a save that Redis acknowledged is on a replica too. */
+export interface ReplicatedSaves {
+  /** Resolves when a replica has it. @throws Error that says why that is not known */
+  untilReplicated(session: LocatedSession, version: Version): Promise<void>;
+  /** Closes its connection, if there is one. */
+  close(): void;
+}
+
+export interface ReplicatedSavesDeps {
+  readonly connection: OpenRedis;
+  readonly keyspace: Pick<Keyspace, 'barrier'>;
+}
+
+export interface ReplicatedSavesOptions {
+  /** Longest wait for the connection, and for Redis' answers, ms. A replica gets half of it. */
+  readonly commandTimeoutMs: number;
+}
+
+interface Waiting {
+  readonly session: LocatedSession;
+  readonly version: Version;
+  readonly resolve: () => void;
+  readonly reject: (why: Error) => void;
+}
+
+/**
+ * WAIT stands for everything its own connection wrote before, and blocks that connection. So it gets one of its own,
+ * where a write to a barrier key comes first: replicas apply writes in order, so one that has the barrier has every
+ * save before it. That this server has the save is looked at in the same pipeline: after a promotion in between it
+ * might not. One WAIT answers for all saves that came while the one before it was under way.
+ */
+export function createReplicatedSaves(
+  { connection, keyspace }: ReplicatedSavesDeps,
+  { commandTimeoutMs }: ReplicatedSavesOptions,
+): ReplicatedSaves {
+  const groups = new Map<number, Waiting[]>();
+  let own: RedisConnection | undefined;
+
+  async function connected(): Promise<RedisConnection> {
+    if (!own) {
+      const { redis } = connection;
+      own = 'nodes' in redis ? redis.duplicate() : redis.duplicate();
+      own.on('error', () => {});
+    }
+    await openRedis(own, { connectionName: '', answerTimeoutMs: commandTimeoutMs, onError: () => {} }).ready(
+      commandTimeoutMs,
+    );
+    return own;
+  }
+
+  async function run(group: number): Promise<void> {
+    for (let batch = groups.get(group); batch && batch.length > 0; batch = groups.get(group)) {
+      groups.set(group, []);
+      try {
+        const replies = await ask(await connected(), batch);
+        const [replicas] = replies.slice(-1);
+        batch.forEach(({ version, resolve, reject }, i) => {
+          const held = replies[i];
+          if (typeof held !== 'string' || compareVersions(held, version) < 0) {
+            reject(new Error('Redis does not have the save any more: it was promoted or restarted.'));
+          } else if (!(Number(replicas) >= 1)) reject(new Error('No replica acknowledged it in time.'));
+          else resolve();
+        });
+      } catch (error) {
+        for (const { reject } of batch) reject(error as Error);
+      }
+    }
+    groups.delete(group);
+  }
+
+  async function ask(redis: RedisConnection, batch: readonly Waiting[]): Promise<unknown[]> {
+    const pipeline = redis.pipeline();
+    for (const { session } of batch) pipeline.hget(session.key, 'v');
+    pipeline.set(keyspace.barrier(batch[0]?.session.partition ?? 0), '', 'PX', commandTimeoutMs);
+    pipeline.call('WAIT', 1, Math.ceil(commandTimeoutMs / 2));
+    const replies = (await withDeadline(pipeline.exec(), commandTimeoutMs)) ?? [];
+    return replies.map(([error, reply]) => {
+      if (error) throw error;
+      return reply;
+    });
+  }
+
+  return {
+    untilReplicated(session, version) {
+      // Of a cluster, only what lies in one slot is surely on one node.
+      const group = 'nodes' in connection.redis ? session.partition : 0;
+      return new Promise((resolve, reject) => {
+        const waiting = groups.get(group);
+        const one = { session, version, resolve, reject };
+        if (waiting) waiting.push(one);
+        else {
+          groups.set(group, [one]);
+          void run(group);
+        }
+      });
+    },
+    close() {
+      own?.disconnect();
+    },
+  };
+}
