@@ -12,6 +12,18 @@ export function parseDuration(text: string): number {
   return Number(amount) * unitMs[unit as keyof typeof unitMs];
 }
 
+/** `2h` ago, or a point in time → ms since 1970, once it is known what time it is. */
+export function parseMoment(text: string): (nowMs: number) => number {
+  if (/^\d+(ms|s|m|h)$/.test(text)) {
+    const agoMs = parseDuration(text);
+    return (nowMs) => nowMs - agoMs;
+  }
+  const atMs = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!(atMs >= 0))
+    throw new InvalidArgumentError('Give how long ago (30m, 2h) or a time (2026-01-31T18:00Z).');
+  return () => atMs;
+}
+
 /** A whole number from 0. */
 export function parseCount(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;

@@ -6,6 +6,7 @@ import { parkedCommands } from './commands/parked.ts';
 import { pendingCommand } from './commands/pending.ts';
 import { purgeCommand } from './commands/purge.ts';
 import { replayCommand } from './commands/replay.ts';
+import { resyncCommand } from './commands/resync.ts';
 import { statusCommand } from './commands/status.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { CliContext } from './context.ts';
@@ -21,6 +22,7 @@ const commands: readonly AnyCommand[] = [
   ...parkedCommands,
   drainCommand,
   verifyCommand,
+  resyncCommand,
   migrateCommand,
   purgeCommand,
 ];

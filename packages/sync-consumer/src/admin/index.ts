@@ -17,6 +17,7 @@ export { listPending, type PendingConsumer, type PendingOptions } from './pendin
 export { asked, PostgresError } from './postgres-error.ts';
 export type { Repair } from './repair-session.ts';
 export { type ReplayOptions, type ReplayResult, replay } from './replay.ts';
+export { type ResyncOptions, resync } from './resync.ts';
 export {
   type RetriedSession,
   type RetryOptions,

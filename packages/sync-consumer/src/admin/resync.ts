@@ -1,0 +1,23 @@
+import type { Version } from '@cauce/protocol';
+import { type ResyncedSessions, resyncSessions } from '../maintenance/resync-sessions.ts';
+import type { AdminDeps } from './admin-deps.ts';
+import { checkLayout } from './check-layout.ts';
+
+export interface ResyncOptions {
+  /** Sessions saved before are left alone; '0': none are. */
+  readonly sinceVersion: Version;
+  readonly batchRows: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Has what Redis holds carried to PostgreSQL again, after PostgreSQL lost commits. Consumers carry it; `drain` waits
+ * for them. @throws LayoutMismatchError, RedisError, AbortError; it can be run again at any time
+ */
+export async function resync(
+  deps: Pick<AdminDeps, 'redis' | 'keyspace' | 'scripts'>,
+  options: ResyncOptions,
+): Promise<ResyncedSessions> {
+  await checkLayout(deps);
+  return resyncSessions(deps, options);
+}
