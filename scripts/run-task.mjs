@@ -38,6 +38,7 @@ const tasks = {
     ...buildOf('session-client', 'sync-consumer', 'dev-services'),
     { title: 'crash', command: script('test/crash/run.mjs') },
   ],
+  'test:mutants': [...build, { title: 'mutants', command: script('test/mutants/run.mjs') }],
   format: [{ title: 'format', command: [bin('biome'), 'check', '--write', '.'] }],
   docs: [...build, docs()],
   demo: [...buildOf('example-bot'), { command: script('packages/example-bot/dist/demo.js') }],

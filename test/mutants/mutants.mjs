@@ -1,0 +1,342 @@
+// Defects that would break a promise, and the tests that have to notice each of them. They exist only as text here and
+// are applied to a copy of the working tree: no build and no package contains one.
+
+const save = 'packages/protocol/lua/save.lua';
+const settle = 'packages/protocol/lua/settle.lua';
+const upsert = 'packages/sync-consumer/sql/queries/upsert-sessions.sql';
+
+/**
+ * @typedef {object} Mutant
+ * @property {string} name
+ * @property {string} breaks what goes wrong, in one line
+ * @property {string} promise of docs/architecture.md
+ * @property {string} file
+ * @property {string} find occurs exactly once in the file; short and stable, so that the table outlives other changes
+ * @property {string} replace
+ * @property {string[]} tests the cheapest files that have to fail
+ */
+
+/** @type {Mutant[]} */
+export const mutants = [
+  {
+    name: 'save-announces-half-done',
+    breaks: 'a save changes the session before the event is in the stream',
+    promise: 'P1',
+    file: save,
+    find: "local time = redis.call('TIME')",
+    replace: "redis.call('HSET', session, 's', state)\nlocal time = redis.call('TIME')",
+    tests: ['test/contract/lua/save-atomic.test.ts'],
+  },
+  {
+    name: 'save-forgets-op-id',
+    breaks: 'a repeated save is applied a second time',
+    promise: 'P1',
+    file: save,
+    find: "local recent = opId .. '=' .. nextVersion",
+    replace: "local recent = ''",
+    tests: ['test/contract/lua/save.test.ts'],
+  },
+  {
+    name: 'lost-answer-taken-for-a-refusal',
+    breaks: 'the bot is told that a save did not happen, and it did',
+    promise: 'P1',
+    file: 'packages/protocol/src/redis-failure.ts',
+    find: "return { effect: 'unknown', retryable: true, reason: 'CONNECTION_LOST' };",
+    replace: "return { effect: 'refused', retryable: true, reason: 'CONNECTION_LOST' };",
+    tests: ['test/unit/protocol/redis-failure.test.ts'],
+  },
+  {
+    name: 'update-repeats-under-a-new-op-id',
+    breaks: 'an update whose answer was lost is not recognised when it is repeated',
+    promise: 'P1',
+    file: 'packages/session-client/src/update-session.ts',
+    find: 'await steps.reconnected();',
+    replace: 'await steps.reconnected();\n      options.opId = steps.newOpId();',
+    tests: ['test/integration/session-client/redis-faults.test.ts'],
+  },
+  {
+    name: 'save-keeps-ttl',
+    breaks: 'a dirty session expires before PostgreSQL has it',
+    promise: 'P2',
+    file: save,
+    find: "redis.call('PERSIST', session)",
+    replace: '',
+    tests: ['test/contract/lua/save.test.ts'],
+  },
+  {
+    name: 'eviction-policy-unchecked',
+    breaks: 'a Redis that evicts unsynced sessions is accepted',
+    promise: 'P2',
+    file: 'packages/protocol/src/redis-health.ts',
+    find: "maxMemoryPolicy.startsWith('allkeys-')",
+    replace: "maxMemoryPolicy === 'allkeys'",
+    tests: ['test/unit/protocol/redis-health.test.ts'],
+  },
+  {
+    name: 'save-ignores-version-floor',
+    breaks: 'after the clock stepped back a save gets a version below the row',
+    promise: 'P3',
+    file: save,
+    find: ', lastIssued + 1, nowUs)',
+    replace: ', nowUs)',
+    tests: ['test/contract/lua/save-version.test.ts'],
+  },
+  {
+    name: 'save-leaves-version-floor',
+    breaks: 'a version that was issued is issued again',
+    promise: 'P3',
+    file: save,
+    find: "redis.call('SET', hlc, nextVersion)",
+    replace: '',
+    tests: ['test/contract/lua/save-version.test.ts'],
+  },
+  {
+    name: 'adopt-leaves-version-floor',
+    breaks: 'the save after a conflict loses against the same row again',
+    promise: 'P3',
+    file: 'packages/protocol/lua/adopt.lua',
+    find: "redis.call('SET', hlc, version)",
+    replace: '',
+    tests: ['test/contract/lua/adopt.test.ts'],
+  },
+  {
+    name: 'upsert-without-guard',
+    breaks: 'a late write of a sleeping consumer overwrites a newer row',
+    promise: 'P3',
+    file: upsert,
+    find: 'WHERE excluded.version > stored.version',
+    replace: '',
+    tests: ['test/contract/sql/upsert-sessions.test.ts'],
+  },
+  {
+    name: 'upsert-guard-lets-equals-through',
+    breaks: 'a batch that is carried twice is written twice',
+    promise: 'P3',
+    file: upsert,
+    find: 'WHERE excluded.version > stored.version',
+    replace: 'WHERE excluded.version >= stored.version',
+    tests: ['test/contract/sql/upsert-sessions.test.ts'],
+  },
+  {
+    name: 'upsert-drops-tombstones',
+    breaks: 'a delete leaves no row that stops an older write',
+    promise: 'P3',
+    file: upsert,
+    find: 'FROM incoming',
+    replace: 'FROM incoming WHERE state IS NOT NULL',
+    tests: ['test/contract/sql/upsert-sessions.test.ts'],
+  },
+  {
+    name: 'purge-trusts-its-first-look',
+    breaks: 'a session that was saved while the purge ran is deleted',
+    promise: 'P3',
+    file: 'packages/sync-consumer/sql/queries/purge-sessions.sql',
+    // Locking and deleting both look again, and either of them would be enough.
+    find: `    AND stored.updated_at < now() - make_interval(days => $3::integer)
+    AND stored.synced_at < now() - make_interval(hours => $4::integer)
+  ORDER BY stored.tenant_id, stored.user_id
+  FOR UPDATE OF stored SKIP LOCKED
+), purged AS (
+  DELETE FROM {session} AS stored
+  USING locked
+  WHERE stored.tenant_id = locked.tenant_id
+    AND stored.user_id = locked.user_id
+    AND stored.updated_at < now() - make_interval(days => $3::integer)
+    AND stored.synced_at < now() - make_interval(hours => $4::integer)
+`,
+    replace: `  ORDER BY stored.tenant_id, stored.user_id
+  FOR UPDATE OF stored SKIP LOCKED
+), purged AS (
+  DELETE FROM {session} AS stored
+  USING locked
+  WHERE stored.tenant_id = locked.tenant_id
+    AND stored.user_id = locked.user_id
+`,
+    tests: ['test/contract/sql/purge-race.test.ts'],
+  },
+  {
+    name: 'save-trusts-event-id',
+    breaks: 'a session whose event was trimmed is never announced again by its saves',
+    promise: 'P4',
+    file: save,
+    find: " and #redis.call('XRANGE', changes, event, event) == 1",
+    replace: '',
+    tests: ['test/contract/lua/save.test.ts'],
+  },
+  {
+    name: 'take-hands-out-clean-sessions',
+    breaks: 'a session that is in step already is carried again',
+    promise: 'P4',
+    file: 'packages/protocol/lua/take.lua',
+    find: "flags[1] ~= '1' or ",
+    replace: '',
+    tests: ['test/contract/lua/take.test.ts'],
+  },
+  {
+    name: 'settle-always-cleans',
+    breaks: 'a session that was saved since is taken for synced',
+    promise: 'P4',
+    file: settle,
+    find: 'elseif session.version == session.written then',
+    replace: 'elseif true then',
+    tests: ['test/contract/lua/settle.test.ts'],
+  },
+  {
+    name: 'settle-announces-nothing',
+    breaks: 'a session that was saved since waits for the sweep',
+    promise: 'P4',
+    file: settle,
+    find: "redis.call('HSET', session.key, 'q', redis.call('XADD', changes, '*', 'k', session.key))",
+    replace: '',
+    tests: ['test/contract/lua/settle.test.ts'],
+  },
+  {
+    name: 'sweep-trusts-the-stream',
+    breaks: "an event that is in nobody's pending list is taken for alive",
+    promise: 'P4',
+    file: 'packages/protocol/lua/sweep.lua',
+    find: "return #redis.call('XPENDING', changes, group, event, event, 1) == 1",
+    replace: 'return true',
+    tests: ['test/contract/lua/sweep.test.ts'],
+  },
+  {
+    name: 'group-starts-at-the-end',
+    breaks: 'what was announced before the first consumer is skipped',
+    promise: 'P4',
+    file: 'packages/protocol/lua/open-partition.lua',
+    find: "changes, group, '0', 'MKSTREAM'",
+    replace: "changes, group, '$', 'MKSTREAM'",
+    tests: ['test/contract/lua/open-partition.test.ts'],
+  },
+  {
+    name: 'acks-before-commit',
+    breaks: 'a consumer that dies before the commit takes its sessions with it',
+    promise: 'P4',
+    file: 'packages/sync-consumer/src/sync-pass.ts',
+    find: "await onPhase('taken');",
+    replace: `await settleBatch(
+          { scripts, nowMs: Date.now },
+          { committed: rows, acknowledged: [], refused: [], held: [], takenAtUs },
+          { ttlMs },
+        );
+        await onPhase('taken');`,
+    tests: ['test/fault/consumer-killed.test.ts'],
+  },
+  {
+    name: 'commit-not-durable',
+    breaks: 'a crash of PostgreSQL loses rows whose events are gone already',
+    promise: 'P4',
+    file: 'packages/sync-consumer/src/postgres/in-transaction.ts',
+    find: 'SET LOCAL synchronous_commit = on; ',
+    replace: '',
+    tests: ['test/contract/sql/upsert-durability.test.ts'],
+  },
+  {
+    name: 'save-keeps-lease',
+    breaks: 'a row read before a save enters Redis after it',
+    promise: 'P5',
+    file: save,
+    find: "redis.call('DEL', lease)",
+    replace: '',
+    tests: ['test/contract/lua/save.test.ts'],
+  },
+  {
+    name: 'hydrate-ignores-lease',
+    breaks: 'a deleted session comes back with a row that was read before',
+    promise: 'P5',
+    file: 'packages/protocol/lua/hydrate.lua',
+    find: "if redis.call('GET', lease) ~= token then",
+    replace: 'if false then',
+    tests: ['test/contract/lua/hydrate.test.ts'],
+  },
+  {
+    name: 'losers-not-archived',
+    breaks: 'the state that lost to a newer row is gone',
+    promise: 'P6',
+    file: 'packages/sync-consumer/src/pipeline/resolve-outdated.ts',
+    find: 'if (losers.length > 0 && !(await archive(losers))) {',
+    replace: 'if (losers.length < 0 && !(await archive(losers))) {',
+    tests: ['test/fault/postgres-misconfigured.test.ts'],
+  },
+  {
+    name: 'save-runs-when-memory-is-full',
+    breaks: 'saves go on past maxmemory',
+    promise: 'P7',
+    file: save,
+    find: '#!lua\n',
+    replace: '#!lua flags=allow-oom\n',
+    tests: ['test/contract/lua/out-of-memory.test.ts'],
+  },
+  {
+    name: 'settle-refused-when-memory-is-full',
+    breaks: 'a full Redis never drains',
+    promise: 'P7',
+    file: settle,
+    find: '#!lua flags=allow-oom',
+    replace: '#!lua',
+    tests: ['test/contract/lua/out-of-memory.test.ts'],
+  },
+  {
+    name: 'settle-announces-twice',
+    breaks: 'the stream grows with the saves instead of with the sessions',
+    promise: 'P8',
+    file: settle,
+    find: "if session.event == '' or #redis.call('XRANGE', changes, session.event, session.event) == 0 then",
+    replace: 'if true then',
+    tests: ['test/contract/lua/settle.test.ts'],
+  },
+  {
+    name: 'park-drops-session-from-dirty-index',
+    breaks: 'a parked session is never tried again',
+    promise: 'P9',
+    file: 'packages/protocol/lua/park.lua',
+    find: "redis.call('HSET', parked, session, record)",
+    replace: "redis.call('HSET', parked, session, record)\n  redis.call('ZREM', dirty, session)",
+    tests: ['test/contract/lua/park.test.ts'],
+  },
+  {
+    name: 'shutdown-blamed-on-rows',
+    breaks: 'sessions are parked because PostgreSQL is shut down',
+    promise: 'P9',
+    file: 'packages/sync-consumer/src/postgres/classify-failure.ts',
+    find: "'53', '55', '57', '58'",
+    replace: "'53', '55', '58'",
+    tests: ['test/unit/sync-consumer/upsert-outage.test.ts'],
+  },
+  {
+    name: 'broken-socket-blamed-on-rows',
+    breaks: 'sessions are parked because PostgreSQL cannot be reached',
+    promise: 'P9',
+    file: 'packages/sync-consumer/src/postgres/classify-failure.ts',
+    find: 'if (socketCode.test(code)) return',
+    replace: 'if (socketCode.test(message)) return',
+    tests: ['test/unit/sync-consumer/classify-failure.test.ts'],
+  },
+  {
+    name: 'bisection-loses-a-half',
+    breaks: 'neighbours of a refused row are neither written nor left pending',
+    promise: 'P9',
+    file: 'packages/sync-consumer/src/pipeline/upsert-batch.ts',
+    find: 'waiting.push({ rows: attempt.rows.slice(half), breaks: 0, timeouts: 0 });',
+    replace: '',
+    tests: ['test/unit/sync-consumer/upsert-bisect.test.ts'],
+  },
+  {
+    name: 'breaker-never-opens',
+    breaks: 'a wrong constraint parks the whole fleet',
+    promise: 'P9',
+    file: 'packages/sync-consumer/src/postgres/parking-breaker.ts',
+    find: 'this.#isOpen ||= this.#refusedAtMs.length >= limit;',
+    replace: '',
+    tests: ['test/unit/sync-consumer/parking-breaker.test.ts'],
+  },
+  {
+    name: 'codec-accepts-nul',
+    breaks: 'a state PostgreSQL cannot store is accepted from the bot',
+    promise: 'P9',
+    file: 'packages/session-client/src/state-codec.ts',
+    find: String.raw`text.includes('\0')`,
+    replace: String.raw`text.includes('\0\0\0')`,
+    tests: ['test/unit/session-client/state-codec.test.ts'],
+  },
+];

@@ -1,0 +1,107 @@
+// The mutation gate: each defect of the table is put into a copy of the working tree, and the tests named for it have
+// to fail there.
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { spawnNode } from '@cauce/dev-services';
+import { judgeReport } from './judge-report.mjs';
+import { mutants } from './mutants.mjs';
+import { makeWorkingCopy } from './working-copy.mjs';
+
+const print = (line) => process.stdout.write(`${line}\n`);
+const root = join(import.meta.dirname, '../..');
+const { values: options } = parseArgs({ options: { only: { type: 'string' } } });
+const chosen = mutants.filter(({ name }) => options.only === undefined || name === options.only);
+if (chosen.length === 0) {
+  print(`There is no mutant ${options.only}. There are: ${mutants.map(({ name }) => name).join(', ')}`);
+  process.exit(2);
+}
+
+const copy = makeWorkingCopy(root);
+let running;
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => void interrupt());
+// Whoever started this is gone without a signal.
+process.once('disconnect', () => void interrupt());
+process.channel?.unref();
+process.exitCode = await tryAll().finally(copy.remove);
+
+async function tryAll() {
+  const startedMs = performance.now();
+  const sound = await runTests([...new Set(chosen.flatMap(({ tests }) => tests))]);
+  if (sound.code !== 0) {
+    print(
+      `Without any mutant the tests fail, so they prove nothing:\n${sound.caughtBy ?? sound.unusable ?? sound.output}`,
+    );
+    return 1;
+  }
+  print(`Without any mutant ${sound.passed} tests pass in ${secondsSince(startedMs)}.\n`);
+  let caught = 0;
+  for (const mutant of chosen) {
+    const verdict = await tryOne(mutant);
+    if (verdict.isCaught) caught++;
+    print(`${mutant.name} (${mutant.promise}: ${mutant.breaks})\n  → ${verdict.text}`);
+  }
+  print(`\n${chosen.length} mutants, ${caught} caught, in ${secondsSince(startedMs)}`);
+  return caught === chosen.length ? 0 : 1;
+}
+
+async function tryOne(mutant) {
+  const startedMs = performance.now();
+  let revert;
+  try {
+    revert = copy.apply(mutant);
+  } catch (error) {
+    return { isCaught: false, text: error.message };
+  }
+  try {
+    const build = await rebuild(mutant);
+    if (build) return { isCaught: false, text: `does not compile, so nothing is proved:\n${build}` };
+    const { caughtBy, unusable, code, output } = await runTests(mutant.tests);
+    if (code !== 0 && caughtBy) {
+      return { isCaught: true, text: `caught by ${caughtBy} in ${secondsSince(startedMs)}` };
+    }
+    if (code !== 0)
+      return { isCaught: false, text: `cannot run, so nothing is proved:\n${unusable ?? output}` };
+    return { isCaught: false, text: `SURVIVED ${mutant.tests.join(', ')}` };
+  } finally {
+    revert();
+  }
+}
+
+/** Scripts and statements are embedded, and child processes run the build. Returns what was wrong, or ''. */
+async function rebuild({ file, tests }) {
+  const embedded = await run('scripts/embed-assets.mjs', []);
+  if (embedded.code !== 0) return embedded.output;
+  // Contract tests start no process of ours, and what is embedded is not compiled: the slowest step is for the others.
+  if (!file.endsWith('.ts') && tests.every((path) => path.startsWith('test/contract/'))) return '';
+  const packages = ['session-client', 'sync-consumer'].map((name) => `packages/${name}`);
+  const built = await run('node_modules/typescript/bin/tsc', ['-b', ...packages]);
+  return built.code === 0 ? '' : built.output;
+}
+
+async function runTests(files) {
+  const reportFile = join(copy.folder, 'mutants-report.json');
+  rmSync(reportFile, { force: true });
+  const reporter = ['--reporter=json', `--outputFile=${reportFile}`];
+  const args = ['run', '--bail=1', ...reporter, ...files];
+  const { code, output } = await run('node_modules/vitest/vitest.mjs', args);
+  if (!existsSync(reportFile)) return { code: code || 1, output };
+  return { code, output, ...judgeReport(JSON.parse(readFileSync(reportFile, 'utf8')), copy.folder) };
+}
+
+/** It is ended with this process at the latest, and what it started with it. */
+async function run(script, args) {
+  running = await spawnNode(join(copy.folder, script), args, { cwd: copy.folder });
+  const { code } = await running.exit;
+  return { code, output: running.output() };
+}
+
+async function interrupt() {
+  await running?.kill();
+  copy.remove();
+  process.exit(130);
+}
+
+function secondsSince(startedMs) {
+  return `${((performance.now() - startedMs) / 1000).toFixed(1)} s`;
+}

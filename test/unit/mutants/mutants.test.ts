@@ -1,0 +1,36 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+
+interface Mutant {
+  readonly name: string;
+  readonly promise: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  readonly tests: readonly string[];
+}
+
+const root = join(import.meta.dirname, '../../..');
+const { mutants } = (await import(join(root, 'test/mutants/mutants.mjs'))) as { mutants: Mutant[] };
+
+it('every mutant has a name of its own', () => {
+  const names = mutants.map(({ name }) => name);
+  expect(names).toEqual([...new Set(names)]);
+  expect(names.length).toBeGreaterThan(20);
+});
+
+it.each(mutants)('$name applies: its text is there exactly once', ({ file, find, replace }) => {
+  expect(readFileSync(join(root, file), 'utf8').split(find)).toHaveLength(2);
+  expect(replace).not.toBe(find);
+});
+
+it.each(mutants)('$name names tests that exist', ({ tests }) => {
+  expect(tests.length).toBeGreaterThan(0);
+  expect(tests.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});
+
+it('every promise that is kept by code has a mutant', () => {
+  const promises = new Set(mutants.map(({ promise }) => promise));
+  expect([...promises].sort()).toEqual(['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P7', 'P8', 'P9']);
+});
