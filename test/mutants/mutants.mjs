@@ -256,7 +256,16 @@ export const mutants = [
     file: 'packages/sync-consumer/src/pipeline/resolve-outdated.ts',
     find: 'if (losers.length > 0 && !(await archive(losers))) {',
     replace: 'if (losers.length < 0 && !(await archive(losers))) {',
-    tests: ['test/fault/postgres-misconfigured.test.ts'],
+    tests: ['test/fault/conflict-not-archived.test.ts'],
+  },
+  {
+    name: 'refused-archive-taken-for-done',
+    breaks: 'the state that lost is gone when PostgreSQL refuses to keep it',
+    promise: 'P6',
+    file: 'packages/sync-consumer/src/pipeline/resolve-outdated.ts',
+    find: 'return false;',
+    replace: 'return true;',
+    tests: ['test/fault/conflict-not-archived.test.ts'],
   },
   {
     name: 'save-runs-when-memory-is-full',

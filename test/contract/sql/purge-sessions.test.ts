@@ -79,13 +79,16 @@ test('a dry run counts the same and deletes nothing', async () => {
     savedDaysAgo('c', 1),
     deletedDaysAgo('d', 31),
     deletedDaysAgo('e', 31),
+    savedDaysAgo('carried late', 31),
   ]);
+  for (const userId of ['a', 'b', 'c', 'd', 'e']) await syncedHoursAgo(pipeline, userId, 25);
+  const settled = { ...everything, settledHours: 24 };
   const before = await pipeline.pool.query(`SELECT *, xmin, xmax FROM ${pipeline.table} ORDER BY user_id`);
-  const counted = await pipeline.queries.purgeSessions({ ...everything, isDryRun: true });
+  const counted = await pipeline.queries.purgeSessions({ ...settled, isDryRun: true });
   const after = await pipeline.pool.query(`SELECT *, xmin, xmax FROM ${pipeline.table} ORDER BY user_id`);
   expect(after.rows).toEqual(before.rows);
   expect(counted).toBe(4);
-  expect(await pipeline.queries.purgeSessions(everything)).toBe(counted);
+  expect(await pipeline.queries.purgeSessions(settled)).toBe(counted);
 });
 
 test('touches only the rows of its slice of blocks', async () => {
