@@ -17,12 +17,14 @@ if (chosen.length === 0) {
   process.exit(2);
 }
 
-const copy = makeWorkingCopy(root);
 let running;
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => void interrupt());
+let ending;
+// Ctrl-C may arrive twice: from the terminal, and from whoever started this.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, interrupt);
 // Whoever started this is gone without a signal.
-process.once('disconnect', () => void interrupt());
+process.once('disconnect', interrupt);
 process.channel?.unref();
+const copy = makeWorkingCopy(root);
 process.exitCode = await tryAll().finally(copy.remove);
 
 async function tryAll() {
@@ -93,10 +95,15 @@ async function runTests(files) {
 async function run(script, args) {
   running = await spawnNode(join(copy.folder, script), args, { cwd: copy.folder });
   const { code } = await running.exit;
+  await ending;
   return { code, output: running.output() };
 }
 
-async function interrupt() {
+function interrupt() {
+  ending ??= end();
+}
+
+async function end() {
   await running?.kill();
   copy.remove();
   process.exit(130);
