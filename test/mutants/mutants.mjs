@@ -250,12 +250,21 @@ export const mutants = [
     tests: ['test/contract/lua/hydrate.test.ts'],
   },
   {
+    name: 'old-epoch-trusted',
+    breaks: 'a session that Redis brought back older than its row is served',
+    promise: 'P5',
+    file: 'packages/protocol/lua/confirm.lua',
+    find: 'if tonumber(rowVersion) <= tonumber(version) then',
+    replace: 'if true then',
+    tests: ['test/contract/lua/confirm.test.ts'],
+  },
+  {
     name: 'losers-not-archived',
     breaks: 'the state that lost to a newer row is gone',
     promise: 'P6',
     file: 'packages/sync-consumer/src/pipeline/resolve-outdated.ts',
-    find: 'if (losers.length > 0 && !(await archive(losers))) {',
-    replace: 'if (losers.length < 0 && !(await archive(losers))) {',
+    find: 'if (disputed.length > 0 &&',
+    replace: 'if (disputed.length < 0 &&',
     tests: ['test/fault/conflict-not-archived.test.ts'],
   },
   {
