@@ -13,13 +13,25 @@ function poisonedBy(poison: ReadonlySet<number>, code = '22P02'): Behaviour {
 test('a batch without a bad row is one statement', async () => {
   const table = createFakeTable(() => {});
   const rows = testRows(500);
-  expect(await table.upsert(rows)).toEqual({ written: rows, outdated: [], refused: [], postponed: [] });
+  expect(await table.upsert(rows)).toEqual({
+    written: rows,
+    outdated: [],
+    refused: [],
+    postponed: [],
+    expired: [],
+  });
   expect(table.statements).toHaveLength(1);
 });
 
 test('nothing to write, no statement', async () => {
   const table = createFakeTable(() => {});
-  expect(await table.upsert([])).toEqual({ written: [], outdated: [], refused: [], postponed: [] });
+  expect(await table.upsert([])).toEqual({
+    written: [],
+    outdated: [],
+    refused: [],
+    postponed: [],
+    expired: [],
+  });
   expect(table.statements).toEqual([]);
 });
 
