@@ -43,7 +43,19 @@ beforeAll(() => {
   script = join(folder, 'parent.mjs');
   writeFileSync(
     script,
-    `import { startRedis, startPostgres, spawnProcess } from ${JSON.stringify(pathToFileURL(join(folder, 'src/index.js')).href)};
+    `import {
+      startRedis, startPostgres, startRedisCluster, startSentinelGroup, spawnProcess,
+    } from ${JSON.stringify(pathToFileURL(join(folder, 'src/index.js')).href)};
+    if (process.argv[2] === 'many') {
+      const [group, cluster] = await Promise.all([startSentinelGroup(), startRedisCluster()]);
+      const servers = [...group.nodes, ...group.sentinels, ...cluster.nodes];
+      console.log(JSON.stringify({
+        pids: servers.map(({ pid }) => pid),
+        folders: servers.map(({ dataDir }) => dataDir),
+      }));
+      setInterval(() => {}, 1000);
+      await new Promise(() => {});
+    }
     const [redis, postgres, sleeper] = await Promise.all([
       startRedis(), startPostgres(), spawnProcess('sleep', ['1000']),
     ]);
@@ -92,6 +104,13 @@ describe.skipIf(process.platform !== 'linux')('servers and their files are gone'
     const { parent, started } = await startParent(way);
     const { code } = await parent.exit;
     expect(code, parent.output()).toBe(way === 'throw' ? 1 : 0);
+    await expectNothingLeft(started);
+  });
+
+  it('of a sentinel group and of a cluster, after the parent got SIGKILL', async () => {
+    const { parent, started } = await startParent('many');
+    expect(started.pids).toHaveLength(8);
+    await parent.kill('SIGKILL');
     await expectNothingLeft(started);
   });
 

@@ -11,7 +11,16 @@ export {
   startPostgres,
 } from './postgres-server.ts';
 export type { PrivateServer } from './private-server.ts';
-export { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
+export {
+  type MovedSlot,
+  type MoveSlotOptions,
+  type RedisCluster,
+  type RedisClusterOptions,
+  startRedisCluster,
+} from './redis-cluster.ts';
+export type { RedisServer } from './redis-process.ts';
+export { type RedisServerOptions, startRedis } from './redis-server.ts';
+export { type SentinelGroup, type SentinelGroupOptions, startSentinelGroup } from './sentinel-group.ts';
 export { defaultCacheFolder, type ServerBinaries } from './server-binaries.ts';
 export { ServerError, type ServerErrorCode } from './server-error.ts';
 export {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ServerError } from './server-error.ts';
 
 /** How often a condition is looked at when no event announces it. */
 const POLL_INTERVAL_MS = 10;
@@ -18,4 +19,19 @@ export async function pollUntil(
     if (performance.now() >= endsAt) return false;
     await sleep(POLL_INTERVAL_MS);
   }
+}
+
+/**
+ * Like {@link pollUntil}.
+ *
+ * @param failure what did not happen, for the error
+ * @throws ServerError `START_FAILED` after `deadlineMs`
+ */
+export async function untilTrue(
+  failure: string,
+  deadlineMs: number,
+  condition: () => Promise<boolean>,
+): Promise<void> {
+  if (await pollUntil(condition, deadlineMs)) return;
+  throw new ServerError('START_FAILED', `${failure} within ${deadlineMs} ms.`);
 }

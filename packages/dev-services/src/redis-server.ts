@@ -1,17 +1,8 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { FindOptions } from './find-redis.ts';
-import { redisProgram } from './find-redis.ts';
 import { startOnFreePort } from './free-port.ts';
 import { type InstallOptions, provideRedis } from './install-servers.ts';
-import { createPrivateFolder } from './private-folder.ts';
-import { isDeadly, type PrivateServer } from './private-server.ts';
-import { SYSTEM_PATH, startGuard } from './process-guard.ts';
-import { isRedisReady } from './redis-ready.ts';
-import { lastLines } from './run-command.ts';
-import { libraryEnvironment, type ServerBinaries } from './server-binaries.ts';
-import { ServerError } from './server-error.ts';
-import { ServerProcess } from './server-process.ts';
+import { type RedisServer, startRedisProcess } from './redis-process.ts';
+import type { ServerBinaries } from './server-binaries.ts';
 
 /** How to start a private Redis. Every field may be left out. */
 export interface RedisServerOptions extends FindOptions, InstallOptions {
@@ -33,15 +24,6 @@ export interface RedisServerOptions extends FindOptions, InstallOptions {
   readonly binaries?: ServerBinaries;
 }
 
-/** A running private Redis (or Valkey). */
-export interface RedisServer extends PrivateServer {
-  /** `7.0.15` and the like. */
-  readonly version: string;
-  readonly product: 'redis' | 'valkey';
-  /** Ends it cleanly (SIGTERM, which flushes the append-only file). `restart()` may follow. */
-  shutdown(): Promise<void>;
-}
-
 /**
  * Starts a private Redis and returns when it answers. It ends with this process at the latest, also
  * if this process is killed. It does not keep this process alive.
@@ -50,83 +32,12 @@ export interface RedisServer extends PrivateServer {
  */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const binaries = options.binaries ?? (await provideRedis(options));
-  return startOnFreePort(options.port, (port) => startRedisOn(port, binaries, options));
-}
-
-async function startRedisOn(
-  port: number,
-  binaries: ServerBinaries,
-  options: RedisServerOptions,
-): Promise<RedisServer> {
-  const folder = createPrivateFolder('cauce-redis');
-  const logFile = join(folder, 'server.log');
-  const dataDir = options.dataDir ?? join(folder, 'data');
-  const guard = startGuard({ endSignal: 'TERM', folder });
-  let stopped: Promise<void> | undefined;
-  const server = new ServerProcess(
-    {
-      name: binaries.product === 'valkey' ? 'Valkey' : 'Redis',
-      command: redisProgram(binaries),
-      args: redisArgs(port, dataDir, options),
-      env: { PATH: SYSTEM_PATH, LC_ALL: 'C', ...libraryEnvironment(binaries.libraryFolders) },
-      cwd: folder,
-      logFile,
-      isReady: (pid) => isRedisReady(port, pid),
-      startTimeoutMs: options.startTimeoutMs ?? 10_000,
-    },
-    guard,
+  return startOnFreePort(options.port, (port) =>
+    startRedisProcess(port, binaries, {
+      ...options,
+      argsIn: ({ dataDir }) => redisArgs(port, dataDir, options),
+    }),
   );
-  const shutdown = (): Promise<void> => server.kill('SIGTERM');
-  const stop = (): Promise<void> => {
-    stopped ??= (async () => {
-      try {
-        // Data that is about to be removed need not be written out first.
-        await server.kill(options.dataDir === undefined ? 'SIGKILL' : 'SIGTERM');
-      } finally {
-        await guard.finish();
-      }
-    })();
-    return stopped;
-  };
-  try {
-    mkdirSync(dataDir, { recursive: true });
-    await server.start();
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    port,
-    dataDir,
-    version: binaries.version,
-    product: binaries.product === 'valkey' ? 'valkey' : 'redis',
-    get pid() {
-      return server.pid;
-    },
-    get isRunning() {
-      return server.isRunning;
-    },
-    readLog: () => (stopped ? '' : lastLines(readFileSync(logFile, 'utf8'), 200)),
-    stop,
-    shutdown,
-    kill: async (signal = 'SIGKILL') => {
-      if (isDeadly(signal)) await server.kill(signal);
-      else server.signal(signal);
-    },
-    pause: () => {
-      server.pause();
-    },
-    resume: () => {
-      server.resume();
-    },
-    restart: async () => {
-      if (stopped) throw new ServerError('START_FAILED', 'This Redis was stopped for good.');
-      await shutdown();
-      await server.start();
-    },
-    [Symbol.asyncDispose]: stop,
-  };
 }
 
 function redisArgs(port: number, dataDir: string, options: RedisServerOptions): string[] {

@@ -1,6 +1,7 @@
 import { currentEnvironment, type Environment } from './environment.ts';
 import { type PostgresServer, type PostgresServerOptions, startPostgres } from './postgres-server.ts';
-import { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
+import type { RedisServer } from './redis-process.ts';
+import { type RedisServerOptions, startRedis } from './redis-server.ts';
 
 /** A server somebody else runs. It is used, never started, stopped or cleaned. */
 export interface ExternalService {
