@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createKeyspace, createScripts, type Keyspace, type Scripts } from '@cauce/protocol';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import pg from 'pg';
 import { inject, onTestFinished } from 'vitest';
 
@@ -9,10 +9,14 @@ export function uniqueName(): string {
   return `t${randomBytes(6).toString('hex')}`;
 }
 
-/** A plain connection to the shared Redis (or to `url`), closed after the test. */
+/** A plain connection to the shared Redis (or to `url`, which may name a cluster), closed after the test. */
 export function connectRedis(url: string = inject('redisUrl')): Redis {
-  // Fails at once instead of sending again: a test that kills the server wants to know.
-  const redis = new Redis(url, { maxRetriesPerRequest: 0, retryStrategy: () => 50 });
+  const [, nodes] = /^redis\+cluster:\/\/(.*)$/.exec(url) ?? [];
+  const redis = nodes
+    ? // It has the same commands.
+      (new Cluster(nodes.split(',').map((node) => `redis://${node}`)) as unknown as Redis)
+    : // Fails at once instead of sending again: a test that kills the server wants to know.
+      new Redis(url, { maxRetriesPerRequest: 0, retryStrategy: () => 50 });
   redis.on('error', () => {});
   onTestFinished(() => redis.disconnect());
   return redis;

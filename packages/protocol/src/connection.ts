@@ -1,11 +1,15 @@
-import { type Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { InvalidOptionError } from './error.ts';
 import { DeadlineError, RedisError, type RedisFailure, withDeadline } from './redis-failure.ts';
+import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 
 /** A connection of ioredis 5.11+ or 6, to one server or to a cluster. */
 export type RedisConnection = Redis | Cluster;
 
-/** A `redis://` or `rediss://` URL, ioredis options (Sentinel, TLS, …), or a connection you own. */
+/**
+ * A URL (`redis://`, `redis+sentinel://`, `redis+cluster://`; `rediss` for TLS), ioredis options (`sentinelPassword`
+ * and the like), or a connection you own. One you own keeps its own rules for what is sent again.
+ */
 export type RedisSource = string | RedisOptions | RedisConnection;
 
 export interface OpenRedis {
@@ -30,31 +34,23 @@ export interface OpenRedisOptions {
  * ioredis' defaults, and both let an old save overwrite a newer one). What was sent and held up on the way may still
  * arrive late; compare-and-set is safe against that too.
  *
- * @throws InvalidOptionError for a connection with `keyPrefix` (scripts return key names, ioredis would not
- *   strip it) or with `replyMapping: 'resp3'`.
+ * A failover is followed without help: through sentinels as soon as they announce it, in a cluster by its redirections.
+ *
+ * @throws InvalidOptionError for a URL of another form; for a connection with `keyPrefix` (scripts return key names,
+ *   ioredis would not strip it) or with `replyMapping: 'resp3'`; for a cluster that reads from replicas, or that sends
+ *   again what was sent to a node that died.
  */
 export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenRedis {
   if (isConnection(source)) {
-    refuseUnsupported(
-      isCluster(source) ? { ...source.options.redisOptions, ...source.options } : source.options,
-    );
+    refuseUnsupported(source);
     return { redis: source, ready: (timeoutMs) => untilReady(source, timeoutMs), close: async () => {} };
   }
-  const own = {
-    connectionName: options.connectionName,
-    connectTimeout: 5000,
-    socketTimeout: options.answerTimeoutMs,
-    maxRetriesPerRequest: 0,
-    enableOfflineQueue: false,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.5 + Math.random() / 2),
-    // After a failover the old primary answers READONLY: reconnecting finds the new one.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
-    replyMapping: 'legacy',
-  } satisfies RedisOptions;
-  if (typeof source !== 'string') refuseUnsupported(source);
+  if (typeof source !== 'string') refuseUnsupportedOptions(source);
   const redis =
-    typeof source === 'string' ? new Redis(parseUrl(source), own) : new Redis({ ...source, ...own });
+    typeof source === 'string' ? connect(parseRedisUrl(source), options) : single(source, options);
   redis.on('error', options.onError);
+  redis.on('sentinelError', options.onError);
+  redis.on('node error', options.onError);
   return {
     redis,
     ready: (timeoutMs) => untilReady(redis, timeoutMs),
@@ -65,33 +61,112 @@ export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenR
         ? new Promise<void>((resolve) => redis.once('end', () => resolve()))
         : undefined;
       redis.disconnect();
-      await ended;
+      // Nor does it while it looks for its first node or sentinel.
+      if (ended) await withDeadline(ended, CLOSE_TIMEOUT_MS).catch(() => {});
     },
   };
 }
 
-/** `redis://user:secret@host:6379/0` → `redis://host:6379/0`: what may be printed. */
-export function withoutCredentials(url: string): string {
-  try {
-    const parsed = new URL(url);
-    // An unescaped # or / in a password ends the host early, and leaves the rest of it in what follows.
-    if (`${parsed.pathname}${parsed.search}${parsed.hash}`.includes('@'))
-      return '(a URL that needs escaping)';
-    parsed.username = '';
-    parsed.password = '';
-    parsed.search = '';
-    parsed.hash = '';
-    return parsed.toString();
-  } catch {
-    return '(not a URL)';
+const CONNECT_TIMEOUT_MS = 5000;
+const CLOSE_TIMEOUT_MS = 2000;
+/** After this long a socket that the other side does not close is destroyed. */
+const DISCONNECT_TIMEOUT_MS = 500;
+const SENTINEL_RETRY_MS = 1000;
+/** How often a cluster is asked who serves what, when no redirection told before. */
+const SLOTS_REFRESH_MS = 10_000;
+
+function retryDelayMs(attempt: number): number {
+  return Math.round(Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.5 + Math.random() / 2));
+}
+
+function connect(target: RedisTarget, options: OpenRedisOptions): RedisConnection {
+  if (target.kind === 'server') return new Redis(target.url, serverOptions(options));
+  const { username, password, isTls } = target;
+  const login: RedisOptions = {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(isTls ? { tls: {} } : {}),
+  };
+  if (target.kind === 'sentinel') {
+    const { sentinels, masterName, db } = target;
+    const tls = isTls ? { sentinelTLS: {}, enableTLSForSentinelMode: true } : {};
+    return single({ ...login, ...tls, sentinels: [...sentinels], name: masterName, db }, options);
   }
+  return new Cluster([...target.nodes], clusterOptions(login, options));
+}
+
+function single(source: RedisOptions, options: OpenRedisOptions): Redis {
+  return new Redis({ ...source, ...serverOptions(options) });
+}
+
+function serverOptions({ connectionName, answerTimeoutMs }: OpenRedisOptions) {
+  return {
+    connectionName,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: answerTimeoutMs,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    retryStrategy: retryDelayMs,
+    // After a failover the old primary answers READONLY: reconnecting finds the new one.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    replyMapping: 'legacy',
+    role: 'master',
+    sentinelRetryStrategy: retryDelayMs,
+    sentinelReconnectStrategy: () => SENTINEL_RETRY_MS,
+    // An old primary that hangs does not close its connections.
+    failoverDetector: true,
+  } satisfies RedisOptions;
+}
+
+function clusterOptions(login: RedisOptions, { connectionName, answerTimeoutMs }: OpenRedisOptions) {
+  return {
+    scaleReads: 'master',
+    enableOfflineQueue: false,
+    // 0 = never: ioredis would send again what a node may have applied before it died.
+    retryDelayOnFailover: 0,
+    clusterRetryStrategy: retryDelayMs,
+    slotsRefreshInterval: SLOTS_REFRESH_MS,
+    // A certificate is checked against the name, so names are left as they are.
+    dnsLookup: (address, callback) => callback(null, address),
+    redisOptions: {
+      ...login,
+      connectionName,
+      // ioredis queues for a node while it connects to it: no longer than an answer is waited for.
+      connectTimeout: Math.min(CONNECT_TIMEOUT_MS, answerTimeoutMs),
+      socketTimeout: answerTimeoutMs,
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+      maxRetriesPerRequest: 0,
+      replyMapping: 'legacy',
+    },
+  } satisfies ClusterOptions;
 }
 
 function isConnection(source: RedisSource): source is RedisConnection {
   return typeof source === 'object' && 'defineCommand' in source;
 }
 
-function refuseUnsupported(options: RedisOptions): void {
+function refuseUnsupported(redis: RedisConnection): void {
+  if (!isCluster(redis)) {
+    refuseUnsupportedOptions(redis.options);
+    return;
+  }
+  const { redisOptions, scaleReads, retryDelayOnFailover = 0 } = redis.options;
+  refuseUnsupportedOptions({ ...redisOptions, ...redis.options });
+  if (scaleReads !== 'master') {
+    throw new InvalidOptionError(
+      "The Redis Cluster connection reads from replicas, which are behind; set scaleReads to 'master'.",
+    );
+  }
+  if (retryDelayOnFailover > 0) {
+    throw new InvalidOptionError(
+      'The Redis Cluster connection sends a command again when its node died, and the first one may have been ' +
+        'applied; set retryDelayOnFailover to 0.',
+    );
+  }
+}
+
+function refuseUnsupportedOptions(options: RedisOptions): void {
   if (options.keyPrefix) {
     throw new InvalidOptionError(
       "The Redis connection has ioredis' keyPrefix; use Cauce's keyPrefix option instead.",
@@ -102,18 +177,9 @@ function refuseUnsupported(options: RedisOptions): void {
   }
 }
 
-// Not instanceof: the connection may come from another copy of ioredis.
-function isCluster(redis: RedisConnection): redis is Cluster {
+/** Not instanceof: the connection may come from another copy of ioredis. */
+export function isCluster(redis: RedisConnection): redis is Cluster {
   return 'nodes' in redis;
-}
-
-function parseUrl(url: string): string {
-  if (!/^rediss?:\/\//.test(url)) {
-    throw new InvalidOptionError(
-      `The Redis URL ${withoutCredentials(url)} does not start with redis:// or rediss://.`,
-    );
-  }
-  return url;
 }
 
 const notConnected: RedisFailure = { effect: 'refused', retryable: true, reason: 'NOT_CONNECTED' };
@@ -128,8 +194,9 @@ async function untilReady(redis: RedisConnection, timeoutMs: number): Promise<vo
   let lastError: Error | undefined;
   let onReady = (): void => {};
   let onEnd = (): void => {};
-  const onError = (error: Error): void => {
-    lastError = error;
+  const onError = (error: Error & { lastNodeError?: Error }): void => {
+    // A cluster's own error only says that no node could be asked.
+    lastError = error.lastNodeError ?? error;
   };
   const ready = new Promise<void>((resolve, reject) => {
     onReady = resolve;

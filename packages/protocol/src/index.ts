@@ -10,7 +10,6 @@ export {
   openRedis,
   type RedisConnection,
   type RedisSource,
-  withoutCredentials,
 } from './connection.ts';
 export {
   CauceError,
@@ -42,6 +41,7 @@ export {
   type ParkedRecord,
 } from './parked-record.ts';
 export { PARTITION_HASH } from './partition.ts';
+export { assessPrimaries, fullest, newestClockUs, primaries } from './primaries.ts';
 export {
   classifyRedisFailure,
   DeadlineError,
@@ -50,6 +50,7 @@ export {
   withDeadline,
 } from './redis-failure.ts';
 export { assessRedis, parseInfo, type RedisHealth } from './redis-health.ts';
+export { withoutCredentials } from './redis-url.ts';
 export {
   type ConfirmOutcome,
   createScripts,

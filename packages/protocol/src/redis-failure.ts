@@ -50,6 +50,11 @@ export function classifyRedisFailure(error: unknown): RedisFailure {
   if (message.includes('enableOfflineQueue options is false')) {
     return { effect: 'refused', retryable: true, reason: 'NOT_CONNECTED' };
   }
+  // ioredis followed redirections and gave up. Of a cluster, only an answer that nothing was applied is followed.
+  const [, redirected] =
+    /^Too many Cluster redirections\. Last error: ReplyError: ([A-Z]+)/.exec(message) ?? [];
+  if (redirected !== undefined)
+    return { effect: 'refused', retryable: passing.has(redirected), reason: redirected };
   if (name === 'ClusterAllFailedError') {
     return { effect: 'refused', retryable: true, reason: 'NOT_CONNECTED' };
   }

@@ -1,5 +1,7 @@
 /** Every setting of the bot and of the sync consumer, once: parsing, types and `docs/configuration.md` follow. */
 
+import { REDIS_URL_FORMS, REDIS_URL_PATTERN } from './redis-url.ts';
+
 interface SettingBase {
   /** What it does and when one would change it. */
   readonly description: string;
@@ -84,10 +86,11 @@ export const settings = {
     kind: 'text',
     default: undefined,
     isSecret: true,
-    pattern: /^rediss?:\/\/\S+$/,
-    allowed: 'a redis:// or rediss:// URL',
+    pattern: REDIS_URL_PATTERN,
+    allowed: REDIS_URL_FORMS,
     usedBy: ['bot', 'consumer', 'cli'],
-    description: 'The primary. Redis 7.0 or later, or Valkey 7.2 or later.',
+    description:
+      'The primary, alone, behind sentinels or of a cluster. Redis 7.0 or later, or Valkey 7.2 or later.',
   },
   DATABASE_URL: {
     kind: 'text',

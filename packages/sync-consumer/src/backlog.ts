@@ -1,4 +1,4 @@
-import { type Keyspace, type RedisConnection, SYNC_GROUP } from '@cauce/protocol';
+import { type Keyspace, newestClockUs, type RedisConnection, SYNC_GROUP } from '@cauce/protocol';
 
 /** What Redis holds that PostgreSQL does not have yet. */
 export interface Backlog {
@@ -14,8 +14,7 @@ export interface Backlog {
 
 /** Reads the sizes of all partitions. @throws what ioredis throws */
 export async function measureBacklog(redis: RedisConnection, keyspace: Keyspace): Promise<Backlog> {
-  const [seconds, micros] = await redis.time();
-  const nowMs = Number(seconds) * 1000 + Number(micros) / 1000;
+  const nowMs = (await newestClockUs(redis)) / 1000;
   const partitions = await Promise.all(
     Array.from({ length: keyspace.partitions }, async (_, partition) => {
       const [dirty, oldest, waiting, pending, parked] = await Promise.all([

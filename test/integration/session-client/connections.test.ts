@@ -55,7 +55,7 @@ describe('a connection that was passed in', () => {
     const node = connectRedis(server.url);
     await node.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
     await eventually(async () => expect(await node.call('CLUSTER', 'INFO')).toContain('cluster_state:ok'));
-    const cluster = new Cluster([{ host: '127.0.0.1', port: server.port }]);
+    const cluster = new Cluster([{ host: '127.0.0.1', port: server.port }], { retryDelayOnFailover: 0 });
     onTestFinished(() => cluster.disconnect());
     await using sessions = createSessionClient<{ count: number }>({ redis: cluster });
     const users = Array.from({ length: 50 }, (_, i) => `u${i}`);

@@ -47,6 +47,12 @@ it.each<[string, unknown, 'refused' | 'unknown', string]>([
     'NOT_CONNECTED',
   ],
   [
+    'a command for a cluster that is not connected',
+    new Error("Cluster isn't ready and enableOfflineQueue options is false"),
+    'refused',
+    'NOT_CONNECTED',
+  ],
+  [
     'a cluster that was not reached',
     namedError('ClusterAllFailedError', 'Failed to refresh slots cache.'),
     'refused',
@@ -65,6 +71,16 @@ it.each<[string, unknown, 'refused' | 'unknown', string]>([
   ['what is no error', 'a text', 'unknown', 'CONNECTION_LOST'],
   ['nothing', undefined, 'unknown', 'CONNECTION_LOST'],
 ])('F7 %s', (_, error, effect, reason) => {
+  expect(classifyRedisFailure(error)).toEqual({ effect, retryable: true, reason });
+});
+
+it.each([
+  ['ReplyError: TRYAGAIN Multiple keys request during rehashing of slot', 'refused', 'TRYAGAIN'],
+  ['ReplyError: MOVED 3999 127.0.0.1:6381', 'refused', 'MOVED'],
+  ['ReplyError: CLUSTERDOWN The cluster is down', 'refused', 'CLUSTERDOWN'],
+  ['Error: Connection is closed.', 'unknown', 'CONNECTION_LOST'],
+])('F7 redirections of a cluster without end: %s', (last, effect, reason) => {
+  const error = new Error(`Too many Cluster redirections. Last error: ${last}`);
   expect(classifyRedisFailure(error)).toEqual({ effect, retryable: true, reason });
 });
 

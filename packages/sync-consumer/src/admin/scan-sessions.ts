@@ -1,12 +1,18 @@
-import { type Keyspace, type LocatedSession, type RedisConnection, RedisError } from '@cauce/protocol';
+import {
+  type Keyspace,
+  type LocatedSession,
+  primaries,
+  type RedisConnection,
+  RedisError,
+} from '@cauce/protocol';
 import type { SessionRow } from '../postgres/queries.ts';
-import { primaries } from './primaries.ts';
 
 const SCAN_COUNT = 1000;
 
 /**
  * Every session that is in Redis from beginning to end, once; in pages of at most `pageSessions`. One walk over
- * each primary for all partitions: SCAN reads the whole keyspace whatever its pattern.
+ * each primary for all partitions: SCAN reads the whole keyspace whatever its pattern. Sessions of a slot that moves
+ * from one primary to another meanwhile may be left out.
  * @throws RedisError
  */
 export async function* scanSessions(

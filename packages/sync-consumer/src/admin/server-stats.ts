@@ -1,5 +1,11 @@
-import { assessRedis, parseInfo, type RedisConnection, RedisError, type RedisHealth } from '@cauce/protocol';
-import { primaries } from './primaries.ts';
+import {
+  assessRedis,
+  parseInfo,
+  primaries,
+  type RedisConnection,
+  RedisError,
+  type RedisHealth,
+} from '@cauce/protocol';
 
 /** What the servers say of themselves, over all primaries. All times are the server's own: no network is in them. */
 export interface ServerStats {

@@ -1,4 +1,10 @@
-import { type Keyspace, MAX_SCRIPT_SESSIONS, type RedisConnection, type Scripts } from '@cauce/protocol';
+import {
+  type Keyspace,
+  MAX_SCRIPT_SESSIONS,
+  newestClockUs,
+  type RedisConnection,
+  type Scripts,
+} from '@cauce/protocol';
 
 export interface SweepDeps {
   readonly redis: RedisConnection;
@@ -22,8 +28,7 @@ export async function sweepDirty(
   { sweepAfterMs, ignoreRetryAt = false }: SweepOptions,
 ): Promise<number> {
   // Redis' own clock wrote the scores; this host's may differ.
-  const [seconds, micros] = await redis.time();
-  const dirtyBeforeUs = (Number(seconds) - sweepAfterMs / 1000) * 1e6 + Number(micros);
+  const dirtyBeforeUs = (await newestClockUs(redis)) - sweepAfterMs * 1000;
   let announced = 0;
   for (let partition = 0; partition < keyspace.partitions; partition++) {
     for (let offset = 0; ; ) {
