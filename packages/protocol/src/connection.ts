@@ -92,7 +92,23 @@ function connect(target: RedisTarget, options: OpenRedisOptions): RedisConnectio
     const tls = isTls ? { sentinelTLS: {}, enableTLSForSentinelMode: true } : {};
     return single({ ...login, ...tls, sentinels: [...sentinels], name: masterName, db }, options);
   }
-  return new Cluster([...target.nodes], clusterOptions(login, options));
+  const cluster = new Cluster([...target.nodes], clusterOptions(login, options));
+  cluster.on('ready', () => {
+    for (const node of cluster.nodes()) connectSoon(node);
+  });
+  // Not before: ioredis asks one of them whether the cluster is ready, and does not wait for its connection.
+  cluster.on('+node', (node: Redis) => {
+    if (cluster.status === 'ready') connectSoon(node);
+  });
+  return cluster;
+}
+
+/** ioredis connects to a node with the first command for it, and refuses those that come before it is connected. */
+function connectSoon(node: Redis): void {
+  // Not at once: a command that was redirected here is queued, if it is the first.
+  setImmediate(() => {
+    if (node.status === 'wait') node.connect().catch(() => {});
+  });
 }
 
 function single(source: RedisOptions, options: OpenRedisOptions): Redis {
@@ -189,6 +205,15 @@ function closed(): RedisError {
 }
 
 async function untilReady(redis: RedisConnection, timeoutMs: number): Promise<void> {
+  const startedMs = performance.now();
+  await untilConnected(redis, timeoutMs);
+  if (!isCluster(redis)) return;
+  const leftMs = timeoutMs - (performance.now() - startedMs);
+  // A primary that is away makes its own commands fail, not all of them.
+  await Promise.allSettled(redis.nodes('master').map((node) => untilConnected(node, leftMs)));
+}
+
+async function untilConnected(redis: RedisConnection, timeoutMs: number): Promise<void> {
   if (redis.status === 'ready') return;
   if (redis.status === 'end') throw closed();
   let lastError: Error | undefined;
