@@ -77,7 +77,7 @@ function parseReply(text: string, start = 0): Parsed | undefined {
   if (lineEnd < 0) return undefined;
   const line = text.slice(start + 1, lineEnd);
   const end = lineEnd + 2;
-  switch (text[start]) {
+  switch (text.charAt(start)) {
     case '-':
       return { reply: new RedisErrorReply(line), end };
     case ':':

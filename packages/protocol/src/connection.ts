@@ -72,6 +72,8 @@ const CLOSE_TIMEOUT_MS = 2000;
 /** After this long a socket that the other side does not close is destroyed. */
 const DISCONNECT_TIMEOUT_MS = 500;
 const SENTINEL_RETRY_MS = 1000;
+/** So few that a save is refused before an answer is given up on, and is not applied long after. */
+const MAX_REDIRECTIONS = 8;
 /** How often a cluster is asked who serves what, when no redirection told before. */
 const SLOTS_REFRESH_MS = 10_000;
 
@@ -141,6 +143,8 @@ function clusterOptions(login: RedisOptions, { connectionName, answerTimeoutMs }
     enableOfflineQueue: false,
     // 0 = never: ioredis would send again what a node may have applied before it died.
     retryDelayOnFailover: 0,
+    // While a slot moves, its keys may be on two nodes: ioredis tries again every 100 ms, and then says so.
+    maxRedirections: MAX_REDIRECTIONS,
     clusterRetryStrategy: retryDelayMs,
     slotsRefreshInterval: SLOTS_REFRESH_MS,
     // A certificate is checked against the name, so names are left as they are.

@@ -26,7 +26,7 @@ export type RedisTarget =
 export const REDIS_URL_PATTERN: RegExp = /^rediss?(\+sentinel|\+cluster)?:\/\/\S+$/;
 
 /** The forms of a Redis URL, in words. */
-export const REDIS_URL_FORMS =
+const REDIS_URL_FORMS =
   'redis://host:port, redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port; rediss for TLS';
 
 const SENTINEL_PORT = 26_379;

@@ -1,6 +1,6 @@
 /** Every setting of the bot and of the sync consumer, once: parsing, types and `docs/configuration.md` follow. */
 
-import { REDIS_URL_FORMS, REDIS_URL_PATTERN } from './redis-url.ts';
+import { REDIS_URL_PATTERN } from './redis-url.ts';
 
 interface SettingBase {
   /** What it does and when one would change it. */
@@ -87,7 +87,7 @@ export const settings = {
     default: undefined,
     isSecret: true,
     pattern: REDIS_URL_PATTERN,
-    allowed: REDIS_URL_FORMS,
+    allowed: 'a redis://, redis+sentinel:// or redis+cluster:// URL',
     usedBy: ['bot', 'consumer', 'cli'],
     description:
       'The primary, alone, behind sentinels or of a cluster. Redis 7.0 or later, or Valkey 7.2 or later.',

@@ -82,22 +82,25 @@ it('one unsafe primary is enough to be refused, and is named', async () => {
   await sessions.saveUserState('ana', {});
 });
 
-it.runIf(process.platform === 'linux')('F7 a save whose node dies after it was sent is unknown, and is not sent again', async () => {
-  const { sessions, keyPrefix } = await openClient();
-  const node = cluster.nodes[1] as RedisServer;
-  const [user = ''] = await usersOn(node, keyPrefix, 1);
-  const { version } = await sessions.saveUserState(user, { count: 1 });
-  node.pause();
-  const outcome = sessions.saveUserState(user, { count: 2 }).catch((error: unknown) => error);
-  // The kernel took it for the server, which is stopped.
-  await eventually(async () => expect(await unreadBytesOf(node)).toBeGreaterThan(SAVE_BYTES));
-  await node.kill();
-  await node.restart();
-  expect(await outcome).toMatchObject({ code: 'SAVE_UNKNOWN' });
-  await eventually(async () => {
-    expect(await sessions.getUserSession(user)).toMatchObject({ state: { count: 1 }, version });
-  });
-});
+it.runIf(process.platform === 'linux')(
+  'F7 a save whose node dies after it was sent is unknown, and is not sent again',
+  async () => {
+    const { sessions, keyPrefix } = await openClient();
+    const node = cluster.nodes[1] as RedisServer;
+    const [user = ''] = await usersOn(node, keyPrefix, 1);
+    const { version } = await sessions.saveUserState(user, { count: 1 });
+    node.pause();
+    const outcome = sessions.saveUserState(user, { count: 2 }).catch((error: unknown) => error);
+    // The kernel took it for the server, which is stopped.
+    await eventually(async () => expect(await unreadBytesOf(node)).toBeGreaterThan(SAVE_BYTES));
+    await node.kill();
+    await node.restart();
+    expect(await outcome).toMatchObject({ code: 'SAVE_UNKNOWN' });
+    await eventually(async () => {
+      expect(await sessions.getUserSession(user)).toMatchObject({ state: { count: 1 }, version });
+    });
+  },
+);
 
 it('kill -9 of a primary: its saves end, others go on, and all succeed again without a restart', async () => {
   const { sessions, keyPrefix } = await openClient();
@@ -124,6 +127,24 @@ it('kill -9 of a primary: its saves end, others go on, and all succeed again wit
     expect(last?.outcome).toBe('saved');
     expect(await another.sessions.getUserState(userId)).toEqual({ count: last?.count });
   }
+});
+
+it('roles that were swapped by hand are followed, and are no fault', async () => {
+  const { sessions, keyPrefix } = await openClient();
+  const [primary, replica] = [cluster.nodes[2], cluster.nodes[5]] as [RedisServer, RedisServer];
+  const [userId = ''] = await usersOn(primary, keyPrefix, 1);
+  await sessions.saveUserState(userId, { count: 1 });
+  const opened = openRedis(cluster.url, options);
+  await opened.ready(5000);
+  await connect(replica).call('CLUSTER', 'FAILOVER');
+  await eventually(async () => expect(await cluster.ownerOf(16_383)).toBe(replica));
+  // This connection has not heard of it yet.
+  const health = await assessPrimaries(opened.redis, { timeoutMs: 1000 });
+  await opened.close();
+  expect(health.flatMap(({ faults }) => faults)).toEqual([]);
+  expect(health).toHaveLength(2);
+  await sessions.saveUserState(userId, { count: 2 });
+  expect(await sessions.getUserState(userId)).toEqual({ count: 2 });
 });
 
 it('ready and close work, and say what is wrong', async () => {

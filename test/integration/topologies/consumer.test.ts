@@ -103,6 +103,8 @@ it('a slot moves to another primary while bot and consumer go on: nothing is los
     redis: cluster.url,
     keyPrefix: keyspace.keyPrefix,
     partitions: PARTITIONS,
+    // Redirections end long before.
+    commandTimeoutMs: 10_000,
   });
   const sync = pipeline.startSync();
   let isMoving = true;
@@ -136,6 +138,10 @@ it('a slot moves to another primary while bot and consumer go on: nothing is los
   const groups = (await connect(to).xinfo('GROUPS', changes)) as unknown[][];
   expect(groups).toHaveLength(1);
   expect(groups[0]).toContain('sync');
-  expect(await connect(from).exists(changes).catch(({ message }: Error) => message)).toMatch(/^MOVED/);
+  expect(
+    await connect(from)
+      .exists(changes)
+      .catch(({ message }: Error) => message),
+  ).toMatch(/^MOVED/);
   expect(sync.consumer.readiness).toEqual({ isReady: true });
 });

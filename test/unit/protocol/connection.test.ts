@@ -1,5 +1,5 @@
 import { InvalidOptionError, openRedis, withoutCredentials } from '@cauce/protocol';
-import { Cluster, type ClusterOptions, Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 
 const options = { connectionName: 'test', answerTimeoutMs: 1000, onError: () => {} };
@@ -117,7 +117,7 @@ it.each([
   expect(refused).not.toThrow('CANARY');
 });
 
-it.each<[ClusterOptions, string]>([
+it.each<[object, string]>([
   [{ scaleReads: 'all', retryDelayOnFailover: 0 }, 'scaleReads'],
   [{ scaleReads: 'slave', retryDelayOnFailover: 0 }, 'scaleReads'],
   [{}, 'retryDelayOnFailover'],
