@@ -9,17 +9,22 @@ export function uniqueName(): string {
   return `t${randomBytes(6).toString('hex')}`;
 }
 
-/** A plain connection to the shared Redis (or to `url`, which may name a cluster), closed after the test. */
+/** A plain connection to the shared Redis, or to what `url` names, closed after the test. */
 export function connectRedis(url: string = inject('redisUrl')): Redis {
-  const [, nodes] = /^redis\+cluster:\/\/(.*)$/.exec(url) ?? [];
-  const redis = nodes
-    ? // It has the same commands.
-      (new Cluster(nodes.split(',').map((node) => `redis://${node}`)) as unknown as Redis)
-    : // Fails at once instead of sending again: a test that kills the server wants to know.
-      new Redis(url, { maxRetriesPerRequest: 0, retryStrategy: () => 50 });
+  const redis = openPlain(url);
   redis.on('error', () => {});
   onTestFinished(() => redis.disconnect());
   return redis;
+}
+
+function openPlain(url: string): Redis {
+  const [, kind, hosts = '', name = ''] = /^redis\+(cluster|sentinel):\/\/([^/]*)\/?(.*)$/.exec(url) ?? [];
+  const ports = hosts.split(',').map((host) => Number(host.split(':')[1]));
+  // It has the same commands.
+  if (kind === 'cluster') return new Cluster(ports.map((port) => ({ port }))) as unknown as Redis;
+  if (kind === 'sentinel') return new Redis({ sentinels: ports.map((port) => ({ port })), name });
+  // Fails at once instead of sending again: a test that kills the server wants to know.
+  return new Redis(url, { maxRetriesPerRequest: 0, retryStrategy: () => 50 });
 }
 
 /** A pool on the shared PostgreSQL (or on `url`), closed after the test. */

@@ -4,7 +4,7 @@ import { startOnFreePort } from './free-port.ts';
 import { provideRedis } from './install-servers.ts';
 import { untilTrue } from './poll-until.ts';
 import type { PrivateServer } from './private-server.ts';
-import { fieldsOf, redisCommand } from './redis-command.ts';
+import { fieldsOf, type RedisReply, redisCommand } from './redis-command.ts';
 import { type RedisServer, startRedisProcess } from './redis-process.ts';
 import { type RedisServerOptions, startRedis } from './redis-server.ts';
 import type { ServerBinaries } from './server-binaries.ts';
@@ -15,7 +15,7 @@ import { startTogether, stopAll } from './start-together.ts';
 export interface SentinelGroupOptions extends Omit<RedisServerOptions, 'port' | 'dataDir'> {
   /** Default 1. */
   readonly replicas?: number;
-  /** A primary that does not answer for this long is given up. Default 500. */
+  /** A primary that does not answer for this long is given up. Default 1,000. */
   readonly downAfterMs?: number;
 }
 
@@ -36,8 +36,8 @@ export interface SentinelGroup extends AsyncDisposable {
    */
   untilFailedOver(from: RedisServer, timeoutMs?: number): Promise<RedisServer>;
   /**
-   * Waits until the node follows the primary and has its data. A former primary that was restarted is made a
-   * replica by the sentinels.
+   * Waits until the node follows the primary and has its data, and every running sentinel finds both well. A former
+   * primary that was restarted is made a replica by the sentinels.
    *
    * @throws ServerError `START_FAILED` after `timeoutMs` (default 15,000)
    */
@@ -49,9 +49,14 @@ export interface SentinelGroup extends AsyncDisposable {
 const MASTER_NAME = 'cauce';
 const SENTINELS = 3;
 const QUORUM = 2;
-const FAILOVER_TIMEOUT_MS = 3_000;
-/** How often sentinels look at the nodes and tell each other: much faster than in earnest. */
-const HASTE = ['INFO-PERIOD', 100, 'PUBLISH-PERIOD', 100, 'PING-PERIOD', 100, 'ASK-PERIOD', 100];
+/** When sentinels split their votes, they vote again after twice this. */
+const FAILOVER_TIMEOUT_MS = 2_000;
+/**
+ * How often sentinels look at the nodes and tell each other: faster than in earnest. Not faster still: a sentinel that
+ * has not heard of a promotion for four PUBLISH-PERIODs undoes it. And not PING-PERIOD: a replica whose INFO is older
+ * than five of them is not promoted, and while the primary is down INFO is asked once a second.
+ */
+const HASTE = ['INFO-PERIOD', 200, 'PUBLISH-PERIOD', 250, 'ASK-PERIOD', 200];
 
 /**
  * Starts a group and returns when the sentinels know each other and the replicas have the primary's data. A failover
@@ -60,7 +65,7 @@ const HASTE = ['INFO-PERIOD', 100, 'PUBLISH-PERIOD', 100, 'PING-PERIOD', 100, 'A
  * @throws ServerError as `startRedis` does
  */
 export async function startSentinelGroup(options: SentinelGroupOptions = {}): Promise<SentinelGroup> {
-  const { replicas = 1, downAfterMs = 500, extraArgs = [] } = options;
+  const { replicas = 1, downAfterMs = 1_000, extraArgs = [] } = options;
   const binaries = options.binaries ?? (await provideRedis(options));
   const startNode = (...args: string[]): Promise<RedisServer> =>
     startRedis({
@@ -84,7 +89,7 @@ export async function startSentinelGroup(options: SentinelGroupOptions = {}): Pr
     const sentinels = await startTogether(Array.from({ length: SENTINELS }, () => startOne));
     others.push(...sentinels);
     await untilTrue('The sentinels did not find each other', 15_000, async () =>
-      (await Promise.all(sentinels.map((sentinel) => knowsGroup(sentinel, replicas)))).every(Boolean),
+      (await Promise.all(sentinels.map((sentinel) => knowsGroup(sentinel, nodes)))).every(Boolean),
     );
     return groupOf(nodes, sentinels, stop);
   } catch (error) {
@@ -126,9 +131,11 @@ function groupOf(
       return next as RedisServer;
     },
     untilReplica: (node, timeoutMs = 15_000) =>
-      untilTrue('The node did not become a replica', timeoutMs, async () =>
-        isFollowing(node, await primary()),
-      ),
+      untilTrue('The node did not become a replica', timeoutMs, async () => {
+        const current = await primary();
+        const isSeenWell = running().map((sentinel) => findsWell(sentinel, current, node));
+        return (await isFollowing(node, current)) && (await Promise.all(isSeenWell)).every(Boolean);
+      }),
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -161,11 +168,30 @@ async function startSentinel(
   return sentinel;
 }
 
-/** Whether the sentinel sees the two others and all replicas. */
-async function knowsGroup(sentinel: PrivateServer, replicas: number): Promise<boolean> {
+/** Whether the sentinel sees the two others and finds all nodes well. */
+async function knowsGroup(sentinel: PrivateServer, nodes: readonly RedisServer[]): Promise<boolean> {
+  const [primary, ...replicas] = nodes;
   const known = fieldsOf(await redisCommand(sentinel.port, ['SENTINEL', 'MASTER', MASTER_NAME]));
+  if (!primary || Number(known.get('num-other-sentinels')) !== SENTINELS - 1) return false;
+  const isWell = replicas.map((replica) => findsWell(sentinel, primary, replica));
+  return (await Promise.all(isWell)).every(Boolean);
+}
+
+/** Whether the sentinel holds the two for primary and replica, and has no doubt about either. */
+async function findsWell(
+  sentinel: PrivateServer,
+  primary: RedisServer,
+  replica: RedisServer,
+): Promise<boolean> {
+  const master = fieldsOf(await redisCommand(sentinel.port, ['SENTINEL', 'MASTER', MASTER_NAME]));
+  const replicas = await redisCommand(sentinel.port, ['SENTINEL', 'REPLICAS', MASTER_NAME]);
+  const known = (Array.isArray(replicas) ? (replicas as readonly RedisReply[]) : []).map(fieldsOf);
+  const seen = known.find((fields) => fields.get('port') === String(replica.port));
   return (
-    Number(known.get('num-other-sentinels')) === SENTINELS - 1 && Number(known.get('num-slaves')) === replicas
+    master.get('port') === String(primary.port) &&
+    master.get('flags') === 'master' &&
+    seen?.get('flags') === 'slave' &&
+    seen.get('master-port') === String(primary.port)
   );
 }
 

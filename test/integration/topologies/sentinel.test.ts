@@ -3,7 +3,10 @@ import { openRedis } from '@cauce/protocol';
 import { createSessionClient, type SessionClient } from '@cauce/session-client';
 import { Redis } from 'ioredis';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { createCli, secretState } from '../../cli/cli.ts';
+import { spawnCauceSync } from '../../helpers/consumer-process.ts';
 import { eventually } from '../../helpers/eventually.ts';
+import { expectSynced, saveUsers, userIds } from '../../helpers/expect-synced.ts';
 import { uniqueName } from '../../helpers/isolated.ts';
 import { slowest, startTraffic } from './traffic.ts';
 
@@ -89,6 +92,25 @@ it('a primary that hangs is left as soon as the sentinels have another, and gets
   expect(slowest(traffic.saves)).toBeLessThan(failoverMs + 3000);
   expect(savedSince?.outcome).toBe('saved');
   expect(await sessions.getUserState('u0')).toEqual({ count: -1 });
+});
+
+it('the consumer process and cauce follow a failover: what a replica had is carried, and what is saved since', async () => {
+  const cli = await createCli({ redisUrl: group.url, partitions: 16 });
+  const sync = await spawnCauceSync(cli, { SESSION_SYNC_INTERVAL: '1000' });
+  const acknowledged = await saveUsers(cli, userIds(100), secretState({ step: 'before' }));
+  await expectSynced(cli, acknowledged);
+  await saveUsers(cli, userIds(50), secretState({ step: 'not carried yet' }), acknowledged);
+  expect(await cli.redis.wait(1, 1000)).toBe(1);
+  const old = await group.primary();
+  await old.kill();
+  expect((await cli.run(['status'])).code).toBe(4);
+  await group.untilFailedOver(old);
+  await eventually(() => saveUsers(cli, userIds(20), secretState({ step: 'since' }), acknowledged));
+  await expectSynced(cli, acknowledged);
+  expect((await cli.runJson(['verify'])).json).toMatchObject({ checked: 100, different: 0 });
+  expect(await sync.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  await old.restart();
+  await group.untilReplica(old);
 });
 
 it('ready and close work, and say what is wrong', async () => {
