@@ -1,16 +1,14 @@
 import {
-  assessRedis,
+  assessPrimaries,
   type Epoch,
   type Keyspace,
   LayoutMismatchError,
   type OpenRedis,
   PARTITION_HASH,
   PROTOCOL_VERSION,
-  type RedisConnection,
   RedisError,
   RedisUnsafeError,
   type Scripts,
-  withDeadline,
 } from '@cauce/protocol';
 
 /**
@@ -80,9 +78,9 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
 
   async function check(): Promise<void> {
     const lossesBefore = losses;
-    const infos = await readInfo(redis, options.commandTimeoutMs);
-    const faults = new Set(infos.flatMap((info) => assessRedis(info).faults));
-    if (faults.size > 0) throw new RedisUnsafeError([...faults].join(' '));
+    const health = await assessPrimaries(redis, { timeoutMs: options.commandTimeoutMs });
+    const faults = health.flatMap((one) => one.faults);
+    if (faults.length > 0) throw new RedisUnsafeError(faults.join(' '));
     const opened = await Promise.all(Array.from({ length: keyspace.partitions }, (_, p) => openPartition(p)));
     // What was learnt may be of the server before.
     if (losses !== lossesBefore) throw notConnected();
@@ -143,16 +141,6 @@ function notConnected(): RedisError {
     retryable: true,
     reason: 'NOT_CONNECTED',
   });
-}
-
-/** Of every primary: one unsafe node of a cluster is enough to lose saves. */
-async function readInfo(redis: RedisConnection, timeoutMs: number): Promise<string[]> {
-  const nodes = 'nodes' in redis ? redis.nodes('master') : [redis];
-  try {
-    return await withDeadline(Promise.all(nodes.map((node) => node.info())), timeoutMs);
-  } catch (error) {
-    throw RedisError.from(error, 'info');
-  }
 }
 
 function layoutMismatch(

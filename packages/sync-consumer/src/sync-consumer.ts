@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  assessRedis,
+  assessPrimaries,
   createScripts,
   type Epoch,
+  fullest,
   isCauceError,
   type Keyspace,
   type OpenRedis,
@@ -271,13 +272,14 @@ export class SyncConsumer {
   async #open(signal: AbortSignal): Promise<void> {
     const { redis, keyspace, logger, metrics } = this.#deps;
     await redis.ready(5000);
-    const health = assessRedis(await redis.redis.info());
-    metrics?.memory(health.usedMemoryBytes, health.maxMemoryBytes);
-    const fault = health.faults.join(' ') || undefined;
+    const health = await assessPrimaries(redis.redis, { timeoutMs: this.#options.redisTimeoutMs });
+    const { usedMemoryBytes = 0, maxMemoryBytes = 0 } = fullest(health) ?? {};
+    metrics?.memory(usedMemoryBytes, maxMemoryBytes);
+    const fault = health.flatMap(({ faults }) => faults).join(' ') || undefined;
     if (fault !== undefined && !this.#hasOpened) throw new RedisUnsafeError(fault);
     // What became evictable must be carried away, so it goes on; but it is not well.
     this.#status.redisIsUnsafe(fault);
-    for (const warning of health.warnings) logger.warn(warning);
+    for (const warning of health.flatMap(({ warnings }) => warnings)) logger.warn(warning);
     if (!this.#hasOpened) await pinLayout({ keyspace, queries: this.#queries, gate: this.gate }, signal);
     await this.#openPartitions(signal);
     this.#hasOpened = true;
