@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createSessionClient } from '@cauce/session-client';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import { openHistory } from './history.mjs';
+import { retryRefused } from './refusals.mjs';
 import { describeState } from './session-state.mjs';
 import { KEY_PREFIX, PARTITIONS, refOf, SCHEMA } from './sessions.mjs';
 
@@ -12,6 +13,7 @@ const DRAIN_LIMIT_MS = 30_000;
 export async function drain(world) {
   const startedMs = performance.now();
   for (;;) {
+    if ((await world.countParked()) > 0) await retryRefused(world);
     const stillDirty = (await world.countDirty()) || (await world.countEvents());
     const drainMs = Math.round(performance.now() - startedMs);
     if (stillDirty === 0 || drainMs > DRAIN_LIMIT_MS) return { stillDirty, drainMs };

@@ -2,6 +2,7 @@
 import { createLogger, createPool, readSettings, startPeriodicSync } from '@cauce/sync-consumer';
 import { maybePause, maybeStall } from './buggify.mjs';
 import { watchReplies } from './watch-replies.mjs';
+import { watchStatements } from './watch-statements.mjs';
 
 watchReplies();
 const settings = readSettings(process.env);
@@ -14,6 +15,7 @@ const database = createPool({
   queryTimeoutMs: 4000,
   onError: () => {},
 });
+watchStatements(database);
 const sync = startPeriodicSync({
   redis: settings.REDIS_URL,
   database,

@@ -1,22 +1,28 @@
 // The fault matrix. Each fault knows whom it hits, breaks it, and has healed it when its promise resolves.
+import { readdirSync, statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { nowUs } from './history.mjs';
+import { maintain } from './maintain.mjs';
 import { between, pick } from './random.mjs';
+import { refuseAll, refuseSome } from './refusals.mjs';
 import { KEY_PREFIX, livelySessions, PARTITIONS, refOf, SCHEMA } from './sessions.mjs';
 
 /**
  * @typedef {object} Fault
  * @property {string} name
  * @property {number} weight how many times in a round of the deck
- * @property {(random: () => number, world: object) => string} target at most one fault at a time hits the same one
+ * @property {(random: () => number, fleets: object) => string} target at most one fault at a time hits the same one
  * @property {(context: { world: object, random: () => number, target: string }) => Promise<object | void>} strike
  *   may return what the checker needs to know
  */
 
+const LONGEST_CUT_BYTES = 3000;
+
 const onRedis = () => 'redis';
 const onPostgres = () => 'postgres';
-const onConsumer = (random, world) => `consumers ${between(random, 0, world.consumers.size - 1)}`;
-const onBot = (random, world) => `bots ${between(random, 0, world.bots.size - 1)}`;
+const onConsumer = (random, { consumers }) => `consumers ${between(random, 0, consumers.size - 1)}`;
+const onBot = (random, { bots }) => `bots ${between(random, 0, bots.size - 1)}`;
 const onProxy = (server) => (random) => `${pick(random, ['bots', 'consumers'])} to ${server}`;
 
 /** @type {Fault[]} */
@@ -36,6 +42,9 @@ export const faults = [
   { name: 'PostgreSQL read-only', weight: 1, target: onPostgres, strike: readOnly },
   { name: 'PostgreSQL table locked', weight: 2, target: onPostgres, strike: lockTable },
   { name: 'PostgreSQL backends terminated', weight: 1, target: onPostgres, strike: terminateBackends },
+  { name: 'PostgreSQL refuses some rows', weight: 2, target: onPostgres, strike: refuseSome },
+  { name: 'PostgreSQL refuses all rows', weight: 1, target: onPostgres, strike: refuseAll },
+  { name: 'PostgreSQL table rewritten and purged', weight: 1, target: onPostgres, strike: maintain },
   ...['redis', 'postgres'].flatMap((server) => [
     { name: `cut ${server}`, weight: 2, target: onProxy(server), strike: cut },
     { name: `replies of ${server} held, then cut`, weight: 2, target: onProxy(server), strike: holdAndCut },
@@ -64,6 +73,14 @@ export const faults = [
   },
   { name: 'XGROUP DELCONSUMER', weight: 2, target: onRedis, strike: deleteConsumers },
   { name: 'clock stepped back', weight: 2, target: onRedis, strike: stepClockBack },
+];
+
+/**
+ * What Redis itself lost is not restored, so these come only when they are asked for.
+ * @type {Fault[]}
+ */
+export const lossyFaults = [
+  { name: 'Redis loses its tail', weight: 3, target: onRedis, strike: killRedisAndCutTail },
 ];
 
 function member(world, target) {
@@ -97,7 +114,7 @@ function pauseFor(minMs, maxMs) {
  * Nobody reaches the new server before its version floors were read: they tell whether the append-only file had
  * everything that was acknowledged.
  */
-async function killRedis({ world, random }) {
+async function killRedis({ world, random }, whileDown = () => {}) {
   const { redis, proxies } = world;
   const links = [proxies.bots.redis, proxies.consumers.redis];
   await untilWritten(world.admin);
@@ -106,10 +123,25 @@ async function killRedis({ world, random }) {
   // Bots may still be reading answers it gave.
   await delay(between(random, 20, 300));
   const killedUs = nowUs();
+  whileDown();
   await redis.restart();
   const floors = await world.versionFloors();
   for (const link of links) await link.accept();
   return { redisRestart: { killedUs, floors } };
+}
+
+/** A power failure: what the operating system had not written to the disk is gone. Redis loads the rest. */
+function killRedisAndCutTail({ world, random }) {
+  return killRedis({ world, random }, () => {
+    const folder = join(world.redis.dataDir, 'appendonlydir');
+    const sequenceOf = (name) => Number(/\.(\d+)\.incr\.aof$/.exec(name)?.[1] ?? 0);
+    const [newest] = readdirSync(folder).sort((a, b) => sequenceOf(b) - sequenceOf(a));
+    const file = join(folder, newest);
+    const { size } = statSync(file);
+    const cutBytes = Math.min(size, between(random, 1, LONGEST_CUT_BYTES));
+    truncateSync(file, size - cutBytes);
+    world.see("bytes cut off Redis' file", cutBytes);
+  });
 }
 
 /**

@@ -35,6 +35,10 @@ export function createFleet({ name, size, envFor, onLine }) {
   return {
     name,
     size,
+    /** How many processes were started so far. */
+    get started() {
+      return members.reduce((sum, { lives }) => sum + lives, 0);
+    },
     /** Processes that ended without being killed: each one fails the run. */
     diedAlone,
     startAll: () => Promise.all(members.map((_, i) => start(i))),

@@ -15,9 +15,19 @@ export const rareEvents = [
   'half-open connection given up',
   'consumer group missing',
   'clean sessions evicted',
+  'bisect',
+  'row parked',
+  'parked row retried',
+  'breaker opened',
 ];
 
 /** @param {Map<string, number>} seen */
 export function missingEvents(seen) {
   return rareEvents.filter((event) => !seen.get(event));
+}
+
+/** Faults of the deck that never came. @param {import('./decks.mjs').Deck} deck @param {{ name: string }[]} log */
+export function missingFaults({ cards }, log) {
+  const names = cards.map(({ fault }) => fault.name);
+  return names.filter((name) => !log.some((entry) => entry.name === name));
 }

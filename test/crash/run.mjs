@@ -1,4 +1,5 @@
-// npm run test:crash -- --seconds 60 --seed 7 [--bots 3] [--consumers 3]
+// npm run test:crash -- --seconds 60 --seed 7 [--bots 3] [--consumers 3] [--lossy] [--quiet]
+// npm run test:soak -- --kills 1000: until each process was killed so often
 // Real servers, real processes, random faults; then every acknowledged save is looked for. A run of a minute or more
 // also fails when an event it is meant to provoke never happened. The history of a run that failed is kept.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,17 +8,22 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkRun } from './checker/check-run.mjs';
 import { countConflicts, drain, loadAll, readCache, readRowChanges, readRows } from './collect.mjs';
+import { fewestKills, mixedDeck, soakDeck } from './decks.mjs';
 import { evict } from './evict.mjs';
 import { nowUs, readHistory } from './history.mjs';
 import { rage } from './nemesis.mjs';
-import { missingEvents } from './rare-events.mjs';
+import { openProgress } from './progress.mjs';
+import { missingEvents, missingFaults } from './rare-events.mjs';
 import { allSessions, isCounter, refOf } from './sessions.mjs';
-import { describeFault, summarize } from './summary.mjs';
+import { describeFault, summarize, summarizeBriefly } from './summary.mjs';
 import { openWorld } from './world.mjs';
 
 const GATE_SECONDS = 60;
-const print = (line) => process.stdout.write(`${line}\n`);
 const options = readOptions();
+const kept = [];
+const printNow = (line) => process.stdout.write(`${line}\n`);
+/** What a quiet run keeps to itself unless it fails. */
+const print = (line) => (options.quiet ? kept.push(line) : printNow(line));
 const folder = mkdtempSync(join(tmpdir(), 'cauce-crash-'));
 const historyFile = join(folder, 'history.jsonl');
 writeFileSync(historyFile, '');
@@ -29,13 +35,18 @@ try {
   if (error.cause) print(error.cause.stack);
 }
 if (isOk) rmSync(folder, { recursive: true });
-else print(`FAILED with seed ${options.seed}. The history is in ${historyFile}`);
+else {
+  for (const line of kept) printNow(line);
+  printNow(`FAILED with seed ${options.seed}. The history is in ${historyFile}`);
+}
 process.exit(isOk ? 0 : 1);
 
 async function crash() {
-  const { seed, seconds, bots, consumers } = options;
+  const { seed, seconds, kills, bots, consumers, lossy } = options;
   const startedUs = nowUs();
-  print(`seed ${seed}, ${seconds} s, ${bots} bots, ${consumers} consumers`);
+  const deck = kills > 0 ? soakDeck({ isLossy: lossy }) : mixedDeck({ isLossy: lossy });
+  const length = kills > 0 ? `${kills} SIGKILLs of each process` : `${seconds} s`;
+  printNow(`seed ${seed}, ${length}, ${bots} bots, ${consumers} consumers`);
   const world = await openWorld({ historyFile, startedUs, bots, consumers });
   // Ctrl-C: what was started goes with this process.
   process.once('SIGINT', () => process.exit(130));
@@ -44,10 +55,14 @@ async function crash() {
     await Promise.all([world.consumers.startAll(), world.bots.startAll()]);
     const stopEvicting = new AbortController();
     const evicting = evict(world, { startedUs, signal: stopEvicting.signal });
+    const endsAtMs = Date.now() + seconds * 1000;
+    const progress = kills > 0 ? openProgress({ kills, print: printNow }) : undefined;
     const log = await rage(world, {
-      ...{ seed, seconds, startedUs },
-      onFault: (fault) => print(describeFault(fault)),
+      ...{ seed, deck, startedUs },
+      isOver: (faults) => (kills > 0 ? fewestKills(faults) >= kills : Date.now() >= endsAtMs),
+      onFault: (fault) => (progress ? progress.struck(fault) : print(describeFault(fault))),
     });
+    progress?.close();
     stopEvicting.abort();
     await evicting;
     await world.bots.stopAll(10_000);
@@ -57,7 +72,7 @@ async function crash() {
     const caches = [await readCache(world, sessions)];
     await loadAll(world, sessions, historyFile);
     caches.push(await readCache(world, sessions));
-    const parked = await world.countParked();
+    const parked = (await world.countParked()) + world.parkedWrongly.size;
     await world.consumers.stopAll(12_000);
 
     const verdict = checkRun({
@@ -69,10 +84,14 @@ async function crash() {
       partitionOf: (key) => world.keyspace.locate(refOf(key)).partition,
       ...{ caches, parked, stillDirty, isCounter },
     });
-    const missing = seconds >= GATE_SECONDS ? missingEvents(world.seen) : [];
+    const isGated = kills > 0 || seconds >= GATE_SECONDS;
+    const missing = isGated ? [...missingEvents(world.seen), ...missingFaults(deck, log)] : [];
     const diedAlone = [...world.bots.diedAlone, ...world.consumers.diedAlone];
-    print(summarize({ log, verdict, seen: world.seen, drainMs, missing, diedAlone }));
-    return verdict.violations.length === 0 && missing.length === 0 && diedAlone.length === 0;
+    const outcome = { log, verdict, seen: world.seen, drainMs, missing, diedAlone };
+    print(summarize(outcome));
+    const isOk = verdict.violations.length === 0 && missing.length === 0 && diedAlone.length === 0;
+    if (options.quiet && isOk) printNow(summarizeBriefly(outcome));
+    return isOk;
   } finally {
     await world.close();
   }
@@ -85,7 +104,11 @@ function readOptions() {
       seed: { type: 'string', default: String(Date.now() % 100_000) },
       bots: { type: 'string', default: '3' },
       consumers: { type: 'string', default: '3' },
+      kills: { type: 'string', default: '0' },
+      lossy: { type: 'boolean', default: false },
+      quiet: { type: 'boolean', default: false },
     },
   });
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number(value)]));
+  const toValue = (value) => (typeof value === 'string' ? Number(value) : value);
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toValue(value)]));
 }

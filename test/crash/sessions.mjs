@@ -11,6 +11,7 @@ export const SCHEMA = 'crash';
 
 const COUNTERS = 8;
 const LIVELY = 56;
+const CROWD = 400;
 const NEW_PER_SECOND = 1.5;
 
 export function refOf(key) {
@@ -24,8 +25,12 @@ export function isCounter(key) {
 
 /** Every session used so far. */
 export function allSessions(startedUs) {
-  const counters = Array.from({ length: COUNTERS }, (_, i) => `counter-${i}`);
-  return [...counters, ...Array.from({ length: firstLively(startedUs) + LIVELY }, (_, i) => `user-${i}`)];
+  return [...counters(), ...users(0, firstLively(startedUs) + LIVELY), ...crowdSessions()];
+}
+
+/** Sessions that are only saved all at once. */
+export function crowdSessions() {
+  return Array.from({ length: CROWD }, (_, i) => `crowd-${i}`);
 }
 
 /** One for the next call; some are much more popular than others. */
@@ -36,9 +41,15 @@ export function pickSession(random, startedUs) {
 
 /** Those in use now. */
 export function livelySessions(startedUs) {
-  return allSessions(startedUs).filter(
-    (key) => isCounter(key) || Number(key.slice(5)) >= firstLively(startedUs),
-  );
+  return [...counters(), ...users(firstLively(startedUs), LIVELY)];
+}
+
+function counters() {
+  return Array.from({ length: COUNTERS }, (_, i) => `counter-${i}`);
+}
+
+function users(first, count) {
+  return Array.from({ length: count }, (_, i) => `user-${first + i}`);
 }
 
 function firstLively(startedUs) {

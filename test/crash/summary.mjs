@@ -1,5 +1,6 @@
 // What a reader of a run sees.
 import { kinds } from './checker/check-run.mjs';
+import { countKills, killed } from './decks.mjs';
 import { rareEvents } from './rare-events.mjs';
 
 const MOST_VIOLATIONS_SHOWN = 15;
@@ -9,7 +10,7 @@ export function describeFault({ seconds, name, target }) {
 }
 
 export function summarize({ log, verdict, seen, drainMs, missing, diedAlone }) {
-  const { counts, violations, forgotten } = verdict;
+  const { violations } = verdict;
   const lines = ['', 'Faults'];
   for (const [name, count] of countBy(log, ({ name }) => name))
     lines.push(`  ${String(count).padStart(6)}  ${name}`);
@@ -20,32 +21,48 @@ export function summarize({ log, verdict, seen, drainMs, missing, diedAlone }) {
       `  ${String(seen.get(event) ?? 0).padStart(6)}  ${event}${missing.includes(event) ? '  MISSING' : ''}`,
     );
   }
-  lines.push(
-    '',
-    `${counts.acknowledged} saves acknowledged (${counts.clears} of them clears, ${counts.updates} updates), ` +
-      `${counts.unknown} unknown, ${counts.refused} refused; ${counts.sessions} sessions`,
-    `${counts.loads} loads answered, ${counts.failedLoads} failed`,
-    `drained ${drainMs} ms after the last save`,
-  );
-  if (forgotten > 0)
-    lines.push(`${forgotten} acknowledged saves were not in Redis' append-only file after a SIGKILL`);
+  lines.push('', ...describeCalls(verdict, drainMs));
   for (const { proc, code, signal, output } of diedAlone) {
     lines.push('', `${proc} ended by itself (${code ?? signal}):`, output);
   }
   for (const { kind, key, what, evidence } of violations.slice(0, MOST_VIOLATIONS_SHOWN)) {
     lines.push('', `${kind.toUpperCase()} ${key}: ${what}`, `  ${toText(evidence)}`);
   }
-  const byKind = countBy(violations, ({ kind }) => kind);
-  lines.push('', kinds.map((kind) => `${byKind.get(kind) ?? 0} ${kind}`).join(' · '));
-  if (missing.length > 0) lines.push(`Rare events that never happened: ${missing.join(', ')}`);
+  lines.push('', describeVerdict(verdict));
+  if (missing.length > 0) lines.push(`Never happened: ${missing.join(', ')}`);
   return lines.join('\n');
 }
 
+/** A few lines about a run in which all was well. */
+export function summarizeBriefly({ log, verdict, drainMs }) {
+  const names = new Set(log.map(({ name }) => name)).size;
+  const lines = [
+    `${log.length} faults of ${names} kinds;${describeKills(log)}`,
+    ...describeCalls(verdict, drainMs),
+    describeVerdict(verdict),
+  ];
+  return lines.join('\n');
+}
+
+function describeCalls({ counts, forgotten }, drainMs) {
+  const lines = [
+    `${counts.acknowledged} saves acknowledged (${counts.clears} of them clears, ${counts.updates} updates), ` +
+      `${counts.unknown} unknown, ${counts.refused} refused; ${counts.sessions} sessions`,
+    `${counts.loads} loads answered, ${counts.failedLoads} failed`,
+    `drained ${drainMs} ms after the last save`,
+  ];
+  if (forgotten > 0)
+    lines.push(`${forgotten} acknowledged saves were not in Redis' append-only file after a SIGKILL`);
+  return lines;
+}
+
+function describeVerdict({ violations }) {
+  const byKind = countBy(violations, ({ kind }) => kind);
+  return kinds.map((kind) => `${byKind.get(kind) ?? 0} ${kind}`).join(' · ');
+}
+
 function describeKills(log) {
-  const kills = ['consumer', 'bot', 'Redis', 'PostgreSQL'].map(
-    (process) => `${process} ${log.filter(({ name }) => name === `${process} SIGKILL`).length}`,
-  );
-  return `  SIGKILLs: ${kills.join(' · ')}`;
+  return `  SIGKILLs: ${killed.map((name) => `${name} ${countKills(name, log)}`).join(' · ')}`;
 }
 
 function countBy(items, nameOf) {

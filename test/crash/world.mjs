@@ -6,6 +6,7 @@ import { createPool, migrate } from '@cauce/sync-consumer';
 import { Redis } from 'ioredis';
 import { createFleet } from './fleet.mjs';
 import { openHistory } from './history.mjs';
+import { REFUSALS } from './refusals.mjs';
 import { KEY_PREFIX, PARTITIONS, SCHEMA } from './sessions.mjs';
 
 // Every version a row ever had, in the order of its lock. Written by the same transaction as the row.
@@ -54,7 +55,7 @@ export async function openWorld({ historyFile, startedUs, bots, consumers }) {
       onError: () => {},
     });
     closers.push(() => pool.end());
-    await pool.query(ROW_HISTORY);
+    await pool.query(ROW_HISTORY + REFUSALS);
     // Straight to the server, past the proxies: the harness' own hand.
     const admin = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 });
     admin.on('error', () => {});
@@ -90,6 +91,7 @@ export async function openWorld({ historyFile, startedUs, bots, consumers }) {
         SESSION_SYNC_INTERVAL: '40',
         SYNC_CLAIM_IDLE: '800',
         SYNC_SWEEP_AFTER: '1000',
+        SYNC_PARK_LIMIT: '5',
       }),
     });
     closers.push(() => Promise.all([botFleet.stopAll(5000), consumerFleet.stopAll(12_000)]));
@@ -99,6 +101,8 @@ export async function openWorld({ historyFile, startedUs, bots, consumers }) {
     return {
       ...{ startedUs, history, keyspace },
       ...{ redis, postgres, proxies, pool, admin, seen, see, close },
+      /** Sessions that were parked though no row was refused. @type {Set<string>} */
+      parkedWrongly: new Set(),
       bots: botFleet,
       consumers: consumerFleet,
       /** The last version issued in each partition. */
@@ -138,7 +142,10 @@ function hearLog(line, see) {
     see('rows written', entry.written);
     see('stale upsert rejected', entry.duplicates + entry.superseded);
     see('superseded', entry.superseded);
+    see('row parked', entry.parked);
+    see('parked row held back', entry.held);
   } else if (entry.msg?.startsWith('PostgreSQL is away')) see('PostgreSQL away');
+  else if (entry.msg?.startsWith('PostgreSQL refuses too many rows')) see('breaker opened');
   else if (entry.level >= 50)
     see(`logged: ${[entry.msg, entry.reason, entry.err?.message].filter(Boolean).join(': ').slice(0, 160)}`);
 }

@@ -1,0 +1,126 @@
+// A constraint that some rows, or all, do not meet: what a bad row or a bad migration looks like to the consumer.
+// One table decides what is refused, so that the constraint comes and goes without locking the sessions.
+import { setTimeout as delay } from 'node:timers/promises';
+import { createScripts, openRedis } from '@cauce/protocol';
+import { consumerOptions, createQueries, listParked, readSettings, retryParked } from '@cauce/sync-consumer';
+import { saveCrowd } from './crowd.mjs';
+import { between } from './random.mjs';
+import { KEY_PREFIX, PARTITIONS, SCHEMA } from './sessions.mjs';
+
+const SQL_STATE = '23514';
+const ALL = 128;
+/** Of 128. With the hash of a session and a salt, so that others are hit each time. */
+const SOME = 10;
+/** A breaker lets at most so many rows be parked in a minute: 5 % of the 1,000 it counts. */
+const MOST_PARKED_BY_ONE = 50;
+const LONGEST_MS = 5000;
+const RETRY_LIMIT_MS = 5000;
+
+export const REFUSALS = `
+  CREATE SEQUENCE ${SCHEMA}.refusals;
+  CREATE TABLE ${SCHEMA}.refusal AS SELECT 0 AS share, '' AS salt;
+  CREATE FUNCTION ${SCHEMA}.refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    IF EXISTS (SELECT FROM ${SCHEMA}.refusal WHERE (hashtext(salt || new.user_id) & 127) < share) THEN
+      -- What a sequence counts stays counted when the statement is rolled back.
+      PERFORM nextval('${SCHEMA}.refusals');
+      RAISE EXCEPTION 'the harness refuses this row' USING ERRCODE = '${SQL_STATE}';
+    END IF;
+    RETURN new;
+  END $$;
+  CREATE TRIGGER refuse_row BEFORE INSERT ON ${SCHEMA}.session
+  FOR EACH ROW EXECUTE FUNCTION ${SCHEMA}.refuse_row();`;
+
+/** Rows with a certain hash, until some were refused and a while has passed. */
+export async function refuseSome({ world, random }) {
+  await refuse(world, SOME, random);
+  await untilRefused(world, 3, between(random, 1000, 2500));
+  await accept(world);
+  await retryRefused(world);
+}
+
+/** Every row, with many more waiting than a breaker lets be parked. @throws when more were parked */
+export async function refuseAll({ world, random }) {
+  const before = { parked: await world.countParked(), started: world.consumers.started };
+  await refuse(world, ALL, random);
+  await saveCrowd(world);
+  await untilRefused(world, world.consumers.size * MOST_PARKED_BY_ONE, between(random, 1000, 2000));
+  const parked = (await world.countParked()) - before.parked;
+  const consumers = world.consumers.size + world.consumers.started - before.started;
+  await accept(world);
+  await retryRefused(world);
+  if (parked > consumers * MOST_PARKED_BY_ONE)
+    throw new Error(`${consumers} consumers parked ${parked} sessions: the breaker did not open`);
+}
+
+/**
+ * Tries again what was refused, as `cauce parked retry --all` does. What it cannot do while something else is broken
+ * is left to the end of the run. Sessions that were parked for any other reason are remembered: an outage parks
+ * nothing (P9).
+ */
+export async function retryRefused(world) {
+  const { redis, pool, keyspace } = world;
+  const options = consumerOptions(
+    readSettings(
+      {
+        SESSION_KEY_PREFIX: KEY_PREFIX,
+        SESSION_PARTITIONS: String(PARTITIONS),
+        SESSION_DB_SCHEMA: SCHEMA,
+        SESSION_TTL: '1',
+      },
+      [],
+    ),
+  );
+  const connection = openRedis(redis.url, {
+    connectionName: 'crash-retry',
+    answerTimeoutMs: 2000,
+    onError: () => {},
+  });
+  const deps = {
+    redis: connection.redis,
+    keyspace,
+    scripts: createScripts({ redis: connection.redis, keyspace }, { timeoutMs: 2000 }),
+    queries: createQueries(pool, { ...options, longTimeoutMs: 10_000 }),
+  };
+  try {
+    await connection.ready(RETRY_LIMIT_MS);
+    const { sessions } = await listParked(deps);
+    for (const { ref, record } of sessions) {
+      if (record?.sqlState !== SQL_STATE) world.parkedWrongly.add(ref.userId);
+    }
+    const signal = AbortSignal.timeout(RETRY_LIMIT_MS);
+    const retried = await retryParked(deps, { ...options, patienceMs: RETRY_LIMIT_MS, signal });
+    world.see('parked row retried', retried.sessions.filter(({ outcome }) => outcome === 'synced').length);
+  } catch (error) {
+    world.see(`retry of parked rows failed: ${error.code ?? error.name}`);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function refuse({ pool }, share, random) {
+  await pool.query(`SELECT setval('${SCHEMA}.refusals', 1, false)`);
+  await pool.query(`UPDATE ${SCHEMA}.refusal SET share = $1, salt = $2`, [
+    share,
+    String(between(random, 0, 999)),
+  ]);
+}
+
+async function accept({ pool }) {
+  await pool.query(`UPDATE ${SCHEMA}.refusal SET share = 0`);
+}
+
+/** Consumers may be cut off or asleep meanwhile: then it takes longer, but not for ever. */
+async function untilRefused({ pool }, count, atLeastMs) {
+  const startedMs = performance.now();
+  for (;;) {
+    await delay(100);
+    const passedMs = performance.now() - startedMs;
+    if (passedMs > LONGEST_MS) return;
+    if (passedMs < atLeastMs) continue;
+    const { rows } = await pool.query(
+      `SELECT CASE WHEN is_called THEN last_value::int ELSE 0 END AS refused FROM ${SCHEMA}.refusals`,
+    );
+    if (rows[0].refused >= count) return;
+  }
+}
