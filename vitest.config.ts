@@ -11,7 +11,7 @@ export default defineConfig({
     projects: [
       {
         ...sources,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } },
+        test: { name: 'unit', include: ['test/unit/**/*.test.{ts,mjs}'], sequence: { groupOrder: 0 } },
       },
       {
         ...sources,

@@ -29,16 +29,20 @@ const check = [
   { title: 'knip', command: [bin('knip')], needs: 'knip.json' },
   docs('--check'),
 ];
+const crash = (...flags) => ({ title: 'crash', command: [...script('test/crash/run.mjs'), ...flags] });
 const tasks = {
   build,
   check,
-  test: [...check, { title: 'tests', command: [bin('vitest'), 'run'] }],
-  'test:model': [...build, { title: 'model', command: [bin('vitest'), 'run', '--project', 'model'] }],
-  'test:crash': [
-    ...buildOf('session-client', 'sync-consumer', 'dev-services'),
-    { title: 'crash', command: script('test/crash/run.mjs') },
+  test: [
+    ...check,
+    { title: 'tests', command: [bin('vitest'), 'run'] },
+    // Whoever asks for some of the tests does not want a minute of this.
+    { ...crash('--seconds', '60', '--seed', '202', '--quiet'), isOnlyForAll: true },
   ],
   'test:mutants': [...build, { title: 'mutants', command: script('test/mutants/run.mjs') }],
+  'test:model': [...build, { title: 'model', command: [bin('vitest'), 'run', '--project', 'model'] }],
+  'test:crash': [...buildOf('session-client', 'sync-consumer', 'dev-services'), crash()],
+  'test:soak': [...buildOf('session-client', 'sync-consumer', 'dev-services'), crash('--kills', '1000')],
   format: [{ title: 'format', command: [bin('biome'), 'check', '--write', '.'] }],
   docs: [...build, docs()],
   demo: [...buildOf('example-bot'), { command: script('packages/example-bot/dist/demo.js') }],
@@ -54,7 +58,7 @@ endWithParent();
 process.exitCode = await runTask(...process.argv.slice(2));
 
 async function runTask(name, ...args) {
-  const steps = tasks[name];
+  const steps = tasks[name]?.filter(({ isOnlyForAll }) => !isOnlyForAll || args.length === 0);
   if (!steps) return fail(`Usage: node scripts/run-task.mjs ${Object.keys(tasks).join('|')} [arguments]`);
   const installCode = await installIfStale();
   if (installCode !== 0) return installCode;
