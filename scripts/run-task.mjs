@@ -30,6 +30,7 @@ const check = [
   docs('--check'),
 ];
 const crash = (...flags) => ({ title: 'crash', command: [...script('test/crash/run.mjs'), ...flags] });
+const forCrash = buildOf('session-client', 'sync-consumer', 'dev-services');
 const tasks = {
   build,
   check,
@@ -41,8 +42,8 @@ const tasks = {
   ],
   'test:mutants': [...build, { title: 'mutants', command: script('test/mutants/run.mjs') }],
   'test:model': [...build, { title: 'model', command: [bin('vitest'), 'run', '--project', 'model'] }],
-  'test:crash': [...buildOf('session-client', 'sync-consumer', 'dev-services'), crash()],
-  'test:soak': [...buildOf('session-client', 'sync-consumer', 'dev-services'), crash('--kills', '1000')],
+  'test:crash': [...forCrash, crash()],
+  'test:soak': [...forCrash, crash('--kills', '1000')],
   format: [{ title: 'format', command: [bin('biome'), 'check', '--write', '.'] }],
   docs: [...build, docs()],
   demo: [...buildOf('example-bot'), { command: script('packages/example-bot/dist/demo.js') }],

@@ -8,7 +8,7 @@ import { spawnNode } from '@cauce/dev-services';
  * @param {string} options.name `bot`, `consumer`
  * @param {number} options.size
  * @param {(proc: string) => Record<string, string>} options.envFor
- * @param {(line: string) => void} options.onLine told of each line a process wrote, when it has ended
+ * @param {(line: string) => void} options.onLine told of each line a process wrote, when `listen` is called or it ended
  */
 export function createFleet({ name, size, envFor, onLine }) {
   const members = Array.from({ length: size }, () => ({ child: undefined, lives: 0, isOurDoing: false }));
@@ -19,11 +19,17 @@ export function createFleet({ name, size, envFor, onLine }) {
     const proc = `${name}-${i}.${member.lives++}`;
     const env = { PATH: process.env.PATH ?? '', ...envFor(proc) };
     const child = await spawnNode(join(import.meta.dirname, `${name}-process.mjs`), [], { env });
-    Object.assign(member, { child, isOurDoing: false });
-    void child.exit.then(({ code, signal }) => {
+    let heard = 0;
+    const listen = () => {
       const output = child.output();
-      for (const line of output.split('\n')) onLine(line);
-      if (!member.isOurDoing) diedAlone.push({ proc, code, signal, output: output.slice(-2000) });
+      const end = Math.max(heard, output.lastIndexOf('\n') + 1);
+      for (const line of output.slice(heard, end).split('\n')) onLine(line);
+      heard = end;
+    };
+    Object.assign(member, { child, listen, isOurDoing: false });
+    void child.exit.then(({ code, signal }) => {
+      listen();
+      if (!member.isOurDoing) diedAlone.push({ proc, code, signal, output: child.output().slice(-2000) });
     });
   }
 
@@ -41,6 +47,10 @@ export function createFleet({ name, size, envFor, onLine }) {
     },
     /** Processes that ended without being killed: each one fails the run. */
     diedAlone,
+    /** Passes on what was written since. */
+    listen() {
+      for (const { listen } of members) listen?.();
+    },
     startAll: () => Promise.all(members.map((_, i) => start(i))),
     start,
     end,

@@ -1,6 +1,7 @@
 // Every call of every bot as JSON lines: one before it is sent, one when its outcome is known. Written at once, so
 // that a killed bot leaves "sent, outcome unknown" behind.
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
 
 /** One clock for all processes of this machine, µs. */
 export function nowUs() {
@@ -47,26 +48,48 @@ export function openHistory(file, proc) {
 /** @returns {Call[]} in the order in which they were sent */
 export function readHistory(file) {
   const calls = new Map();
-  for (const text of readFileSync(file, 'utf8').split('\n')) {
-    if (text === '') continue;
+  for (const text of linesOf(file)) {
     const { t, at, ...line } = JSON.parse(text);
     const call = calls.get(line.n);
     if (at === 'call') calls.set(line.n, newCall(t, line));
     else if (at === 'attempt') call.attempts.push({ base: line.base, counter: line.counter });
     else if (at === 'again') call.isRepeated = true;
     else {
+      const { outcome, found, replayOf } = line;
       const version = line.version === undefined ? undefined : BigInt(line.version);
-      Object.assign(call, line, { endUs: t, version });
+      Object.assign(call, { endUs: t, outcome, version, found, replayOf });
     }
   }
   return [...calls.values()].sort((a, b) => a.startUs - b.startUs);
 }
 
-function newCall(startUs, { n, proc, op, key, opId }) {
+/** A history may be larger than the longest string. */
+function* linesOf(file) {
+  const fd = openSync(file, 'r');
+  const chunk = Buffer.alloc(1 << 20);
+  const decoder = new StringDecoder();
+  let rest = '';
+  try {
+    for (let size = readSync(fd, chunk); size > 0; size = readSync(fd, chunk)) {
+      const lines = (rest + decoder.write(chunk.subarray(0, size))).split('\n');
+      rest = lines.pop();
+      yield* lines;
+    }
+    if (rest !== '') yield rest;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+// Every field from the start: a million objects of one shape are small and fast.
+function newCall(startUs, { n, proc, op, key }) {
   return {
-    ...{ n, proc, op, key, opId, startUs },
+    ...{ n, proc, op, key, startUs },
     endUs: Number.POSITIVE_INFINITY,
     outcome: 'unknown',
+    version: undefined,
+    found: undefined,
+    replayOf: undefined,
     attempts: [],
     isRepeated: false,
   };

@@ -3,7 +3,7 @@ import { countKills, fewestKills, killed } from './decks.mjs';
 
 const EVERY_MS = 10_000;
 /** Measured on two cores: a kill of each of the four processes, and what comes between. */
-const SECONDS_PER_KILL = 2.5;
+const SECONDS_PER_KILL = 3;
 
 /** @param {{ kills: number, print: (line: string) => void }} options */
 export function openProgress({ kills, print }) {

@@ -14,14 +14,27 @@ const LONGEST_TAIL_US = 2_500_000;
  */
 export function forgetLostTail(calls, restarts, partitionOf) {
   let forgotten = 0;
+  const answered = calls.filter(({ outcome, version }) => outcome === 'ok' && version !== undefined);
+  answered.sort((a, b) => a.endUs - b.endUs);
   for (const { killedUs, floors } of restarts) {
-    for (const call of calls) {
-      if (call.outcome !== 'ok' || call.version === undefined || call.endUs > killedUs) continue;
-      if (call.endUs < killedUs - LONGEST_TAIL_US) continue;
+    for (let i = firstSince(answered, killedUs - LONGEST_TAIL_US); answered[i]?.endUs <= killedUs; i++) {
+      const call = answered[i];
+      if (call.outcome !== 'ok') continue;
       if (call.version <= BigInt(floors[partitionOf(call.key)] ?? '0')) continue;
       if (call.op !== 'load') forgotten++;
       call.outcome = 'unknown';
     }
   }
   return forgotten;
+}
+
+/** Where in calls that are sorted by their end those begin that ended since. */
+function firstSince(calls, sinceUs) {
+  let [low, high] = [0, calls.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (calls[middle].endUs < sinceUs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -14,7 +14,10 @@
 /** @param {Call[]} calls @returns {SessionHistory[]} */
 export function bySession(calls) {
   const groups = new Map();
-  for (const call of calls) groups.set(call.key, [...(groups.get(call.key) ?? []), call]);
+  for (const call of calls) {
+    if (!groups.has(call.key)) groups.set(call.key, []);
+    groups.get(call.key).push(call);
+  }
   return [...groups].map(([key, group]) => arrange(key, group));
 }
 
