@@ -80,7 +80,7 @@ export const faults = [
  * @type {Fault[]}
  */
 export const lossyFaults = [
-  { name: 'Redis loses its tail', weight: 3, target: onRedis, strike: killRedisAndCutTail },
+  { name: 'Redis loses its tail', weight: 8, target: onRedis, strike: killRedisAndCutTail },
 ];
 
 function member(world, target) {

@@ -15,13 +15,17 @@ const SOME = 10;
 const MOST_PARKED_BY_ONE = 50;
 const LONGEST_MS = 5000;
 const RETRY_LIMIT_MS = 5000;
+const RECORDED_LATE_SECONDS = 20;
 
 export const REFUSALS = `
   CREATE SEQUENCE ${SCHEMA}.refusals;
-  CREATE TABLE ${SCHEMA}.refusal AS SELECT 0 AS share, '' AS salt;
+  CREATE TABLE ${SCHEMA}.refusal (share int, salt text, ended_at timestamptz);
   CREATE FUNCTION ${SCHEMA}.refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
-    IF EXISTS (SELECT FROM ${SCHEMA}.refusal WHERE (hashtext(salt || new.user_id) & 127) < share) THEN
+    IF EXISTS (
+      SELECT FROM ${SCHEMA}.refusal
+      WHERE ended_at IS NULL AND (hashtext(salt || new.user_id) & 127) < share
+    ) THEN
       -- What a sequence counts stays counted when the statement is rolled back.
       PERFORM nextval('${SCHEMA}.refusals');
       RAISE EXCEPTION 'the harness refuses this row' USING ERRCODE = '${SQL_STATE}';
@@ -31,7 +35,7 @@ export const REFUSALS = `
   CREATE TRIGGER refuse_row BEFORE INSERT ON ${SCHEMA}.session
   FOR EACH ROW EXECUTE FUNCTION ${SCHEMA}.refuse_row();`;
 
-/** Rows with a certain hash, until some were refused and a while has passed. */
+/** Rows with a certain hash, until some were refused and a while has passed. Their neighbours must not be parked. */
 export async function refuseSome({ world, random }) {
   await refuse(world, SOME, random);
   await untilRefused(world, 3, between(random, 1000, 2500));
@@ -85,9 +89,10 @@ export async function retryRefused(world) {
   try {
     await connection.ready(RETRY_LIMIT_MS);
     const { sessions } = await listParked(deps);
-    for (const { ref, record } of sessions) {
-      if (record?.sqlState !== SQL_STATE) world.parkedWrongly.add(ref.userId);
-    }
+    const isOurs = ({ record }) => record?.sqlState === SQL_STATE;
+    const ours = sessions.filter(isOurs).map(({ ref }) => ref.userId);
+    const others = sessions.filter((one) => !isOurs(one)).map(({ ref }) => ref.userId);
+    for (const user of [...others, ...(await findInnocent(pool, ours))]) world.parkedWrongly.add(user);
     const signal = AbortSignal.timeout(RETRY_LIMIT_MS);
     const retried = await retryParked(deps, { ...options, patienceMs: RETRY_LIMIT_MS, signal });
     world.see('parked row retried', retried.sessions.length);
@@ -100,14 +105,28 @@ export async function retryRefused(world) {
 
 async function refuse({ pool }, share, random) {
   await pool.query(`SELECT setval('${SCHEMA}.refusals', 1, false)`);
-  await pool.query(`UPDATE ${SCHEMA}.refusal SET share = $1, salt = $2`, [
+  await pool.query(`INSERT INTO ${SCHEMA}.refusal (share, salt) VALUES ($1, $2)`, [
     share,
     String(between(random, 0, 999)),
   ]);
 }
 
 async function accept({ pool }) {
-  await pool.query(`UPDATE ${SCHEMA}.refusal SET share = 0`);
+  await pool.query(`UPDATE ${SCHEMA}.refusal SET ended_at = now() WHERE ended_at IS NULL`);
+}
+
+/** Those of the users whose rows were not refused of late: only neighbours were. A refusal may be recorded late. */
+async function findInnocent(pool, users) {
+  const { rows } = await pool.query(
+    `SELECT user_id FROM unnest($1::text[]) AS parked (user_id)
+     WHERE NOT EXISTS (
+       SELECT FROM ${SCHEMA}.refusal
+       WHERE coalesce(ended_at, now()) > now() - interval '${RECORDED_LATE_SECONDS} s'
+         AND (hashtext(salt || user_id) & 127) < share
+     )`,
+    [users],
+  );
+  return rows.map(({ user_id }) => user_id);
 }
 
 /** Consumers may be cut off or asleep meanwhile: then it takes longer, but not for ever. */
