@@ -55,6 +55,10 @@ export async function openWorld({ historyFile, startedUs, bots, consumers }) {
       onError: () => {},
     });
     closers.push(() => pool.end());
+    // The faults that the others suffer pass by the harness' own sessions.
+    pool.on('connect', (client) => {
+      client.query("SET default_transaction_read_only = off; SET application_name = 'crash'").catch(() => {});
+    });
     await pool.query(ROW_HISTORY + REFUSALS);
     // Straight to the server, past the proxies: the harness' own hand.
     const admin = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 });
