@@ -3,9 +3,9 @@ import { createSessionClient, isCauceError, SaveUnknownError } from '@cauce/sess
 import { makeState } from './session-state.mjs';
 import { crowdSessions, KEY_PREFIX, PARTITIONS, refOf } from './sessions.mjs';
 
-export async function saveCrowd({ redis, history }) {
+export async function saveCrowd({ redis, proxies, history }) {
   const client = createSessionClient({
-    redis: redis.url,
+    redis: proxies.bots.redis.urlFor(redis.url),
     keyPrefix: KEY_PREFIX,
     partitions: PARTITIONS,
     sessionTtlSeconds: 1,

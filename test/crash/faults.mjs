@@ -114,7 +114,7 @@ function pauseFor(minMs, maxMs) {
  * Nobody reaches the new server before its version floors were read: they tell whether the append-only file had
  * everything that was acknowledged.
  */
-async function killRedis({ world, random }, whileDown = () => {}) {
+async function killRedis({ world, random }, whileDown) {
   const { redis, proxies } = world;
   const links = [proxies.bots.redis, proxies.consumers.redis];
   await untilWritten(world.admin);
@@ -123,11 +123,12 @@ async function killRedis({ world, random }, whileDown = () => {}) {
   // Bots may still be reading answers it gave.
   await delay(between(random, 20, 300));
   const killedUs = nowUs();
-  whileDown();
+  for (const link of links) link.cutConnections();
+  whileDown?.();
   await redis.restart();
   const floors = await world.versionFloors();
   for (const link of links) await link.accept();
-  return { redisRestart: { killedUs, floors } };
+  return { redisRestart: { killedUs, floors, isCut: whileDown !== undefined } };
 }
 
 /** A power failure: what the operating system had not written to the disk is gone. Redis loads the rest. */

@@ -63,7 +63,7 @@ export async function refuseAll({ world, random }) {
  * nothing (P9).
  */
 export async function retryRefused(world) {
-  const { redis, pool, keyspace } = world;
+  const { redis, proxies, pool, keyspace } = world;
   const options = consumerOptions(
     readSettings(
       {
@@ -75,7 +75,7 @@ export async function retryRefused(world) {
       [],
     ),
   );
-  const connection = openRedis(redis.url, {
+  const connection = openRedis(proxies.consumers.redis.urlFor(redis.url), {
     connectionName: 'crash-retry',
     answerTimeoutMs: 2000,
     onError: () => {},

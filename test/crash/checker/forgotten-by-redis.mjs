@@ -9,15 +9,17 @@ const LONGEST_TAIL_US = 2_500_000;
  * `unknown`, and what loads saw of it no longer counts.
  *
  * @param {import('../history.mjs').Call[]} calls changed in place
- * @param {{ killedUs: number, floors: (string | null)[] }[]} restarts
+ * @param {{ killedUs: number, floors: (string | null)[], isCut: boolean }[]} restarts
  * @returns how many acknowledged writes were forgotten
  */
 export function forgetLostTail(calls, restarts, partitionOf) {
   let forgotten = 0;
   const answered = calls.filter(({ outcome, version }) => outcome === 'ok' && version !== undefined);
   answered.sort((a, b) => a.endUs - b.endUs);
-  for (const { killedUs, floors } of restarts) {
-    for (let i = firstSince(answered, killedUs - LONGEST_TAIL_US); answered[i]?.endUs <= killedUs; i++) {
+  for (const { killedUs, floors, isCut } of restarts) {
+    // Cuts that follow each other with few saves between them reach back further and further.
+    const sinceUs = isCut ? 0 : killedUs - LONGEST_TAIL_US;
+    for (let i = firstSince(answered, sinceUs); answered[i]?.endUs <= killedUs; i++) {
       const call = answered[i];
       if (call.outcome !== 'ok') continue;
       if (call.version <= BigInt(floors[partitionOf(call.key)] ?? '0')) continue;
