@@ -2,19 +2,8 @@ import { compareVersions, type LocatedSession } from '@cauce/protocol';
 import { DurabilityError } from './errors.ts';
 import type { SessionReader } from './read-sessions.ts';
 import type { ReplicatedSaves } from './replicated-saves.ts';
-import type { SaveContent, SaveReceipt } from './save-session.ts';
+import type { Durability, SaveContent, SaveReceipt } from './save-receipt.ts';
 import type { SessionLoader } from './session-loader.ts';
-
-/**
- * How far a save has come when it is acknowledged.
- *
- * - `memory`: Redis has it; its append-only file has it within a second or two.
- * - `replica`: a replica has it too.
- * - `postgres`: its row is committed.
- */
-export type Durability = 'memory' | 'replica' | 'postgres';
-
-export const durabilities: readonly Durability[] = ['memory', 'replica', 'postgres'];
 
 /** Waits until a save that Redis acknowledged has come as far as asked. @throws DurabilityError */
 export type UntilDurable = (

@@ -1,5 +1,5 @@
 import { CauceError, type RedisFailure, type Version } from '@cauce/protocol';
-import type { SaveReceipt } from './save-session.ts';
+import type { SaveReceipt } from './save-receipt.ts';
 
 /** The value cannot be stored, or the schema refused it. Says where and why, never what. Not retryable. */
 export class StateRejectedError extends CauceError {

@@ -19,7 +19,6 @@ export {
   type Version,
 } from '@cauce/protocol';
 export type { Operation, OperationEvent } from './calls.ts';
-export type { Durability } from './durable-saves.ts';
 export {
   AbortedError,
   ClosedError,
@@ -33,7 +32,8 @@ export {
   VersionConflictError,
 } from './errors.ts';
 export { type OptionsFromSettings, type SessionClientOptions, sessionClientOptionsFrom } from './options.ts';
-export type { SaveOptions, SaveReceipt } from './save-session.ts';
+export type { Durability, SaveReceipt } from './save-receipt.ts';
+export type { SaveOptions } from './save-session.ts';
 export {
   type CallOptions,
   createSessionClient,

@@ -8,12 +8,12 @@ import {
 } from '@cauce/protocol';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { OperationEvent } from './calls.ts';
-import { type Durability, durabilities } from './durable-saves.ts';
+import { type Durability, durabilities } from './save-receipt.ts';
 import type { SessionLoader } from './session-loader.ts';
 
 export interface SessionClientOptions<T> {
   /**
-   * Where the sessions are: a `redis://` or `rediss://` URL, ioredis options (Sentinel, TLS, …), or a Redis or
+   * Where the sessions are: a URL (`redis://`, `redis+sentinel://`, `redis+cluster://`), ioredis options, or a Redis or
    * Cluster connection of ioredis you own, which is never closed here. Give an owned one
    * `maxRetriesPerRequest: 0`, `enableOfflineQueue: false`, no `keyPrefix`: by default ioredis sends commands
    * again after a reconnect, so a save that was reported unknown could overwrite a newer one.

@@ -8,7 +8,7 @@ import {
   type Version,
 } from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
-import { type Durability, durabilities, type UntilDurable } from './durable-saves.ts';
+import type { UntilDurable } from './durable-saves.ts';
 import {
   AbortedError,
   SaveRejectedError,
@@ -17,6 +17,7 @@ import {
   VersionConflictError,
 } from './errors.ts';
 import type { RedisGate } from './redis-gate.ts';
+import { type Durability, durabilities, type SaveContent, type SaveReceipt } from './save-receipt.ts';
 
 export interface SaveOptions {
   /**
@@ -33,22 +34,6 @@ export interface SaveOptions {
   readonly durability?: Durability | undefined;
   /** Aborts the wait. A save that was sent may still be applied; the error says so. */
   readonly signal?: AbortSignal | undefined;
-}
-
-/** The session is in Redis and announced for PostgreSQL. */
-export interface SaveReceipt {
-  readonly version: Version;
-  readonly opId: string;
-  /** True when this `opId` had been applied before: `version` is the one it got then. */
-  readonly isReplay: boolean;
-  /** How far it has come: what was asked for. */
-  readonly durability: Durability;
-}
-
-/** What is saved: JSON text, or '' with `isTombstone`. */
-export interface SaveContent {
-  readonly state: string;
-  readonly isTombstone: boolean;
 }
 
 export type SaveSession = (

@@ -21,14 +21,8 @@ import { createSessionReader } from './read-sessions.ts';
 import { createRedisGate } from './redis-gate.ts';
 import { createReplicatedSaves } from './replicated-saves.ts';
 import { createRestoreSessions } from './restore-sessions.ts';
-import {
-  checkSaveOptions,
-  createSaveSession,
-  newOpId,
-  type SaveContent,
-  type SaveOptions,
-  type SaveReceipt,
-} from './save-session.ts';
+import type { SaveContent, SaveReceipt } from './save-receipt.ts';
+import { checkSaveOptions, createSaveSession, newOpId, type SaveOptions } from './save-session.ts';
 import { createStateCodec } from './state-schema.ts';
 import { createTenantCache, type LoadTenant } from './tenant-cache.ts';
 import { type UpdateOptions, updateSession } from './update-session.ts';

@@ -7,9 +7,8 @@ import {
   type Version,
 } from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
-import type { Durability } from './durable-saves.ts';
 import { SaveUnknownError, VersionConflictError } from './errors.ts';
-import type { SaveReceipt } from './save-session.ts';
+import type { Durability, SaveReceipt } from './save-receipt.ts';
 
 export interface UpdateOptions {
   /** How often the state is loaded, changed and saved before a conflict is thrown. 1 to 100. Default 10. */
