@@ -96,9 +96,10 @@ it('a slot moves to another primary while bot and consumer go on: nothing is los
   const pipeline = await createPipeline({ redisUrl: cluster.url, partitions: PARTITIONS });
   const { keyspace } = pipeline;
   const partition = 7;
-  const movers = userIds(3000).filter(
+  const members = userIds(5000).filter(
     (userId) => keyspace.locate({ tenantId: 'acme', userId }).partition === partition,
   );
+  const [movers, quiet] = [members.slice(0, 10), members.slice(10)];
   await using sessions = createSessionClient<{ count: number }>({
     redis: cluster.url,
     keyPrefix: keyspace.keyPrefix,
@@ -106,7 +107,11 @@ it('a slot moves to another primary while bot and consumer go on: nothing is los
     // Redirections end long before.
     commandTimeoutMs: 10_000,
   });
-  const sync = pipeline.startSync();
+  let passes = 0;
+  const onPhase = async (phase: string): Promise<void> => {
+    if (phase === 'read') passes++;
+  };
+  const sync = pipeline.startSync({ SESSION_SYNC_INTERVAL: 500 }, { onPhase });
   let isMoving = true;
   const acknowledged = new Map<string, { version: string; state: unknown }>();
   const refusals: unknown[] = [];
@@ -127,11 +132,22 @@ it('a slot moves to another primary while bot and consumer go on: nothing is los
   const slot = await cluster.slotOf(changes);
   const from = await cluster.ownerOf(slot);
   const to = cluster.nodes.find((node) => node !== from) as RedisServer;
-  const moved = await cluster.moveSlot(slot, to, { keysAtATime: 5 });
+  // Not carried yet when they move, and nobody saves them again.
+  await saveUsers(pipeline, quiet, { step: 'quiet' }, acknowledged);
+  let passesBefore: number | undefined;
+  const moved = await cluster.moveSlot(slot, to, {
+    keysAtATime: 5,
+    onChunk: async (movedKeys) => {
+      if (movedKeys < 20 || passesBefore !== undefined) return;
+      // The consumer works while the slot is on two primaries.
+      passesBefore = passes;
+      await eventually(() => expect(passes).toBeGreaterThan(passesBefore ?? 0));
+    },
+  });
   isMoving = false;
   await talking;
 
-  expect(moved.keys).toBeGreaterThan(movers.length);
+  expect(moved.keys).toBeGreaterThan(members.length);
   // A save was refused, if at all, because its keys were on two nodes: never unknown.
   for (const refusal of refusals) expect(refusal).toMatchObject({ code: 'SAVE_REJECTED' });
   await expectSynced(pipeline, acknowledged);
