@@ -1,4 +1,4 @@
-/** protocol ← session-client, protocol ← sync-consumer ← cli. Client and consumer never meet. */
+/** protocol ← session-client, protocol ← sync-consumer ← cli, protocol ← history ← cli. Client and consumer never meet. */
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
@@ -21,10 +21,16 @@ module.exports = {
       to: { path: '^packages/(?!protocol/|sync-consumer/)' },
     },
     {
+      name: 'history-knows-only-the-protocol',
+      severity: 'error',
+      from: { path: '^packages/history/' },
+      to: { path: '^packages/(?!protocol/|history/)' },
+    },
+    {
       name: 'cli-does-not-know-the-client',
       severity: 'error',
       from: { path: '^packages/cli/' },
-      to: { path: '^packages/(?!protocol/|sync-consumer/|cli/)' },
+      to: { path: '^packages/(?!protocol/|history/|sync-consumer/|cli/)' },
     },
     {
       name: 'only-entry-points-of-other-packages',

@@ -29,6 +29,14 @@ test('claims what a dead consumer holds before the deadline, however long the cl
   expect(code).toBe(0);
 });
 
+test('a deadline that is not divisible by three is as good as any', async () => {
+  const cli = await createCli();
+  await cli.save(user('abandoned'), secretState());
+  await cli.abandon('dead');
+  expect((await cli.run(['drain', '--deadline', '10s'])).code).toBe(0);
+  expect((await cli.run(['drain', '--deadline', '1s'])).code).toBe(0);
+});
+
 test('an empty deployment is empty', async () => {
   const cli = await createCli();
   const { code, stdout } = await cli.run(['drain']);

@@ -1,11 +1,10 @@
 // What the stores hold after a run, in the checker's terms.
 import { setTimeout as delay } from 'node:timers/promises';
+import { hashJson, nameSession, recordHistory } from '@cauce/history';
 import { createSessionClient } from '@cauce/session-client';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
-import { openHistory } from './history.mjs';
 import { retryRefused } from './refusals.mjs';
-import { describeState } from './session-state.mjs';
-import { KEY_PREFIX, PARTITIONS, refOf, SCHEMA } from './sessions.mjs';
+import { isCounter, KEY_PREFIX, PARTITIONS, refOf, SCHEMA } from './sessions.mjs';
 
 const DRAIN_LIMIT_MS = 30_000;
 
@@ -24,13 +23,20 @@ export async function drain(world) {
 export async function readCache({ admin, keyspace }, sessions) {
   const cache = new Map();
   for (const session of sessions) {
-    const { key } = keyspace.locate(refOf(session));
-    const [[, fields], [, ttlMs]] = await admin.multi().hgetall(key).pttl(key).exec();
+    const { key, partition, ref } = keyspace.locate(refOf(session));
+    const [[, fields], [, ttlMs], [, dirtySinceUs], [, isParked]] = await admin
+      .multi()
+      .hgetall(key)
+      .pttl(key)
+      .zscore(keyspace.dirty(partition), key)
+      .hexists(keyspace.parked(partition), key)
+      .exec();
     if (fields.v === undefined) continue;
-    cache.set(session, {
+    const dirtySync = isParked ? 'parked' : dirtySinceUs === null ? 'forgotten' : 'waiting';
+    cache.set(nameSession(ref), {
       version: BigInt(fields.v),
-      found: fields.t === '1' ? null : describeState(JSON.parse(fields.s)),
-      isDirty: fields.d !== '0',
+      state: fields.t === '1' ? null : hashJson(fields.s),
+      sync: fields.d === '0' ? 'clean' : dirtySync,
       ttlMs,
     });
   }
@@ -39,43 +45,47 @@ export async function readCache({ admin, keyspace }, sessions) {
 
 /** Loads every session as a bot would, so that those that left Redis are restored. */
 export async function loadAll({ redis, postgres }, sessions, historyFile) {
-  const history = openHistory(historyFile, 'final');
   const loader = createPostgresLoader({ databaseUrl: postgres.url, schema: SCHEMA });
-  const client = createSessionClient({
-    redis: redis.url,
-    keyPrefix: KEY_PREFIX,
-    partitions: PARTITIONS,
-    loader,
-  });
-  for (const key of sessions) {
-    const call = { op: 'load', key, n: history.nextName() };
-    history.call(call);
-    const session = await client.getUserSession(refOf(key));
-    history.done({ ...call, outcome: 'ok', version: session?.version, found: describeState(session?.state) });
-  }
-  history.close();
+  const client = recordHistory(
+    createSessionClient({ redis: redis.url, keyPrefix: KEY_PREFIX, partitions: PARTITIONS, loader }),
+    { file: historyFile, proc: 'final' },
+  );
+  for (const key of sessions) await client.getUserSession(refOf(key));
   await client.close();
   await loader.close();
 }
 
-export async function readRows({ pool }) {
-  const { rows } = await pool.query(`SELECT user_id, version::text AS version, state FROM ${SCHEMA}.session`);
-  return new Map(
-    rows.map(({ user_id, version, state }) => [
-      user_id,
-      { version: BigInt(version), found: describeState(state) },
-    ]),
+/** Rows by session, and what those that are only updated have counted. */
+export async function readRows({ pool }, sessions) {
+  const { rows } = await pool.query(
+    `SELECT user_id, version::text AS version, state::text AS state, state->>'counter' AS counter
+     FROM ${SCHEMA}.session`,
   );
+  const counted = new Map(rows.map(({ user_id, counter }) => [user_id, Number(counter)]));
+  return {
+    rows: new Map(
+      rows.map(({ user_id, version, state }) => [
+        nameSession(refOf(user_id)),
+        { version: BigInt(version), state: state === null ? null : hashJson(state) },
+      ]),
+    ),
+    counters: new Map(
+      sessions.filter(isCounter).map((session) => [nameSession(refOf(session)), counted.get(session) ?? 0]),
+    ),
+  };
 }
 
-export async function readRowChanges({ pool }) {
+/** @param {Map<string, string>} stateOf hashes by name */
+export async function readRowChanges({ pool }, stateOf) {
   const { rows } = await pool.query(
     `SELECT operation, user_id, version::text AS version, n, is_tombstone FROM ${SCHEMA}.row_history ORDER BY seq`,
   );
   const changes = new Map();
   for (const { operation, user_id, version, n, is_tombstone } of rows) {
-    if (!changes.has(user_id)) changes.set(user_id, []);
-    changes.get(user_id).push({ operation, version: BigInt(version), n, isTombstone: is_tombstone });
+    const session = nameSession(refOf(user_id));
+    if (!changes.has(session)) changes.set(session, []);
+    const state = is_tombstone ? null : stateOf.get(n);
+    changes.get(session).push({ operation, version: BigInt(version), state });
   }
   return changes;
 }

@@ -7,15 +7,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { parseSessionName, readHistory } from '@cauce/history';
 import { checkRun } from './checker/check-run.mjs';
 import { countConflicts, drain, loadAll, readCache, readRowChanges, readRows } from './collect.mjs';
 import { fewestKills, mixedDeck, soakDeck } from './decks.mjs';
 import { evict } from './evict.mjs';
-import { nowUs, readHistory } from './history.mjs';
+import { nowUs, readNames } from './history.mjs';
 import { rage } from './nemesis.mjs';
 import { openProgress } from './progress.mjs';
 import { missingEvents, missingFaults } from './rare-events.mjs';
-import { allSessions, isCounter, refOf } from './sessions.mjs';
+import { allSessions } from './sessions.mjs';
 import { describeFault, summarize, summarizeBriefly } from './summary.mjs';
 import { openWorld } from './world.mjs';
 
@@ -90,14 +91,15 @@ async function crash() {
     const parked = (await world.countParked()) + world.parkedWrongly.size;
     await world.consumers.stopAll(12_000);
 
+    const { stateOf, restated } = readNames(historyFile);
     const verdict = checkRun({
-      calls: readHistory(historyFile),
-      rows: await readRows(world),
-      rowChanges: await readRowChanges(world),
+      ...(await readHistory([historyFile])),
+      ...(await readRows(world, sessions)),
+      rowChanges: await readRowChanges(world, stateOf),
       conflicts: await countConflicts(world),
       restarts: log.flatMap(({ redisRestart }) => redisRestart ?? []),
-      partitionOf: (key) => world.keyspace.locate(refOf(key)).partition,
-      ...{ caches, parked, stillDirty, isCounter },
+      partitionOf: (session) => world.keyspace.locate(parseSessionName(session)).partition,
+      ...{ restated, cached: caches, parked, stillDirty },
     });
     const missing = isGated ? findMissing(log) : [];
     const diedAlone = [...world.bots.diedAlone, ...world.consumers.diedAlone];

@@ -1,34 +1,58 @@
 import { type VerifyResult, verify } from '@cauce/sync-consumer';
 import { Option } from 'commander';
-import { parseCount } from '../arguments.ts';
+import { parseCount, parseDuration } from '../arguments.ts';
 import { type CommandDescriptor, withStores } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { CommandError } from '../explain-error.ts';
 import { count, counted, sessionName, table } from '../render.ts';
 import { type DryRunOption, dryRunOption } from '../shared-options.ts';
+import { type HistoryFlags, verifyHistory } from './verify-history.ts';
 
-interface VerifyFlags extends DryRunOption {
+interface VerifyFlags extends DryRunOption, Omit<HistoryFlags, 'history'> {
   readonly repair?: boolean;
-  readonly limit: number;
+  readonly history?: HistoryFlags['history'];
 }
 
 export const verifyCommand: CommandDescriptor<VerifyFlags> = {
   name: 'verify',
-  summary: 'compare the sessions in Redis with their rows in PostgreSQL',
+  summary: 'compare the sessions in Redis with their rows in PostgreSQL, or both with a history',
   description:
     'Compares every clean session in Redis with its row; dirty sessions are counted, because PostgreSQL is meant ' +
     'to be behind for them. A difference is reported only if it is still there when both are read again. With ' +
     '--repair, PostgreSQL gets what Redis holds; where the row is newer, Redis gets the row and its own state is ' +
-    'kept in the conflict table.',
+    'kept in the conflict table.\n\n' +
+    'With --history, checks what bots recorded (recordHistory of @cauce/history) against both stores: whether ' +
+    'anything acknowledged was lost, is wrong, was read stale, came back after a delete, or diverged. Stop the ' +
+    'bots first. Only sessions of the history are looked at; whoever else writes them must be recorded too.',
   options: [
     new Option('--repair', 'put what differs in step again'),
     dryRunOption(),
-    new Option('--limit <count>', 'list at most this many differences').argParser(parseCount).default(20),
+    new Option('--limit <count>', 'list at most this many differences, or violations of each kind')
+      .argParser(parseCount)
+      .default(20),
+    new Option('--history <file>', 'check what bots recorded; once for each file').argParser(
+      (file: string, others: readonly string[] = []) => [...others, file],
+    ),
+    new Option('--wait <duration>', 'with --history: wait this long for dirty sessions to be carried')
+      .argParser(parseDuration)
+      .default(60_000, '60s'),
+    new Option(
+      '--clock-skew <duration>',
+      'with a --history of several machines: how far apart their clocks may be',
+    )
+      .argParser(parseDuration)
+      .default(500, '500ms'),
   ],
-  examples: ['verify', 'verify --limit 100 --json', 'verify --repair --dry-run', 'verify --repair'],
+  examples: [
+    'verify',
+    'verify --limit 100 --json',
+    'verify --repair --dry-run',
+    'verify --repair',
+    'verify --history bot-1.jsonl --history bot-2.jsonl',
+  ],
   exitCodes: [
-    [exitCodes.ok, 'in step, or everything that differed was repaired'],
-    [exitCodes.problem, 'differences were found that are not repaired'],
+    [exitCodes.ok, 'in step, or everything that differed was repaired; the history holds'],
+    [exitCodes.problem, 'differences were found that are not repaired, or violations'],
   ],
   required: ['REDIS_URL', 'DATABASE_URL'],
 
@@ -38,6 +62,12 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
     const isDryRun = options.dryRun ?? false;
     if (isDryRun && !isRepairing) {
       throw new CommandError('--dry-run goes with --repair: without it nothing is changed anyway.');
+    }
+    const { history } = options;
+    if (history) {
+      if (isRepairing)
+        throw new CommandError('--repair does not go with --history: what it mends is no proof.');
+      return verifyHistory({ ...invocation, options: { ...options, history } });
     }
     const result = await withStores(invocation, (deps) =>
       verify(deps, {

@@ -56,7 +56,7 @@ export async function drain(deps: AdminDeps, options: DrainOptions): Promise<Dra
     purpose: 'drain',
     signal: AbortSignal.any([stop, deadline.signal]),
     // What a dead consumer holds must be claimable before the deadline.
-    claimIdleMs: Math.min(options.claimIdleMs, Math.max(100, deadlineMs / 3)),
+    claimIdleMs: Math.min(options.claimIdleMs, Math.max(100, Math.ceil(deadlineMs / 3))),
   });
   const { signal } = admin;
   const report = emptyReport();

@@ -1,0 +1,42 @@
+// Compare-and-set: a write on a condition that was acknowledged changed exactly what stood before it.
+import type { Write } from '../call.ts';
+import type { SessionHistory } from './session-history.ts';
+import type { Report } from './violation.ts';
+
+export function checkUpdates(history: SessionHistory, purgedBefore: bigint, report: Report): void {
+  for (const [i, write] of history.acknowledged.entries()) {
+    const before = history.acknowledged[i - 1];
+    if (before && before.version < purgedBefore) continue;
+    const isLost =
+      write.op === 'update'
+        ? !standsOn(history, write, before)
+        : // '0' asks only whether Redis has the session; it may have expired there.
+          before !== undefined && Boolean(write.ifVersion) && before.version > (write.ifVersion ?? 0n);
+    if (isLost) report('lost update', 'what was saved meanwhile is gone', { before, write });
+  }
+}
+
+function standsOn(
+  { saved, startsEmpty }: SessionHistory,
+  { base = null }: Write,
+  before: Write | undefined,
+): boolean {
+  if (base === (before ? before.state : null) || saved.get(base)?.isUncertain) return true;
+  return before === undefined && !startsEmpty;
+}
+
+/** For a session that is only updated: its counter is the number of updates that were applied. */
+export function checkCounter(
+  { acknowledged, writes }: SessionHistory,
+  counter: number,
+  report: Report,
+): void {
+  const unknown = writes.filter(({ outcome }) => outcome === 'unknown').length;
+  if (counter < acknowledged.length || counter > acknowledged.length + unknown) {
+    report('lost update', 'the counter does not add up', {
+      counter,
+      acknowledged: acknowledged.length,
+      unknown,
+    });
+  }
+}

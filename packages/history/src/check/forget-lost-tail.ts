@@ -1,0 +1,53 @@
+// What a Redis that was killed had acknowledged and not yet written to its append-only file.
+import type { Call } from '../call.ts';
+
+export interface RedisRestart {
+  readonly killedUs: number;
+  /** The last version issued in each partition, as Redis has it after the restart. */
+  readonly floors: readonly (string | null)[];
+  /** Its file was cut on purpose: what is lost may be older than what Redis puts off. Default false. */
+  readonly isCut?: boolean;
+}
+
+/** Redis puts a write off for two seconds at most. */
+const LONGEST_TAIL_US = 2_500_000;
+
+/**
+ * The version floor of a partition is written with every save, so a floor below an acknowledged version means that
+ * Redis lost the end of its file. Whether such a save reached PostgreSQL before is not known: its outcome becomes
+ * `unknown`, and what loads saw of it no longer counts.
+ */
+export function forgetLostTail(
+  calls: readonly Call[],
+  restarts: readonly RedisRestart[],
+  partitionOf: (session: string) => number,
+): { readonly calls: readonly Call[]; readonly forgotten: number } {
+  if (restarts.length === 0) return { calls, forgotten: 0 };
+  const lost = new Set<Call>();
+  const answered = calls.filter(({ outcome, version }) => outcome === 'ok' && version !== undefined);
+  answered.sort((a, b) => a.endUs - b.endUs);
+  for (const { killedUs, floors, isCut = false } of restarts) {
+    // Cuts that follow each other with few saves between them reach back further and further.
+    const sinceUs = isCut ? 0 : killedUs - LONGEST_TAIL_US;
+    for (let i = firstSince(answered, sinceUs); i < answered.length; i++) {
+      const call = answered[i] as Call;
+      if (call.endUs > killedUs) break;
+      if ((call.version ?? 0n) > BigInt(floors[partitionOf(call.session)] ?? '0')) lost.add(call);
+    }
+  }
+  return {
+    calls: calls.map((call) => (lost.has(call) ? { ...call, outcome: 'unknown' } : call)),
+    forgotten: [...lost].filter(({ op }) => op !== 'load').length,
+  };
+}
+
+/** Where in calls that are sorted by their end those begin that ended since. */
+function firstSince(calls: readonly Call[], sinceUs: number): number {
+  let [low, high] = [0, calls.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((calls[middle] as Call).endUs < sinceUs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
