@@ -100,10 +100,10 @@ export async function openWorld({ historyFile, startedUs, bots, consumers }) {
     });
     closers.push(() => Promise.all([botFleet.stopAll(5000), consumerFleet.stopAll(12_000)]));
     const keyspace = createKeyspace({ keyPrefix: KEY_PREFIX, partitions: PARTITIONS });
-    const history = openHistory(historyFile, 'harness');
+    const history = openHistory(historyFile);
     closers.push(() => history.close());
     return {
-      ...{ startedUs, history, keyspace },
+      ...{ startedUs, history, historyFile, keyspace },
       ...{ redis, postgres, proxies, pool, admin, seen, see, close },
       /** Sessions that were parked though no row was refused. @type {Set<string>} */
       parkedWrongly: new Set(),
