@@ -25,7 +25,7 @@ export function createLoadSessions({ gate, reader, history }: LoadDeps): LoadSes
     history === undefined || epoch === gate.epochOf(partition);
 
   async function loadOne(session: LocatedSession): Promise<StoredSession | undefined> {
-    await gate.open();
+    await gate.open([session.partition]);
     const held = await reader.read(session);
     if (held && isTrusted(session, held)) return held;
     const [loaded] = await ask([session], [held]);
@@ -33,7 +33,7 @@ export function createLoadSessions({ gate, reader, history }: LoadDeps): LoadSes
   }
 
   async function loadMany(sessions: readonly LocatedSession[]): Promise<(StoredSession | undefined)[]> {
-    await gate.open();
+    await gate.open([...new Set(sessions.map(({ partition }) => partition))]);
     return ask(sessions, await reader.readMany(sessions));
   }
 

@@ -15,22 +15,26 @@ import {
  * Stands before every call: sessions go only to a Redis that keeps them and whose data has our layout, and a Redis
  * that was restarted or promoted has begun a new epoch before anybody reads from it or saves to it.
  *
- *            open: connected, safe, same layout, epochs known
- *   shut ────────────────────────────────────────────────────► open
- *    ▲                                                           │
- *    └──── a connection was lost, or the server became unsafe ───┘
+ *              safe server            same layout, epoch known
+ *   unchecked ────────────► checked ───────────────────────────► partition open
+ *       ▲                                   ▲                          │
+ *       └── the server became unsafe        └── a connection was lost ─┘
+ *
+ * Each partition is opened by the first call that needs it, so that one whose server is away keeps nobody from the
+ * others.
  */
 export interface RedisGate {
   /**
-   * Costs nothing while it is open; every 30 s a call has the server checked in the background. The very first use
+   * Costs nothing while it is open; every 30 s a call has everything checked in the background. The very first use
    * waits for the connection, later ones fail at once without it.
    *
+   * @param partitions those the call needs
    * @throws RedisError
    * @throws RedisUnsafeError
    * @throws LayoutMismatchError
    */
-  open(): Promise<void>;
-  /** Of a partition, as known since the gate was opened. */
+  open(partitions: readonly number[]): Promise<void>;
+  /** Of a partition that is open. */
   epochOf(partition: number): Epoch;
   /** Asks Redis. @throws RedisError, LayoutMismatchError */
   refreshEpoch(partition: number): Promise<Epoch>;
@@ -62,73 +66,78 @@ const lossEvents = ['close', '-node'];
 export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions): RedisGate {
   const { connection, keyspace, scripts, now } = deps;
   const { redis } = connection;
-  let epochs: Epoch[] = [];
-  let isOpen = false;
-  let wasOpen = false;
+  const epochs = new Map<number, Epoch>();
+  const opening = new Map<number, Promise<Epoch>>();
   let losses = 0;
-  let checkedAtMs = 0;
-  let opening: Promise<void> | undefined;
-  let isRechecking = false;
+  /** Undefined: not checked, or found unsafe. */
+  let recheckAtMs: number | undefined;
+  let checking: Promise<void> | undefined;
 
   const onLoss = (): void => {
     losses++;
-    isOpen = false;
+    epochs.clear();
   };
   for (const event of lossEvents) redis.on(event, onLoss);
 
-  async function check(): Promise<void> {
-    const lossesBefore = losses;
+  async function checkServers(): Promise<void> {
     const health = await assessPrimaries(redis, { timeoutMs: options.commandTimeoutMs });
     const faults = health.flatMap((one) => one.faults);
     if (faults.length > 0) throw new RedisUnsafeError(faults.join(' '));
-    const opened = await Promise.all(Array.from({ length: keyspace.partitions }, (_, p) => openPartition(p)));
-    // What was learnt may be of the server before.
-    if (losses !== lossesBefore) throw notConnected();
-    epochs = opened;
-    checkedAtMs = now();
-    isOpen = true;
-    wasOpen = true;
   }
 
   async function openPartition(partition: number): Promise<Epoch> {
+    const lossesBefore = losses;
     const reply = await scripts.openPartition(partition, { floor: '0', createGroup: false });
     if (reply.outcome === 'mismatch') throw layoutMismatch(keyspace, reply);
+    // What was learnt may be of the server before.
+    if (losses !== lossesBefore) throw notConnected();
+    epochs.set(partition, reply.epoch);
     return reply.epoch;
   }
 
+  function openOnce(partition: number): Promise<Epoch> {
+    const underWay =
+      opening.get(partition) ?? openPartition(partition).finally(() => opening.delete(partition));
+    opening.set(partition, underWay);
+    return underWay;
+  }
+
+  async function firstUse(): Promise<void> {
+    await connection.ready(options.connectTimeoutMs);
+    await checkServers();
+    // The one that is always there: another layout is noticed whatever session is asked for first.
+    await openOnce(0);
+    recheckAtMs = now() + RECHECK_AFTER_MS;
+  }
+
   async function recheck(): Promise<void> {
-    isRechecking = true;
-    try {
-      await check();
-    } catch (error) {
-      // Shut: it refuses until this is mended, and lets calls pass again at once.
-      if (error instanceof RedisUnsafeError || error instanceof LayoutMismatchError) isOpen = false;
-    } finally {
-      isRechecking = false;
+    recheckAtMs = now() + RECHECK_AFTER_MS;
+    const checks = [checkServers(), ...[...epochs.keys()].map(openPartition)];
+    for (const check of await Promise.allSettled(checks)) {
+      const isUnsafe =
+        check.status === 'rejected' &&
+        (check.reason instanceof RedisUnsafeError || check.reason instanceof LayoutMismatchError);
+      // Back to the first use: it refuses until this is mended, and lets calls pass again at once.
+      if (isUnsafe) recheckAtMs = undefined;
     }
   }
 
   return {
-    async open() {
-      // A connection that was passed in may have an offline queue, from which a save would be applied late.
-      if (wasOpen && redis.status !== 'ready') throw notConnected();
-      if (!isOpen) {
-        opening ??= connection
-          .ready(options.connectTimeoutMs)
-          .then(check)
-          .finally(() => {
-            opening = undefined;
-          });
-        return opening;
+    async open(partitions) {
+      if (recheckAtMs === undefined) {
+        checking ??= firstUse().finally(() => {
+          checking = undefined;
+        });
+        await checking;
       }
-      if (now() - checkedAtMs > RECHECK_AFTER_MS && !isRechecking) void recheck();
+      // A connection that was passed in may have an offline queue, from which a save would be applied late.
+      if (redis.status !== 'ready') throw notConnected();
+      const closed = partitions.filter((partition) => !epochs.has(partition));
+      if (closed.length > 0) await Promise.all(closed.map(openOnce));
+      if (recheckAtMs !== undefined && now() > recheckAtMs) void recheck();
     },
-    epochOf: (partition) => epochs[partition] ?? '',
-    async refreshEpoch(partition) {
-      const epoch = await openPartition(partition);
-      epochs[partition] = epoch;
-      return epoch;
-    },
+    epochOf: (partition) => epochs.get(partition) ?? '',
+    refreshEpoch: openPartition,
     close() {
       for (const event of lossEvents) redis.off(event, onLoss);
     },

@@ -60,7 +60,7 @@ export function createSaveSession(
 ): SaveSession {
   return async (session, content, { ifVersion, opId, durability, signal }) => {
     refuseAborted(signal);
-    await raceAbort(openForSave(gate), signal, abortedBefore);
+    await raceAbort(openForSave(gate, session.partition), signal, abortedBefore);
     refuseAborted(signal);
     const call = { ...content, opId, ifVersion, maxBytes: options.maxStateBytes };
     let reply: SaveReply;
@@ -124,9 +124,9 @@ export function newOpId(): string {
   return randomBytes(9).toString('base64url');
 }
 
-async function openForSave(gate: RedisGate): Promise<void> {
+async function openForSave(gate: RedisGate, partition: number): Promise<void> {
   try {
-    await gate.open();
+    await gate.open([partition]);
   } catch (error) {
     // Whatever became of the gate's own commands, the save was not sent.
     throw error instanceof RedisError ? new SaveRejectedError(error.failure, error) : error;

@@ -75,7 +75,7 @@ export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOpt
 
   return {
     async get<Info>(tenantId: string, loadTenant: LoadTenant<Info>): Promise<Info> {
-      await gate.open();
+      await gate.open([]);
       const hit = await cached(tenantId);
       if (hit) return hit.info as Info;
       const work = flights.get(tenantId) ?? flights.add(tenantId, load(tenantId, loadTenant));
@@ -84,7 +84,7 @@ export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOpt
     },
     async invalidate(tenantId) {
       const { info, lease } = keyspace.tenant(tenantId);
-      await gate.open();
+      await gate.open([]);
       // Without its lease a load under way, in whatever process, is not cached.
       await call('tenant invalidation', redis.del(info, lease));
       flights.forget(tenantId);

@@ -79,17 +79,17 @@ describe('Redis that may drop sessions (P2)', () => {
     let nowMs = 0;
     const limits = { connectTimeoutMs: 1000, commandTimeoutMs: 1000 };
     const gate = createRedisGate({ connection, keyspace, scripts, now: () => nowMs }, limits);
-    await gate.open();
+    await gate.open([0]);
     await redis.config('SET', 'maxmemory-policy', 'allkeys-random');
     nowMs = RECHECK_AFTER_MS;
-    await gate.open();
+    await gate.open([0]);
     nowMs += 1;
     // This use only sets off the check; it does not wait for it.
-    await gate.open();
-    await eventually(() => expect(gate.open()).rejects.toMatchObject({ code: 'REDIS_UNSAFE' }));
-    await expect(gate.open()).rejects.toMatchObject({ code: 'REDIS_UNSAFE' });
+    await gate.open([0]);
+    await eventually(() => expect(gate.open([0])).rejects.toMatchObject({ code: 'REDIS_UNSAFE' }));
+    await expect(gate.open([0])).rejects.toMatchObject({ code: 'REDIS_UNSAFE' });
     await redis.config('SET', 'maxmemory-policy', 'volatile-lru');
-    await gate.open();
+    await gate.open([0]);
   });
 
   it('a replica is refused', async () => {
