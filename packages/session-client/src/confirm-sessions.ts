@@ -8,7 +8,7 @@ import {
 import { isReadOnly } from './read-only.ts';
 import type { HeldSession, SessionReader } from './read-sessions.ts';
 import type { RedisGate } from './redis-gate.ts';
-import type { SessionLoader } from './session-loader.ts';
+import { areRows, type SessionLoader } from './session-loader.ts';
 
 export interface FoundSession {
   readonly session: LocatedSession;
@@ -53,11 +53,13 @@ export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
     if (now() < restsUntilMs) return undefined;
     try {
       const refs = sessions.map(({ ref }) => ref);
-      return await loader.load(refs, { signal });
+      const rows = await loader.load(refs, { signal });
+      if (areRows(rows, refs.length)) return rows;
     } catch {
-      restsUntilMs = now() + LOADER_REST_MS;
-      return undefined;
+      // As when it answers nonsense: what Redis has is served.
     }
+    restsUntilMs = now() + LOADER_REST_MS;
+    return undefined;
   }
 
   /** Undefined: it was saved meanwhile. */

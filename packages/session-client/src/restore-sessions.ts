@@ -13,7 +13,7 @@ import { RestoreError } from './errors.ts';
 import { Flights } from './flights.ts';
 import { isReadOnly } from './read-only.ts';
 import type { RedisGate } from './redis-gate.ts';
-import type { SessionLoader } from './session-loader.ts';
+import { areRows, type SessionLoader } from './session-loader.ts';
 
 /** What a load that missed does: lease, ask the loader, hydrate, so that no old row enters Redis (P5). */
 export type RestoreSessions = (sessions: readonly LocatedSession[]) => Promise<(StoredSession | undefined)[]>;
@@ -90,7 +90,7 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     } catch (error) {
       throw new RestoreError('The session loader failed, so whether there is a session is not known.', error);
     }
-    if (rows.length !== misses.length || !rows.every(isRow)) {
+    if (!areRows(rows, misses.length)) {
       throw new RestoreError('The session loader did not answer with one session or undefined for each ref.');
     }
     return rows;
@@ -163,11 +163,4 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     const restored = await Promise.all(sessions.map(({ key }) => restores.get(key) as Promise<Restored>));
     return restored.map(({ row }) => row);
   };
-}
-
-function isRow(row: StoredSession | undefined): boolean {
-  // The loader may be somebody's own, and not typed.
-  if (row === undefined) return true;
-  const { state, version } = row as Partial<Record<keyof StoredSession, unknown>>;
-  return typeof state === 'string' && typeof version === 'string' && /^\d+$/.test(version);
 }

@@ -29,3 +29,14 @@ export interface SessionLoader {
     options: { readonly signal?: AbortSignal },
   ): Promise<Version | undefined>;
 }
+
+/** Whether a loader answered as it should: it may be somebody's own, and not typed. */
+export function areRows(rows: readonly (StoredSession | undefined)[], count: number): boolean {
+  return rows.length === count && rows.every(isRow);
+}
+
+function isRow(row: StoredSession | undefined): boolean {
+  if (row === undefined) return true;
+  const { state, version } = row as Partial<Record<keyof StoredSession, unknown>>;
+  return typeof state === 'string' && typeof version === 'string' && /^\d+$/.test(version);
+}
