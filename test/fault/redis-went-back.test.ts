@@ -99,6 +99,29 @@ test.each(['synced', 'not yet synced', 'not there'])(
   },
 );
 
+test('what was loaded before Redis went back is not built on after it, though the version is the same (P6)', async () => {
+  const server = await exactRedis();
+  const pipeline = await createPipeline({ redisUrl: server.url });
+  const client = openClient(pipeline);
+  pipeline.startSync();
+  await client.saveUserState(ana, { step: 'old' });
+  await eventually(async () => expect(await pipeline.countDirty()).toBe(0));
+  const loaded = await client.getUserSession(ana);
+  const goBack = rememberRedis(server);
+  const { version } = await client.saveUserState(ana, { step: 'lost by Redis' });
+  await expectSynced(pipeline, new Map([['ana', { version, state: { step: 'lost by Redis' } }]]));
+  await goBack();
+
+  const ifVersion = loaded?.version;
+  await eventually(() =>
+    expect(client.saveUserState(ana, { step: 'built on old' }, { ifVersion })).rejects.toMatchObject({
+      code: 'VERSION_CONFLICT',
+      actual: ifVersion,
+    }),
+  );
+  expect(await client.getUserSession(ana)).toEqual({ state: { step: 'lost by Redis' }, version });
+});
+
 test('Redis comes back with a session that was deleted and synced since: it stays deleted', async () => {
   const server = await exactRedis();
   const pipeline = await createPipeline({ redisUrl: server.url });

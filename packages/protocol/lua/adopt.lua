@@ -35,7 +35,7 @@ if stored[2] ~= '' then
   redis.call('XDEL', changes, stored[2])
 end
 redis.call('HSET', session, 's', state, 'v', version, 'd', '0', 'q', '', 'o', '', 't', tombstone,
-  'e', '')
+  'e', '', 'c', '')
 redis.call('PEXPIRE', session, ttlMs)
 redis.call('ZREM', dirty, session)
 redis.call('HDEL', parked, session)

@@ -1,6 +1,6 @@
 #!lua
--- confirm: a session saved in an earlier epoch was compared with its row; from now on it is trusted, or Redis takes
--- the newer row: Redis may have come back older than PostgreSQL.
+-- confirm: a session of an earlier epoch was compared with its row; from now on it is trusted, or Redis takes the
+-- newer row: Redis may have come back older than PostgreSQL.
 --
 -- KEYS  1 session  hash    2 meta  hash    3 hlc  string
 -- ARGV  1 version     what Redis held when the row was read
@@ -9,7 +9,7 @@
 --       4 state       of the row, JSON text, '' for a tombstone
 --       5 tombstone   '0' | '1'
 --       6 ttlMs       how long the adopted session stays, ms
--- Returns  'confirmed'   the row is not newer
+-- Returns  'confirmed'   the row is not newer, or the session was saved on this server: a consumer puts it above the row
 --          'adopted'     Redis has the row now
 --          'outdated'    the row is newer and the session unsynced: the row counts; a consumer adopts it and keeps
 --                        the loser
@@ -20,21 +20,24 @@ local session, meta, hlc = KEYS[1], KEYS[2], KEYS[3]
 local version, epoch, rowVersion, state, tombstone = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttlMs = string.format('%.0f', ARGV[6])
 
-local stored = redis.call('HMGET', session, 'v', 'd')
+local stored = redis.call('HMGET', session, 'v', 'd', 'e')
+local opened = redis.call('HMGET', meta, 'epoch', 'serverEpoch')
 local raisesClock = tonumber(rowVersion) > tonumber(redis.call('GET', hlc) or '0')
-if stored[1] ~= version or redis.call('HGET', meta, 'epoch') ~= epoch then
+if stored[1] ~= version or opened[1] ~= epoch then
   return 'superseded'
 end
 if raisesClock then
   redis.call('SET', hlc, rowVersion)
 end
-if tonumber(rowVersion) <= tonumber(version) then
-  redis.call('HSET', session, 'e', epoch)
+local isLater = stored[2] == '1' and (tonumber(stored[3]) or 0) >= (tonumber(opened[2]) or 0)
+if isLater or tonumber(rowVersion) <= tonumber(version) then
+  redis.call('HSET', session, 'c', epoch)
   return 'confirmed'
 end
 if stored[2] == '1' then
   return 'outdated'
 end
-redis.call('HSET', session, 's', state, 'v', rowVersion, 'd', '0', 'q', '', 'o', '', 't', tombstone, 'e', epoch)
+redis.call('HSET', session, 's', state, 'v', rowVersion, 'd', '0', 'q', '', 'o', '', 't', tombstone,
+  'e', '', 'c', epoch)
 redis.call('PEXPIRE', session, ttlMs)
 return 'adopted'

@@ -27,7 +27,7 @@ if redis.call('GET', lease) ~= token then
 end
 
 redis.call('HSET', session, 's', state, 'v', version, 'd', '0', 'q', '', 'o', '', 't', tombstone,
-  'e', epoch)
+  'e', '', 'c', epoch)
 redis.call('PEXPIRE', session, ttlMs)
 if raisesClock then
   redis.call('SET', hlc, version)

@@ -12,7 +12,7 @@
 --       5 group  '' = do not create one
 --       6 inFlightMs  for how long a consumer may still commit what it took before the change, ms: then a second
 --                     epoch follows, so that what was trusted too early is compared once more
--- Returns  { 'opened' | 'created', hasClock '0'|'1', epoch }   hasClock: versions were issued or seeded before
+-- Returns  { 'opened' | 'created', isSeeded '0'|'1', epoch }   isSeeded: a floor was given before, or now
 --          { 'mismatch', partitions, hashName, protocolVersion }   what the data was written with
 -- Writes   meta, hlc, changes. allow-oom: a consumer must be able to start and drain a full Redis (P7).
 
@@ -24,9 +24,8 @@ local floor, group, inFlightMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
 -- version would be taken for written. Wider than what a second or two of saves use up, or two hosts' clocks differ.
 local EPOCH_GAP_US = 10000000
 
-local stored = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol', 'epoch', 'server', 'epochEndsAtMs')
-local clock = redis.call('GET', hlc)
-local lastIssued = tonumber(clock or '0')
+local stored = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol', 'epoch', 'server', 'epochEndsAtMs', 'seeded')
+local lastIssued = tonumber(redis.call('GET', hlc) or '0')
 local raisedTo = math.max(lastIssued, tonumber(floor))
 if stored[1] and (stored[1] ~= partitions or stored[2] ~= hashName or stored[3] ~= protocolVersion) then
   return { 'mismatch', stored[1], stored[2] or '', stored[3] or '' }
@@ -43,7 +42,7 @@ local isOtherServer = stored[5] ~= server
 -- The clock may have stepped back since the end was set.
 local isOver = epochEndsAtMs and (nowMs >= epochEndsAtMs or epochEndsAtMs - nowMs > inFlightMs)
 local epoch = stored[4]
-if isOtherServer and stored[5] then
+if isOtherServer then
   raisedTo = math.max(raisedTo, nowUs) + EPOCH_GAP_US
 end
 
@@ -58,17 +57,20 @@ if not stored[1] then
   redis.call('HSET', meta, 'partitions', partitions, 'hash', hashName, 'protocol', protocolVersion)
 end
 if raisedTo > lastIssued then
-  clock = string.format('%.0f', raisedTo)
-  redis.call('SET', hlc, clock)
+  redis.call('SET', hlc, string.format('%.0f', raisedTo))
+end
+if floor ~= '0' then
+  redis.call('HSET', meta, 'seeded', '1')
 end
 if isOtherServer or isOver then
   -- From the clock, so that it is new even where Redis lost meta too.
   epoch = string.format('%.0f', math.max(tonumber(epoch or '0') + 1, nowMs))
-  redis.call('HSET', meta, 'epoch', epoch, 'server', server)
-  if isOtherServer and stored[5] then
-    redis.call('HSET', meta, 'epochEndsAtMs', string.format('%.0f', nowMs + inFlightMs))
+  redis.call('HSET', meta, 'epoch', epoch)
+  if isOtherServer then
+    local endsAtMs = string.format('%.0f', nowMs + inFlightMs)
+    redis.call('HSET', meta, 'server', server, 'serverEpoch', epoch, 'epochEndsAtMs', endsAtMs)
   else
     redis.call('HDEL', meta, 'epochEndsAtMs')
   end
 end
-return { stored[1] and 'opened' or 'created', clock and '1' or '0', epoch }
+return { stored[1] and 'opened' or 'created', (stored[7] or floor ~= '0') and '1' or '0', epoch }

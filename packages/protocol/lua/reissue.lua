@@ -3,22 +3,32 @@
 -- (the row is missing, older, or of the same version with another state), and for a save that was made after Redis
 -- had lost its clock and got a version below its row's.
 --
--- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 hlc  string
+-- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 hlc  string    5 meta  hash
 -- ARGV  1 expectedVersion  what was compared with the row
 --       2 isDirty  '0' | '1': what it was then
 --       3 floor  the new version is above this: the row's
--- Returns  { 'reissued', version } | { 'superseded' } (saved, settled or removed since: nothing to repair)
+-- Returns  { 'reissued', version } | { 'superseded' } (saved, settled or removed since, or a dirty one that was
+--          not saved on this server: it may be what Redis went back to)
 -- Writes   session, changes, dirty, hlc
 
-local session, changes, dirty, hlc = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local session, changes, dirty, hlc, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local expectedVersion, isDirty, floor = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 local lastIssued = tonumber(redis.call('GET', hlc) or '0')
-local stored = redis.call('HMGET', session, 'v', 'd', 'q')
+local stored = redis.call('HMGET', session, 'v', 'd', 'q', 'e')
+local opened = redis.call('HMGET', meta, 'serverEpoch', 'server')
 if stored[1] ~= expectedVersion or stored[2] ~= isDirty then
   return { 'superseded' }
+end
+if isDirty == '1' then
+  local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+    .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  local isLater = (tonumber(stored[4]) or 0) >= (tonumber(opened[1]) or 0)
+  if not isLater or (opened[2] and opened[2] ~= server) then
+    return { 'superseded' }
+  end
 end
 
 local time = redis.call('TIME')

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- resync: makes clean sessions dirty again, at the version they have, and announces them: PostgreSQL may have lost
--- what it committed. One it still has is found to be a duplicate; one that is newer there is adopted, because the
--- session belongs to no epoch.
+-- what it committed. One it still has is found to be a duplicate. What was restored from a row before is compared with
+-- it again when it is loaded: that row may be gone.
 --
 -- KEYS  1 changes  stream    2 dirty  zset    3.. session  hash, each once
 -- ARGV  1 sinceVersion  sessions at an older version are left alone; '0' = none are
@@ -36,7 +36,7 @@ for i = 3, #KEYS do
     -- The session itself last, as in save.
     redis.call('ZADD', dirty, 'NX', nowUs, KEYS[i])
     redis.call('PERSIST', KEYS[i])
-    redis.call('HSET', KEYS[i], 'd', '1', 'q', event, 'e', '')
+    redis.call('HSET', KEYS[i], 'd', '1', 'q', event, 'c', '')
   end
 end
 return outcomes

@@ -7,23 +7,27 @@
 --                    as it is among the session's last four operations
 --       3 tombstone  '0' | '1'
 --       4 ifVersion  '' = unconditional, '0' = only if the session is absent, else the expected version
---       5 maxBytes   the largest state accepted, bytes
+--       5 epoch      in which the expected version was loaded, '' = not known
+--       6 maxBytes   the largest state accepted, bytes
 -- Returns  { 'saved', version }        applied now
 --          { 'replayed', version }     this opId was applied before, as that version
---          { 'conflict', version }     ifVersion did not match; version is the present one, '0' when absent
+--          { 'conflict', version }     ifVersion did not match; version is the present one, '0' when absent. Also of a
+--                                      session of an earlier epoch that was loaded before it: Redis may have gone
+--                                      back to that version, past later ones
 --          { 'too_large', bytes }
 -- Writes   session, changes, dirty, hlc; removes lease. The session loses its TTL (P2).
 -- Without flags Redis refuses the script before it starts when memory is full, so nothing is half done (P7).
 
 local session, changes, dirty, hlc, lease, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local state, opId, tombstone, ifVersion, maxBytes = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local state, opId, tombstone, ifVersion, epoch = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local maxBytes = tonumber(ARGV[6])
 
 -- Read and type-check everything first: a script that fails after its first write is not rolled back.
-local stored = redis.call('HMGET', session, 'v', 'q', 'o')
+local stored = redis.call('HMGET', session, 'v', 'q', 'o', 'e', 'c')
 local version, event, operations = stored[1], stored[2], stored[3] or ''
 local lastIssued = tonumber(redis.call('GET', hlc) or '0')
 redis.call('ZCARD', dirty)
-local epoch = redis.call('HGET', meta, 'epoch') or ''
+local present = redis.call('HGET', meta, 'epoch') or ''
 
 local _, found = string.find(' ' .. operations, ' ' .. opId .. '=', 1, true)
 if found then
@@ -31,7 +35,8 @@ if found then
   redis.call('SET', hlc, string.format('%.0f', math.max(lastIssued, tonumber(version))))
   return { 'replayed', string.match(operations, '^%d+', found) }
 end
-if ifVersion ~= '' and ifVersion ~= (version or '0') then
+local isTrusted = not version or stored[4] == present or stored[5] == present or epoch == present
+if ifVersion ~= '' and (ifVersion ~= (version or '0') or not isTrusted) then
   return { 'conflict', version or '0' }
 end
 if #state > maxBytes then
@@ -68,5 +73,5 @@ redis.call('ZADD', dirty, 'NX', string.format('%.0f', nowUs), session)
 redis.call('DEL', lease)
 redis.call('PERSIST', session)
 redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone,
-  'e', epoch)
+  'e', present)
 return { 'saved', nextVersion }

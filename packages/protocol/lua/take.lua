@@ -5,8 +5,8 @@
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
 -- ARGV  1 maxBytes  stop before the states exceed this, bytes; the first dirty session always fits
 -- Returns  { nowUs, taken } with one entry a session, in the order of KEYS:
---          { 'dirty', state, version, tombstone, parked, ofEpoch }   parked: its record, or ''; ofEpoch: '1' when it
---          was saved in the present epoch, so that what Redis may have lost was saved before it
+--          { 'dirty', state, version, tombstone, parked, isLater }   parked: its record, or ''; isLater: '1' when it
+--          was saved on this server, after whatever Redis may have lost
 --          { 'clean' }     nothing to carry: synced already, or vanished
 --          { 'deferred' }  did not fit, ask again
 -- Error NOTOPENED  the partition was not opened on this server: its epoch is another one's
@@ -17,7 +17,7 @@ local maxBytes = tonumber(ARGV[1])
 
 local time = redis.call('TIME')
 local nowUs = string.format('%.0f', time[1] * 1000000 + time[2])
-local opened = redis.call('HMGET', meta, 'epoch', 'server')
+local opened = redis.call('HMGET', meta, 'serverEpoch', 'server')
 if
   opened[2]
   and opened[2]
@@ -40,8 +40,8 @@ for i = 3, #KEYS do
       bytes = bytes + size
       local stored = redis.call('HMGET', KEYS[i], 's', 't', 'e')
       local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
-      local ofEpoch = (stored[3] or '') == (opened[1] or '') and '1' or '0'
-      taken[i - 2] = { 'dirty', stored[1], flags[2], stored[2], record or '', ofEpoch }
+      local isLater = (tonumber(stored[3]) or 0) >= (tonumber(opened[1]) or 0) and '1' or '0'
+      taken[i - 2] = { 'dirty', stored[1], flags[2], stored[2], record or '', isLater }
     end
   end
 end

@@ -55,6 +55,7 @@ export {
   type ConfirmOutcome,
   createScripts,
   type Epoch,
+  type HeldSession,
   type LeaseReply,
   MAX_SCRIPT_BYTES,
   MAX_SCRIPT_SESSIONS,

@@ -26,6 +26,12 @@ export interface StoredSession {
   readonly isTombstone: boolean;
 }
 
+/** A session in Redis, and in which epoch it was saved, and confirmed or restored; '' = in none that is known. */
+export interface HeldSession extends StoredSession {
+  readonly savedIn: Epoch;
+  readonly confirmedIn: Epoch;
+}
+
 export interface SaveCall {
   /** JSON text; '' for a tombstone. */
   readonly state: string;
@@ -33,6 +39,8 @@ export interface SaveCall {
   readonly opId: string;
   /** Save only over this version; '0' = only if absent; undefined = always. */
   readonly ifVersion?: Version | undefined;
+  /** In which that version was loaded; undefined = not known. */
+  readonly epoch?: Epoch | undefined;
   readonly maxBytes: number;
 }
 
@@ -44,7 +52,7 @@ export type SaveReply =
 export type Epoch = string;
 
 export type LeaseReply =
-  | ({ readonly outcome: 'hit' } & StoredSession)
+  | ({ readonly outcome: 'hit' } & HeldSession)
   | { readonly outcome: 'miss'; readonly token: string };
 
 export type TakenSession =
@@ -52,7 +60,7 @@ export type TakenSession =
       readonly outcome: 'dirty';
       readonly parked: ParkedRecord | undefined;
       /** Saved after the last moment at which Redis may have lost data: newer than what was lost. */
-      readonly isOfEpoch: boolean;
+      readonly isLater: boolean;
     } & StoredSession)
   | { readonly outcome: 'clean' }
   | { readonly outcome: 'deferred' };
@@ -77,7 +85,7 @@ export type ResyncOutcome = 'announced' | 'dirty' | 'older' | 'gone';
 export type SweepOutcome = 'announced' | 'waiting' | 'parked' | 'clean';
 
 export type OpenPartitionReply =
-  | { readonly outcome: 'opened' | 'created'; readonly hasClock: boolean; readonly epoch: Epoch }
+  | { readonly outcome: 'opened' | 'created'; readonly isSeeded: boolean; readonly epoch: Epoch }
   | {
       readonly outcome: 'mismatch';
       readonly partitions: string;
@@ -182,7 +190,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
   ];
 
   return {
-    async save(session, { state, isTombstone, opId, ifVersion, maxBytes }) {
+    async save(session, { state, isTombstone, opId, ifVersion, epoch, maxBytes }) {
       const { partition, key } = session;
       const [outcome, value] = await run<[SaveReply['outcome'], string | number]>(
         'save',
@@ -194,7 +202,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
           keyspace.lease(session),
           keyspace.meta(partition),
         ],
-        [state, opId, flag(isTombstone), ifVersion ?? '', maxBytes],
+        [state, opId, flag(isTombstone), ifVersion ?? '', epoch ?? '', maxBytes],
       );
       return outcome === 'too_large'
         ? { outcome, bytes: Number(value) }
@@ -203,9 +211,9 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
 
     async lease(session, { token, leaseTtlMs }) {
       const reply = await run<string[]>('lease', [session.key, keyspace.lease(session)], [token, leaseTtlMs]);
-      return reply[0] === 'hit'
-        ? { outcome: 'hit', ...storedSession(reply.slice(1)) }
-        : { outcome: 'miss', token: reply[1] ?? '' };
+      const [outcome, ...rest] = reply;
+      if (outcome !== 'hit') return { outcome: 'miss', token: rest[0] ?? '' };
+      return { outcome, ...storedSession(rest), savedIn: rest[3] ?? '', confirmedIn: rest[4] ?? '' };
     },
 
     hydrate: (session, { token, state, version, isTombstone, ttlMs, epoch }) =>
@@ -238,7 +246,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
             outcome,
             ...storedSession(rest),
             parked: decodeParkedRecord(rest[3] ?? ''),
-            isOfEpoch: rest[4] === '1',
+            isLater: rest[4] === '1',
           };
         }),
       };
@@ -276,7 +284,10 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
     async reissue({ partition, key }, { expectedVersion, isDirty, floor }) {
       const [outcome] = await run<['reissued' | 'superseded']>(
         'reissue',
-        [key, keyspace.changes(partition), keyspace.dirty(partition), keyspace.hlc(partition)],
+        [
+          ...[key, keyspace.changes(partition), keyspace.dirty(partition)],
+          ...[keyspace.hlc(partition), keyspace.meta(partition)],
+        ],
         [expectedVersion, flag(isDirty), floor],
       );
       return outcome;
@@ -301,7 +312,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       );
       return outcome === 'mismatch'
         ? { outcome, partitions: first, hash: second, protocol: third }
-        : { outcome: outcome === 'created' ? outcome : 'opened', hasClock: first === '1', epoch: second };
+        : { outcome: outcome === 'created' ? outcome : 'opened', isSeeded: first === '1', epoch: second };
     },
 
     forgetConsumer: (partition, { consumer }) =>

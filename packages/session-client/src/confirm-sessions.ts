@@ -1,12 +1,14 @@
 import {
   compareVersions,
+  type Epoch,
+  type HeldSession,
   type LocatedSession,
   RedisError,
   type Scripts,
   type StoredSession,
 } from '@cauce/protocol';
 import { isReadOnly } from './read-only.ts';
-import type { HeldSession, SessionReader } from './read-sessions.ts';
+import type { SessionReader } from './read-sessions.ts';
 import type { RedisGate } from './redis-gate.ts';
 import { areRows, type SessionLoader } from './session-loader.ts';
 
@@ -16,13 +18,18 @@ export interface FoundSession {
 }
 
 /**
- * What a load does with sessions that were saved in an earlier epoch: Redis may have come back older than
- * PostgreSQL, so the row is looked at once, and the newer of the two is what is loaded.
+ * What a load does with sessions of an earlier epoch: Redis may have come back older than PostgreSQL, so the row is
+ * looked at once. The newer of the two is what is loaded; a save made since Redis came back is newer than any row.
  *
  * While PostgreSQL cannot be asked it gives what Redis holds, and asks again a few seconds later: a restart of Redis
  * must not keep the bot from its sessions. Undefined: the session vanished meanwhile, as if it had been missed.
  */
 export type ConfirmSessions = (found: readonly FoundSession[]) => Promise<(StoredSession | undefined)[]>;
+
+/** Whether a session was saved, restored or confirmed in this epoch. */
+export function isOf(epoch: Epoch, { savedIn, confirmedIn }: HeldSession): boolean {
+  return savedIn === epoch || confirmedIn === epoch;
+}
 
 export interface ConfirmDeps {
   readonly gate: Pick<RedisGate, 'refreshEpoch'>;
@@ -68,13 +75,14 @@ export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
     row: StoredSession | undefined,
     epoch: string,
   ): Promise<StoredSession | undefined> {
-    const newer = row && compareVersions(row.version, held.version) > 0 ? row : held;
     try {
       const call = { version: held.version, epoch, row, ttlMs: newTtlMs() };
-      return (await scripts.confirm(session, call)) === 'superseded' ? undefined : newer;
+      const outcome = await scripts.confirm(session, call);
+      if (outcome === 'superseded') return undefined;
+      return outcome === 'confirmed' ? held : row;
     } catch (error) {
-      if (error instanceof RedisError && isReadOnly(error)) return newer;
-      throw error;
+      if (!(error instanceof RedisError && isReadOnly(error))) throw error;
+      return row && compareVersions(row.version, held.version) > 0 ? row : held;
     }
   }
 
@@ -84,7 +92,7 @@ export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
     for (let round = 1; open.length > 0; round++) {
       const epochs = await refreshEpochs(open);
       const epochOf = ({ session }: FoundSession): string => epochs.get(session.partition) ?? '';
-      const asked = open.filter((one) => one.held.epoch !== epochOf(one));
+      const asked = open.filter((one) => !isOf(epochOf(one), one.held));
       const rows =
         round <= MAX_ROUNDS && asked.length > 0
           ? await loadRows(asked.map(({ session }) => session))

@@ -36,13 +36,15 @@ export class StateTooLargeError extends CauceError {
 export class VersionConflictError extends CauceError {
   /** The `ifVersion` that was given. */
   readonly expected: Version;
-  /** The version that is there; `'0'` when Redis has no session. */
+  /** The version that is there; `'0'` when Redis has no session. The same: it may be what Redis went back to. */
   readonly actual: Version;
 
   constructor(expected: Version, actual: Version) {
-    super('VERSION_CONFLICT', `The session is at version ${actual}, not at ${expected}: load it again.`, {
-      retryable: true,
-    });
+    const why =
+      actual === expected
+        ? 'was loaded before Redis was restarted or promoted'
+        : `is at version ${actual}, not at ${expected}`;
+    super('VERSION_CONFLICT', `The session ${why}: load it again.`, { retryable: true });
     this.expected = expected;
     this.actual = actual;
   }

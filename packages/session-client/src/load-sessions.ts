@@ -1,8 +1,8 @@
-import type { LocatedSession, StoredSession } from '@cauce/protocol';
+import type { HeldSession, LocatedSession, StoredSession } from '@cauce/protocol';
 import { raceAbort, refuseAborted } from './abort.ts';
-import type { ConfirmSessions, FoundSession } from './confirm-sessions.ts';
+import { type ConfirmSessions, type FoundSession, isOf } from './confirm-sessions.ts';
 import { AbortedError } from './errors.ts';
-import type { HeldSession, SessionReader } from './read-sessions.ts';
+import type { SessionReader } from './read-sessions.ts';
 import type { RedisGate } from './redis-gate.ts';
 import type { RestoreSessions } from './restore-sessions.ts';
 
@@ -20,9 +20,11 @@ export interface LoadDeps {
   readonly history: { readonly restore: RestoreSessions; readonly confirm: ConfirmSessions } | undefined;
 }
 
+const MAX_ROUNDS = 3;
+
 export function createLoadSessions({ gate, reader, history }: LoadDeps): LoadSessions {
-  const isTrusted = ({ partition }: LocatedSession, { epoch }: HeldSession): boolean =>
-    history === undefined || epoch === gate.epochOf(partition);
+  const isTrusted = ({ partition }: LocatedSession, held: HeldSession): boolean =>
+    history === undefined || isOf(gate.epochOf(partition), held);
 
   async function loadOne(session: LocatedSession): Promise<StoredSession | undefined> {
     await gate.open([session.partition]);
@@ -43,25 +45,28 @@ export function createLoadSessions({ gate, reader, history }: LoadDeps): LoadSes
     held: readonly (HeldSession | undefined)[],
   ): Promise<(StoredSession | undefined)[]> {
     if (!history) return [...held];
-    const { restore, confirm } = history;
     const loaded = new Map<string, StoredSession | undefined>();
-    const doubted: FoundSession[] = [];
-    sessions.forEach((session, i) => {
-      const one = held[i];
-      loaded.set(session.key, one);
-      if (one && !isTrusted(session, one)) doubted.push({ session, held: one });
+    sessions.forEach(({ key }, i) => {
+      loaded.set(key, held[i]);
     });
-    if (doubted.length > 0) {
-      const confirmed = await confirm(doubted);
+    // A session may vanish while it is confirmed, and be there again while it is restored.
+    for (let open = sessions, round = 1; open.length > 0 && round <= MAX_ROUNDS; round++) {
+      const doubted = open.flatMap((session): FoundSession[] => {
+        const one = loaded.get(session.key);
+        return one && isHeld(one) && !isTrusted(session, one) ? [{ session, held: one }] : [];
+      });
+      const confirmed = doubted.length > 0 ? await history.confirm(doubted) : [];
       doubted.forEach(({ session }, i) => {
         loaded.set(session.key, confirmed[i]);
       });
-    }
-    const missing = sessions.filter(({ key }) => loaded.get(key) === undefined);
-    if (missing.length > 0) {
-      const restored = await restore(missing);
+      const missing = open.filter(({ key }) => loaded.get(key) === undefined);
+      const restored = missing.length > 0 ? await history.restore(missing) : [];
       missing.forEach(({ key }, i) => {
         loaded.set(key, restored[i]);
+      });
+      open = missing.filter(({ key }) => {
+        const one = loaded.get(key);
+        return one !== undefined && isHeld(one);
       });
     }
     return sessions.map(({ key }) => loaded.get(key));
@@ -81,4 +86,9 @@ export function createLoadSessions({ gate, reader, history }: LoadDeps): LoadSes
 
 function abortedLoad(signal: AbortSignal): AbortedError {
   return new AbortedError('The load was aborted.', signal);
+}
+
+/** Whether Redis answered, and not PostgreSQL. */
+function isHeld(session: StoredSession): session is HeldSession {
+  return 'savedIn' in session;
 }

@@ -1,17 +1,11 @@
 import {
   CorruptSessionError,
-  type Epoch,
+  type HeldSession,
   type LocatedSession,
   type RedisConnection,
   RedisError,
-  type StoredSession,
   withDeadline,
 } from '@cauce/protocol';
-
-/** A session in Redis, and in which epoch it was saved, restored or confirmed; '' = not known. */
-export interface HeldSession extends StoredSession {
-  readonly epoch: Epoch;
-}
 
 /** Reads what Redis holds; undefined for a session that is not there. Works when its memory is full (P7). */
 export interface SessionReader {
@@ -25,7 +19,7 @@ export interface SessionReader {
 }
 
 type Fields = readonly (string | null)[];
-const fields = ['s', 'v', 't', 'e'] as const;
+const fields = ['s', 'v', 't', 'e', 'c'] as const;
 
 export function createSessionReader(redis: RedisConnection, options: { timeoutMs: number }): SessionReader {
   // Of one slot, so that a cluster takes it as one pipeline.
@@ -78,13 +72,19 @@ function byPartition(sessions: readonly LocatedSession[]): Map<number, LocatedSe
 
 function stored(
   { key }: LocatedSession,
-  [state, version, tombstone, epoch]: Fields,
+  [state, version, tombstone, savedIn, confirmedIn]: Fields,
 ): HeldSession | undefined {
   if (version === null || version === undefined) return undefined;
   if (typeof state !== 'string' || !/^\d+$/.test(version)) {
     throw new CorruptSessionError(`What Redis holds under ${key} is not a session.`);
   }
-  return { state, version, isTombstone: tombstone === '1', epoch: epoch ?? '' };
+  return {
+    state,
+    version,
+    isTombstone: tombstone === '1',
+    savedIn: savedIn ?? '',
+    confirmedIn: confirmedIn ?? '',
+  };
 }
 
 function readFailure(error: unknown, where: string): Error {

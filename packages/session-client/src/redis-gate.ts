@@ -25,8 +25,8 @@ import {
  */
 export interface RedisGate {
   /**
-   * Costs nothing while it is open; every 30 s a call has everything checked in the background. The very first use
-   * waits for the connection, later ones fail at once without it.
+   * Costs nothing while it is open; every 30 s a call asks for the epochs it needs, and has the servers checked in the
+   * background. The very first use waits for the connection, later ones fail at once without it.
    *
    * @param partitions those the call needs
    * @throws RedisError
@@ -34,7 +34,7 @@ export interface RedisGate {
    * @throws LayoutMismatchError
    */
   open(partitions: readonly number[]): Promise<void>;
-  /** Of a partition that is open. */
+  /** Of a partition that is open; '' of another. */
   epochOf(partition: number): Epoch;
   /** Asks Redis. @throws RedisError, LayoutMismatchError */
   refreshEpoch(partition: number): Promise<Epoch>;
@@ -57,7 +57,7 @@ export interface RedisGateOptions {
   readonly commandTimeoutMs: number;
 }
 
-/** Somebody may change the eviction policy of a running server, or another process begin an epoch. */
+/** Somebody may change the eviction policy of a running server, or begin an epoch. */
 export const RECHECK_AFTER_MS = 30_000;
 
 /** Of a server; of a cluster, that one of its nodes is gone: another one may have been promoted. */
@@ -66,7 +66,7 @@ const lossEvents = ['close', '-node'];
 export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions): RedisGate {
   const { connection, keyspace, scripts, now } = deps;
   const { redis } = connection;
-  const epochs = new Map<number, Epoch>();
+  const epochs = new Map<number, { readonly epoch: Epoch; readonly knownUntilMs: number }>();
   const opening = new Map<number, Promise<Epoch>>();
   let losses = 0;
   /** Undefined: not checked, or found unsafe. */
@@ -91,7 +91,7 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
     if (reply.outcome === 'mismatch') throw layoutMismatch(keyspace, reply);
     // What was learnt may be of the server before.
     if (losses !== lossesBefore) throw notConnected();
-    epochs.set(partition, reply.epoch);
+    epochs.set(partition, { epoch: reply.epoch, knownUntilMs: now() + RECHECK_AFTER_MS });
     return reply.epoch;
   }
 
@@ -112,14 +112,10 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
 
   async function recheck(): Promise<void> {
     recheckAtMs = now() + RECHECK_AFTER_MS;
-    const checks = [checkServers(), ...[...epochs.keys()].map(openPartition)];
-    for (const check of await Promise.allSettled(checks)) {
-      const isUnsafe =
-        check.status === 'rejected' &&
-        (check.reason instanceof RedisUnsafeError || check.reason instanceof LayoutMismatchError);
+    await checkServers().catch((error: unknown) => {
       // Back to the first use: it refuses until this is mended, and lets calls pass again at once.
-      if (isUnsafe) recheckAtMs = undefined;
-    }
+      if (error instanceof RedisUnsafeError) recheckAtMs = undefined;
+    });
   }
 
   return {
@@ -132,11 +128,11 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
       }
       // A connection that was passed in may have an offline queue, from which a save would be applied late.
       if (redis.status !== 'ready') throw notConnected();
-      const closed = partitions.filter((partition) => !epochs.has(partition));
-      if (closed.length > 0) await Promise.all(closed.map(openOnce));
+      const unknown = partitions.filter((partition) => !((epochs.get(partition)?.knownUntilMs ?? 0) > now()));
+      if (unknown.length > 0) await Promise.all(unknown.map(openOnce));
       if (recheckAtMs !== undefined && now() > recheckAtMs) void recheck();
     },
-    epochOf: (partition) => epochs.get(partition) ?? '',
+    epochOf: (partition) => epochs.get(partition)?.epoch ?? '',
     refreshEpoch: openPartition,
     close() {
       for (const event of lossEvents) redis.off(event, onLoss);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
+  type Epoch,
   InvalidOptionError,
   type LocatedSession,
   RedisError,
@@ -22,7 +23,7 @@ import { type Durability, durabilities, type SaveContent, type SaveReceipt } fro
 export interface SaveOptions {
   /**
    * Save only over this version, as `getUserSession` gave it; `'0'`: only if Redis has no session. Default: save
-   * whatever is there.
+   * whatever is there. After a restart of Redis the session has to be loaded again first.
    */
   readonly ifVersion?: Version | undefined;
   /**
@@ -42,7 +43,12 @@ export type SaveSession = (
   options: CheckedSaveOptions,
 ) => Promise<SaveReceipt>;
 
-export type CheckedSaveOptions = SaveOptions & { readonly opId: string; readonly durability: Durability };
+export type CheckedSaveOptions = SaveOptions & {
+  readonly opId: string;
+  readonly durability: Durability;
+  /** In which `ifVersion` was loaded. Default: not known. */
+  readonly epoch?: Epoch | undefined;
+};
 
 export interface SaveDeps {
   readonly gate: RedisGate;
@@ -58,11 +64,11 @@ export function createSaveSession(
   { gate, scripts, untilDurable }: SaveDeps,
   options: { readonly maxStateBytes: number },
 ): SaveSession {
-  return async (session, content, { ifVersion, opId, durability, signal }) => {
+  return async (session, content, { ifVersion, epoch, opId, durability, signal }) => {
     refuseAborted(signal);
     await raceAbort(openForSave(gate, session.partition), signal, abortedBefore);
     refuseAborted(signal);
-    const call = { ...content, opId, ifVersion, maxBytes: options.maxStateBytes };
+    const call = { ...content, opId, ifVersion, epoch, maxBytes: options.maxStateBytes };
     let reply: SaveReply;
     try {
       reply = await raceAbort(scripts.save(session, call), signal, (aborted) => abortedSave(aborted, opId));

@@ -1,6 +1,7 @@
 import {
   createKeyspace,
   createScripts,
+  type Epoch,
   InvalidOptionError,
   type LocatedSession,
   MAX_SCRIPT_SESSIONS,
@@ -172,9 +173,14 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
       calls.run('update', async () => {
         const session = locate(name);
         const { signal, durability } = updateOptions;
+        let epoch: Epoch = '';
         return updateSession<T>(
           {
-            load: () => calls.step('load', () => loads.one(session, signal)),
+            load: () => {
+              // Before it is loaded: what is loaded is of this epoch or a later one.
+              epoch = gate.epochOf(session.partition);
+              return calls.step('load', () => loads.one(session, signal));
+            },
             decode: (stored) => codec.decode(stored.state, session.key),
             encode: (state) => codec.encode(state),
             newOpId,
@@ -183,7 +189,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
                 save(
                   session,
                   { state, isTombstone: false },
-                  checkSaveOptions({ ...condition, durability, signal }, limits),
+                  { ...checkSaveOptions({ ...condition, durability, signal }, limits), epoch },
                 ),
               ),
             reconnected: () => connection.ready(resolved.commandTimeoutMs),

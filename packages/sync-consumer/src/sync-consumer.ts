@@ -19,7 +19,7 @@ import { forgetConsumers } from './maintenance/forget-consumers.ts';
 import { repeat } from './maintenance/repeat.ts';
 import { schedulePurge } from './maintenance/schedule-purge.ts';
 import { sweepDirty } from './maintenance/sweep-dirty.ts';
-import { watchDatabase } from './maintenance/watch-database.ts';
+import { createDatabaseWatch } from './maintenance/watch-database.ts';
 import type { SyncMetrics } from './metrics.ts';
 import { PostgresGate } from './postgres/gate.ts';
 import type { TableNames } from './postgres/identifiers.ts';
@@ -222,7 +222,16 @@ export class SyncConsumer {
         this.#nextSyncAtMs = 0;
       };
       for (const event of ['ready', '+node']) redis.on(event, carrySoon);
-      const watched = { ...this.#deps, redis, scripts: this.#scripts, queries: this.#queries };
+      const watchDatabase = createDatabaseWatch(
+        {
+          ...this.#deps,
+          redis,
+          scripts: this.#scripts,
+          queries: this.#queries,
+          now: () => performance.now(),
+        },
+        { batchRows },
+      );
       const endPurge = schedulePurge(
         { queries: this.#queries, logger: this.#deps.logger },
         { historyDays, signal: either },
@@ -232,7 +241,7 @@ export class SyncConsumer {
         every(claimIdleMs / 3, (until) => this.#counted(() => this.pass.carryStale(until))),
         every(sweepAfterMs / 3, () => this.#sweepAndCount()),
         every(REDIS_CHECK_MS, (until) => this.#open(until)),
-        every(DATABASE_CHECK_MS, (until) => watchDatabase(watched, { batchRows, signal: until })),
+        every(DATABASE_CHECK_MS, watchDatabase),
         every(FORGET_CONSUMERS_MS, () => this.#forgetConsumers()),
       ]);
       for (const event of ['ready', '+node']) redis.off(event, carrySoon);

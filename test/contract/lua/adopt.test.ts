@@ -21,6 +21,7 @@ it('P6 the newer row of PostgreSQL replaces the losing session, which is clean t
     o: '',
     t: '0',
     e: '',
+    c: '',
   });
   expect(await world.redis.pttl(session.key)).toBeGreaterThan(TTL_MS - 5000);
   expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(0);

@@ -7,9 +7,14 @@ import { cleanSession, createWorld, PARTITION, TTL_MS, versionInOneHour, type Wo
 async function doubted(world: World): Promise<{ version: string; epoch: string }> {
   await world.open();
   const version = await cleanSession(world, world.session());
+  return { version, epoch: await newEpoch(world) };
+}
+
+/** As after a restart. */
+async function newEpoch(world: World): Promise<string> {
   await world.redis.hset(world.keyspace.meta(PARTITION), 'server', 'another server');
   const reply = await world.scripts.openPartition(PARTITION, { floor: '0', createGroup: true });
-  return { version, epoch: reply.outcome === 'mismatch' ? expect.fail(reply.outcome) : reply.epoch };
+  return reply.outcome === 'mismatch' ? expect.fail(reply.outcome) : reply.epoch;
 }
 
 function newerRow(state = '{"from":"postgres"}') {
@@ -27,7 +32,7 @@ it.each(['no row', 'the same row', 'an older row'])(
     const row = what === 'no row' ? undefined : { state: '{}', version: rowVersion, isTombstone: false };
     const call = { version, epoch, row, ttlMs: TTL_MS };
     expect(await world.scripts.confirm(world.session(), call)).toBe('confirmed');
-    expect(await world.fields(world.session())).toEqual({ ...before, e: epoch });
+    expect(await world.fields(world.session())).toEqual({ ...before, c: epoch });
     expect(await world.redis.pttl(world.session().key)).toBeLessThanOrEqual(ttl);
   },
 );
@@ -43,7 +48,7 @@ it.each(['{"from":"postgres"}', ''])(
     );
     const tombstone = state === '' ? '1' : '0';
     expect(await world.fields(world.session())).toEqual({
-      ...{ s: state, v: row.version, d: '0', q: '', o: '', t: tombstone, e: epoch },
+      ...{ s: state, v: row.version, d: '0', q: '', o: '', t: tombstone, e: '', c: epoch },
     });
     expect(await world.redis.pttl(world.session().key)).toBeGreaterThan(TTL_MS - 5000);
     expect(compareVersions(await world.save(world.session('bo')), row.version)).toBeGreaterThan(0);
@@ -52,8 +57,9 @@ it.each(['{"from":"postgres"}', ''])(
 
 it('P6 an unsynced session older than its row is left to the consumer, which keeps the loser', async () => {
   const world = createWorld();
-  const { epoch } = await doubted(world);
+  await world.open();
   const version = await world.save(world.session());
+  const epoch = await newEpoch(world);
   const before = await world.fields(world.session());
   const call = { version, epoch, row: newerRow(), ttlMs: TTL_MS };
   expect(await world.scripts.confirm(world.session(), call)).toBe('outdated');
@@ -78,3 +84,27 @@ it.each(['saved', 'deleted', 'evicted', 'of a later epoch'])(
     expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
   },
 );
+
+it('P6 an unsynced session that was saved on this server is newer than any row, also in its second epoch', async () => {
+  const world = createWorld();
+  await doubted(world);
+  const version = await world.save(world.session());
+  const meta = world.keyspace.meta(PARTITION);
+  await world.redis.hset(meta, 'epochEndsAtMs', '1');
+  const reply = await world.scripts.openPartition(PARTITION, { floor: '0', createGroup: true });
+  const epoch = reply.outcome === 'mismatch' ? expect.fail(reply.outcome) : reply.epoch;
+  const before = await world.fields(world.session());
+  expect(before.e).not.toBe(epoch);
+  const call = { version, epoch, row: newerRow(), ttlMs: TTL_MS };
+  expect(await world.scripts.confirm(world.session(), call)).toBe('confirmed');
+  expect(await world.fields(world.session())).toEqual({ ...before, c: epoch });
+});
+
+it('P6 being confirmed makes no session one that was saved on this server', async () => {
+  const world = createWorld();
+  await world.open();
+  const version = await world.save(world.session());
+  const epoch = await newEpoch(world);
+  await world.scripts.confirm(world.session(), { version, epoch, row: undefined, ttlMs: TTL_MS });
+  expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty', isLater: false });
+});

@@ -75,16 +75,81 @@ it('a save says in which epoch it was made', async () => {
   expect(await world.fields(world.session())).toMatchObject({ e: epoch });
 });
 
-it('take tells saves of this epoch from those before it', async () => {
+it('take tells saves on this server from those before it', async () => {
   const world = createWorld();
   await openedEpoch(world);
   await world.save(world.session('before'));
   await openedElsewhere(world);
   await openedEpoch(world);
   await world.save(world.session('since'));
-  expect(await world.takeOne(world.session('before'))).toMatchObject({ outcome: 'dirty', isOfEpoch: false });
-  expect(await world.takeOne(world.session('since'))).toMatchObject({ outcome: 'dirty', isOfEpoch: true });
+  expect(await world.takeOne(world.session('before'))).toMatchObject({ outcome: 'dirty', isLater: false });
+  expect(await world.takeOne(world.session('since'))).toMatchObject({ outcome: 'dirty', isLater: true });
 });
+
+it('what was saved in the first epoch on this server is later than what Redis may have lost, in the second one too', async () => {
+  const world = createWorld();
+  await openedEpoch(world);
+  await openedElsewhere(world);
+  const first = await openedEpoch(world);
+  await world.save(world.session());
+  await world.redis.hset(world.keyspace.meta(PARTITION), 'epochEndsAtMs', '1');
+  expect(await openedEpoch(world)).not.toBe(first);
+  expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty', isLater: true });
+});
+
+it('P3 after Redis lost everything, versions keep their distance too, and a second epoch follows', async () => {
+  const world = createWorld();
+  const beforeUs = BigInt(Date.now()) * 1000n;
+  await openedEpoch(world);
+  expect(BigInt(await world.save(world.session())) - beforeUs).toBeGreaterThan(9_000_000n);
+  expect(await world.redis.hexists(world.keyspace.meta(PARTITION), 'epochEndsAtMs')).toBe(1);
+});
+
+it.each(['before', 'in', 'confirmed in'])(
+  'P6 compare-and-set over a session that was saved %s the present epoch, loaded nobody knows when',
+  async (when) => {
+    const world = createWorld();
+    await openedEpoch(world);
+    if (when === 'in') await openedElsewhere(world).then(() => openedEpoch(world));
+    const ifVersion = await world.save(world.session());
+    if (when !== 'in') await openedElsewhere(world);
+    const epoch = await openedEpoch(world);
+    if (when === 'confirmed in') {
+      const call = { version: ifVersion, epoch, row: undefined, ttlMs: 1000 };
+      await world.scripts.confirm(world.session(), call);
+    }
+    const reply = await world.trySave(world.session(), { ifVersion });
+    expect(reply).toMatchObject(
+      when === 'before' ? { outcome: 'conflict', version: ifVersion } : { outcome: 'saved' },
+    );
+  },
+);
+
+it('P6 compare-and-set over a session of an earlier epoch needs one that was loaded in the present one', async () => {
+  const world = createWorld();
+  const earlier = await openedEpoch(world);
+  const ifVersion = await world.save(world.session());
+  await openedElsewhere(world);
+  const epoch = await openedEpoch(world);
+  const save = (loadedIn: string) => world.trySave(world.session(), { ifVersion, epoch: loadedIn });
+  expect(await save(earlier)).toMatchObject({ outcome: 'conflict' });
+  expect(await save(epoch)).toMatchObject({ outcome: 'saved' });
+});
+
+it.each(['saved before it', 'not opened on it'])(
+  'P6 reissue leaves a dirty session alone that was %s: it may be what Redis went back to',
+  async (what) => {
+    const world = createWorld();
+    await openedEpoch(world);
+    const expectedVersion = await world.save(world.session());
+    await openedElsewhere(world);
+    if (what === 'saved before it') await openedEpoch(world);
+    const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+    const call = { expectedVersion, isDirty: true, floor: versionInOneHour() };
+    expect(await world.scripts.reissue(world.session(), call)).toBe('superseded');
+    expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+  },
+);
 
 it('take is refused, and says so, until the partition was opened on this server', async () => {
   const world = createWorld();

@@ -26,7 +26,8 @@ it('P5 the holder of the lease puts the row in as a clean session with a TTL, an
     q: '',
     o: '',
     t: '0',
-    e: '7',
+    e: '',
+    c: '7',
   });
   const ttl = await world.redis.pttl(session.key);
   expect(ttl).toBeGreaterThan(TTL_MS - 5000);
@@ -126,6 +127,7 @@ it('a hash without a version is a miss for lease and is replaced by hydrate', as
     q: '',
     o: '',
     t: '0',
-    e: '7',
+    e: '',
+    c: '7',
   });
 });

@@ -38,6 +38,8 @@ it('a session that is here after all is handed over without a lease', async () =
     state: '{"n":1}',
     version,
     isTombstone: false,
+    savedIn: '',
+    confirmedIn: '',
   });
   expect(await redis.exists(keyspace.lease(session()))).toBe(0);
 });

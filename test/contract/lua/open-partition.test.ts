@@ -11,7 +11,7 @@ it('the first contact pins the layout, later ones find it', async () => {
   const { redis, scripts, keyspace } = createWorld();
   expect(await scripts.openPartition(PARTITION, bot)).toEqual({
     outcome: 'created',
-    hasClock: false,
+    isSeeded: false,
     epoch: anEpoch,
   });
   expect(await redis.hgetall(keyspace.meta(PARTITION))).toEqual({
@@ -20,10 +20,12 @@ it('the first contact pins the layout, later ones find it', async () => {
     protocol: String(PROTOCOL_VERSION),
     epoch: anEpoch,
     server: expect.stringMatching(/^[0-9a-f]{80}$/),
+    serverEpoch: anEpoch,
+    epochEndsAtMs: anEpoch,
   });
   expect(await scripts.openPartition(PARTITION, bot)).toEqual({
     outcome: 'opened',
-    hasClock: false,
+    isSeeded: false,
     epoch: anEpoch,
   });
 });
@@ -96,21 +98,23 @@ it('P3 the floor is raised, never lowered, and 0 leaves the clock alone', async 
   const { redis, scripts, keyspace } = createWorld();
   const open = (floor: string) => scripts.openPartition(PARTITION, { floor, createGroup: false });
   await open('0');
-  expect(await redis.exists(keyspace.hlc(PARTITION))).toBe(0);
-  expect(await open('1763830000123000')).toMatchObject({ hasClock: true });
+  await redis.set(keyspace.hlc(PARTITION), '5');
+  await open('0');
+  expect(await redis.get(keyspace.hlc(PARTITION))).toBe('5');
+  expect(await open('1763830000123000')).toMatchObject({ isSeeded: true });
   for (const floor of ['0', '1763830000122999', '1763830000123000', '999']) {
-    expect(await open(floor)).toMatchObject({ hasClock: true });
+    expect(await open(floor)).toMatchObject({ isSeeded: true });
     expect(await redis.get(keyspace.hlc(PARTITION))).toBe('1763830000123000');
   }
   await open('1763830000123001');
   expect(await redis.get(keyspace.hlc(PARTITION))).toBe('1763830000123001');
 });
 
-it('says that the partition has a clock once a version was issued', async () => {
+it('P3 says whether a floor was ever given, however many versions were issued without', async () => {
   const world = createWorld();
+  const open = (floor: string) => world.scripts.openPartition(PARTITION, { floor, createGroup: false });
   await world.save(world.session());
-  expect(await world.scripts.openPartition(PARTITION, bot)).toMatchObject({
-    outcome: 'created',
-    hasClock: true,
-  });
+  expect(await open('0')).toMatchObject({ outcome: 'created', isSeeded: false });
+  expect(await open('1')).toMatchObject({ outcome: 'opened', isSeeded: true });
+  expect(await open('0')).toMatchObject({ isSeeded: true });
 });

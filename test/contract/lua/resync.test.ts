@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { snapshot } from './snapshot.ts';
 import { cleanSession, createWorld, PARTITION } from './world.ts';
 
-it('P4 a clean session is dirty again at the version it has, announced, pinned, and of no epoch', async () => {
+it('P4 a clean session is dirty again at the version it has, announced, pinned, and no longer confirmed', async () => {
   const world = createWorld();
   const session = world.session();
   await world.open();
@@ -10,10 +10,10 @@ it('P4 a clean session is dirty again at the version it has, announced, pinned, 
   const before = await world.fields(session);
   expect(await world.scripts.resync(PARTITION, [session.key], { sinceVersion: '0' })).toEqual(['announced']);
   const [event] = await world.read();
-  expect(await world.fields(session)).toEqual({ ...before, d: '1', q: event?.id, e: '' });
+  expect(await world.fields(session)).toEqual({ ...before, d: '1', q: event?.id, c: '' });
   expect(await world.redis.pttl(session.key)).toBe(-1);
   expect(await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key)).not.toBeNull();
-  expect(await world.takeOne(session)).toMatchObject({ version, isOfEpoch: false });
+  expect(await world.takeOne(session)).toMatchObject({ version, isLater: true });
   expect(await world.settleOne(session, version, [event?.id ?? ''])).toBe('clean');
 });
 

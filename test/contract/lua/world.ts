@@ -37,6 +37,7 @@ interface SaveOptions {
   readonly isTombstone: boolean;
   readonly opId: string;
   readonly ifVersion: string;
+  readonly epoch: string;
   readonly maxBytes: number;
 }
 

@@ -8,34 +8,58 @@ export interface WatchDatabaseDeps extends ResyncDeps {
   readonly keyspace: Keyspace;
   readonly queries: Pick<Queries, 'identifyDatabase'>;
   readonly logger: Logger;
+  /** Monotonic clock, ms. */
+  readonly now: () => number;
 }
+
+/** A batch that was committed before the loss may be settled after it for so long, ms; then all is carried once more. */
+const SETTLED_LATE_MS = 60_000;
 
 /**
  * Compares the database and its timeline with the one the sessions were carried to last, which Redis remembers.
  * Another one may have lost commits (a standby was promoted, a backup restored), so everything in Redis is carried
- * again. Remembered only after that, so that an interruption repeats it. @throws RedisError, AbortError
+ * again, and once more a minute later. Remembered only after that, so that an interruption repeats it.
+ *
+ *            another database            a minute later
+ *   known ───────────────────► resynced ────────────────► known
+ *
+ * @returns what looks once, to be repeated. It throws RedisError, AbortError
  */
-export async function watchDatabase(
+export function createDatabaseWatch(
   deps: WatchDatabaseDeps,
-  { batchRows, signal }: { batchRows: number; signal: AbortSignal },
-): Promise<void> {
-  const { redis, keyspace, queries, logger } = deps;
-  const database = await queries.identifyDatabase();
-  if (database === undefined) return;
+  { batchRows }: { readonly batchRows: number },
+): (signal: AbortSignal) => Promise<void> {
+  const { redis, keyspace, queries, logger, now } = deps;
   const meta = keyspace.meta(0);
-  const asked = <T>(call: Promise<T>): Promise<T> =>
-    call.catch((error: unknown) => {
-      throw RedisError.from(error, 'database check');
-    });
-  const known = await asked(redis.hget(meta, 'database'));
-  if (known === database) return;
-  if (known !== null) {
-    logger.error(
-      { known, database },
-      'PostgreSQL is another database or was promoted: it may have lost commits',
-    );
-    const resynced = await resyncSessions(deps, { sinceVersion: '0', batchRows, signal });
-    logger.warn(resynced, 'the sessions in Redis are carried again');
-  }
-  await asked(redis.hset(meta, 'database', database));
+  let resynced: { readonly database: string; readonly againAtMs: number } | undefined;
+
+  return async (signal) => {
+    const database = await queries.identifyDatabase();
+    if (database === undefined) return;
+    const known = await asked(redis.hget(meta, 'database'));
+    if (known === database) {
+      resynced = undefined;
+      return;
+    }
+    if (resynced?.database === database) {
+      if (now() < resynced.againAtMs) return;
+    } else if (known !== null) {
+      logger.error(
+        { known, database },
+        'PostgreSQL is another database or was promoted: it may have lost commits',
+      );
+    }
+    const sessions = await resyncSessions(deps, { sinceVersion: '0', batchRows, signal });
+    if (sessions.announced > 0) logger.warn(sessions, 'the sessions in Redis are carried again');
+    // On first contact, and after Redis lost everything, nothing was settled before.
+    if (known === null || resynced?.database === database)
+      await asked(redis.hset(meta, 'database', database));
+    else resynced = { database, againAtMs: now() + SETTLED_LATE_MS };
+  };
+}
+
+function asked<T>(call: Promise<T>): Promise<T> {
+  return call.catch((error: unknown) => {
+    throw RedisError.from(error, 'database check');
+  });
 }

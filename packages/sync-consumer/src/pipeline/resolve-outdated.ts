@@ -67,8 +67,8 @@ export async function resolveOutdated(
     const waiting = [...unsettled, ...undecided, ...disputed];
     return { duplicates, superseded, conflicts: [], reissued: [], unsettled: waiting };
   }
-  const conflicts = disputed.filter(({ isOfEpoch }) => !isOfEpoch);
-  const reissued = disputed.filter(({ isOfEpoch }) => isOfEpoch);
+  const conflicts = disputed.filter(({ isLater }) => !isLater);
+  const reissued = disputed.filter(({ isLater }) => isLater);
   for (const row of conflicts) {
     const winner = storedFor(row) as SessionRow;
     const outcome = await scripts.adopt(row.announced.session, {
@@ -100,7 +100,7 @@ export async function resolveOutdated(
 
   function toConflict(row: TakenRow): ConflictRow {
     const stored = storedFor(row) as SessionRow;
-    return row.isOfEpoch
+    return row.isLater
       ? { ...stored, winningVersion: row.version }
       : { ...row, winningVersion: stored.version };
   }

@@ -8,7 +8,7 @@ export interface TakenRow extends SessionRow {
   readonly announced: AnnouncedSession;
   readonly parked: ParkedRecord | undefined;
   /** Saved since Redis was last restarted, promoted or moved: newer than anything it may have lost then. */
-  readonly isOfEpoch: boolean;
+  readonly isLater: boolean;
 }
 
 export interface TakenBatch {
@@ -49,7 +49,7 @@ export async function takeStates(
             version: taken.version,
             announced: one,
             parked: taken.parked,
-            isOfEpoch: taken.isOfEpoch,
+            isLater: taken.isLater,
           });
         }
       }

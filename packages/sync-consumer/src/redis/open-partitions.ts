@@ -48,8 +48,10 @@ export async function openPartitions(
   signal: AbortSignal,
 ): Promise<OpenedPartitions> {
   const opened = await open('0');
-  if (opened.some(({ hasClock }) => !hasClock)) {
-    await open(await gate.through(signal, () => queries.maxVersion()));
+  if (opened.some(({ isSeeded }) => !isSeeded)) {
+    const newest = await gate.through(signal, () => queries.maxVersion());
+    // '0' would say that there is no floor yet.
+    await open(newest === '0' ? '1' : newest);
   }
   return {
     created: opened.filter(({ outcome }) => outcome === 'created').length,
