@@ -229,6 +229,7 @@ export class SyncConsumer {
           scripts: this.#scripts,
           queries: this.#queries,
           now: () => performance.now(),
+          onResynced: carrySoon,
         },
         { batchRows },
       );

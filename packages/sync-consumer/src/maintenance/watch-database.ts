@@ -10,6 +10,8 @@ export interface WatchDatabaseDeps extends ResyncDeps {
   readonly logger: Logger;
   /** Monotonic clock, ms. */
   readonly now: () => number;
+  /** Told when sessions were announced. */
+  readonly onResynced: () => void;
 }
 
 /** A batch that was committed before the loss may be settled after it for so long, ms; then all is carried once more. */
@@ -29,7 +31,7 @@ export function createDatabaseWatch(
   deps: WatchDatabaseDeps,
   { batchRows }: { readonly batchRows: number },
 ): (signal: AbortSignal) => Promise<void> {
-  const { redis, keyspace, queries, logger, now } = deps;
+  const { redis, keyspace, queries, logger, now, onResynced } = deps;
   const meta = keyspace.meta(0);
   let resynced: { readonly database: string; readonly againAtMs: number } | undefined;
 
@@ -37,23 +39,24 @@ export function createDatabaseWatch(
     const database = await queries.identifyDatabase();
     if (database === undefined) return;
     const known = await asked(redis.hget(meta, 'database'));
-    if (known === database) {
+    // First contact: nothing was carried before.
+    if (known === null) await asked(redis.hset(meta, 'database', database));
+    if (known === null || known === database) {
       resynced = undefined;
       return;
     }
-    if (resynced?.database === database) {
-      if (now() < resynced.againAtMs) return;
-    } else if (known !== null) {
+    const isAgain = resynced?.database === database;
+    if (resynced && isAgain && now() < resynced.againAtMs) return;
+    if (!isAgain) {
       logger.error(
         { known, database },
         'PostgreSQL is another database or was promoted: it may have lost commits',
       );
     }
     const sessions = await resyncSessions(deps, { sinceVersion: '0', batchRows, signal });
-    if (sessions.announced > 0) logger.warn(sessions, 'the sessions in Redis are carried again');
-    // On first contact, and after Redis lost everything, nothing was settled before.
-    if (known === null || resynced?.database === database)
-      await asked(redis.hset(meta, 'database', database));
+    logger.warn(sessions, 'the sessions in Redis are carried again');
+    onResynced();
+    if (isAgain) await asked(redis.hset(meta, 'database', database));
     else resynced = { database, againAtMs: now() + SETTLED_LATE_MS };
   };
 }
