@@ -1,12 +1,24 @@
-import {
-  type Bounds,
-  initialState,
-  type State,
-  steps,
-  violationAfterHealing,
-  violationOf,
-  type Weakness,
-} from './session-model.ts';
+export interface Step<State> {
+  readonly name: string;
+  readonly next: State;
+  /** What this very step broke. */
+  readonly violation?: string | undefined;
+}
+
+/** A protocol as a state machine; `Weakness` says which of its safeguards are left out. */
+export interface Model<State, Bounds, Weakness> {
+  initialState(bounds: Bounds): State;
+  /** Every step that can happen next. */
+  steps(state: State, weakness: Weakness): Step<State>[];
+  /** What must hold in every state. */
+  violationOf(state: State): string | undefined;
+  /** The same with everybody who was under way dead, and no more faults to come. */
+  quiet(state: State): State;
+  /** What must hold once those who are left have done what there is to do. */
+  violationAfterHealing(quietened: State, weakness: Weakness): string | undefined;
+  /** Equal for equal states only. */
+  encode(state: State): string;
+}
 
 export interface Exploration {
   readonly states: number;
@@ -17,8 +29,21 @@ export interface Exploration {
 }
 
 /** Breadth first through every interleaving within the bounds; stops at the first violation. */
-export function explore(bounds: Bounds, weakness: Weakness = {}): Exploration {
-  const start = initialState(bounds);
+export function explore<State, Bounds, Weakness>(
+  model: Model<State, Bounds, Weakness>,
+  bounds: Bounds,
+  weakness: Weakness,
+): Exploration {
+  const { steps, violationOf, encode } = model;
+  const start = model.initialState(bounds);
+  // Many states heal alike.
+  const healed = new Map<string, string | undefined>();
+  function violationAfterHealing(state: State): string | undefined {
+    const quietened = model.quiet(state);
+    const key = encode(quietened);
+    if (!healed.has(key)) healed.set(key, model.violationAfterHealing(quietened, weakness));
+    return healed.get(key);
+  }
   const seen = new Map<string, number>([[encode(start), 0]]);
   const queue: State[] = [start];
   const origins: { readonly from: number; readonly step: string }[] = [{ from: -1, step: '' }];
@@ -31,8 +56,7 @@ export function explore(bounds: Bounds, weakness: Weakness = {}): Exploration {
       stepNames.add(name);
       const key = encode(next);
       const isNew = !seen.has(key);
-      const broken =
-        violation ?? (isNew ? (violationOf(next) ?? violationAfterHealing(next, weakness)) : undefined);
+      const broken = violation ?? (isNew ? (violationOf(next) ?? violationAfterHealing(next)) : undefined);
       if (broken) {
         const history = [...historyOf(origins, at), name];
         return { states: seen.size, violation: { name: broken, history }, stepNames };
@@ -53,27 +77,4 @@ function historyOf(
   const history: string[] = [];
   for (let i = at; i > 0; i = origins[i]?.from ?? -1) history.unshift(origins[i]?.step ?? '');
   return history;
-}
-
-function encode(state: State): string {
-  const { session, row, restore, acknowledged, left } = state;
-  const bit = (value: boolean): number => (value ? 1 : 0);
-  const ofRow = (one: { version: number; isTombstone: boolean } | null): string =>
-    one ? `${one.version}${one.isTombstone ? 't' : 's'}` : '-';
-  return [
-    session ? `${ofRow(session)}${bit(session.isDirty)}${session.event}${bit(session.hasTtl)}` : '-',
-    state.hlc,
-    state.clock,
-    state.events.map(({ id, state: eventState }) => `${id}${eventState.at(-1)}`).join(''),
-    `${bit(state.isIndexed)}${bit(state.isLeased)}${bit(state.isPurged)}`,
-    ofRow(row),
-    ...state.consumers.map(
-      ({ phase, event, version, isTombstone }) =>
-        `${phase[0]}${phase[1]}${event}v${version}${bit(isTombstone)}`,
-    ),
-    `${restore.phase[0]}${bit(restore.holdsLease)}${ofRow(restore.row)}`,
-    ofRow(acknowledged),
-    state.loaded,
-    `${left.operations}${left.evictions}${left.crashes}${left.clockSteps}${left.streamFaults}${left.purges}`,
-  ].join('|');
 }

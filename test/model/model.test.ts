@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { explore } from './explore.ts';
 import type { Bounds, Weakness } from './session-model.ts';
+import * as sessionModel from './session-model.ts';
 
 const none: Bounds = { operations: 0, evictions: 0, crashes: 0, clockSteps: 0, streamFaults: 0, purges: 0 };
 
@@ -19,7 +20,7 @@ const happened = new Set<string>();
 let statesInAll = 0;
 
 test.each(scopes)('no interleaving of the protocol as built breaks P1 to P6 or P8: %o', (scope) => {
-  const { states, violation, stepNames } = explore({ ...none, ...scope });
+  const { states, violation, stepNames } = explore(sessionModel, { ...none, ...scope }, {});
   for (const name of stepNames) happened.add(name.replace(/ \(.*/, ''));
   statesInAll += states;
   print(`${JSON.stringify(scope)}: ${states} states, ${violation ? violation.name : '0 violations'}`);
@@ -71,7 +72,7 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
 test.each(weaknesses)(
   'without its safeguard the protocol breaks: $weakness',
   ({ weakness, scope, finds }) => {
-    const { states, violation } = explore({ ...none, ...scope }, { [weakness]: true });
+    const { states, violation } = explore(sessionModel, { ...none, ...scope }, { [weakness]: true });
     const history = violation?.history.join(' → ') ?? '';
     print(`${weakness}: ${violation?.name ?? 'nothing'} after ${states} states: ${history}`);
     expect(finds).toContain(violation?.name);

@@ -1,3 +1,5 @@
+import type { Step as ModelStep } from './explore.ts';
+
 /**
  * One session in the whole protocol, as a state machine whose every interleaving is explored. Each transition is
  * one atomic step of the real thing, named after the script or statement it stands for; hold them side by side.
@@ -5,8 +7,9 @@
  * What is modelled: saves and deletes, compare-and-set, two consumers (each may sleep between any two steps and wake
  * as a zombie), takeover, crash, restores with the lease, eviction and expiry of clean sessions, the clock stepping
  * back, the stream trimmed, the group destroyed, a consumer deleted with its pending entry, the purge of a tombstone.
- * What is not: several sessions, parking, and either store losing a tail of what it acknowledged. (So `adopt` is
- * written down here and never taken: without such a loss PostgreSQL is never ahead of Redis.)
+ * What is not: several sessions, parking, and either store losing a tail of what it acknowledged: see
+ * failover-model.ts. (So `adopt` is written down here and never taken: without such a loss PostgreSQL is never ahead
+ * of Redis.)
  */
 
 /** The weakened protocols: each leaves one safeguard out, and must be caught. */
@@ -99,12 +102,7 @@ export interface State {
   readonly left: Bounds;
 }
 
-export interface Step {
-  readonly name: string;
-  readonly next: State;
-  /** What this very step broke. */
-  readonly violation?: string | undefined;
-}
+type Step = ModelStep<State>;
 
 const idle: Consumer = { phase: 'idle', event: 0, version: 0, isTombstone: false };
 const noRestore: Restore = { phase: 'idle', holdsLease: false, row: null };
@@ -438,9 +436,23 @@ export function violationOf(state: State): string | undefined {
   return undefined;
 }
 
-/** Heals everything and lets one consumer work: what must hold once it has nothing left to do. */
-export function violationAfterHealing(state: State, weakness: Weakness): string | undefined {
-  let current: State = { ...state, consumers: [idle, idle], left: { ...state.left, operations: 0 } };
+const nothing: Bounds = {
+  operations: 0,
+  evictions: 0,
+  crashes: 0,
+  clockSteps: 0,
+  streamFaults: 0,
+  purges: 0,
+};
+
+/** Every consumer and restore dies, and no more faults come. */
+export function quiet(state: State): State {
+  return { ...state, consumers: [idle, idle], restore: noRestore, loaded: -1, left: nothing };
+}
+
+/** Then one consumer works: what must hold once it has nothing left to do. */
+export function violationAfterHealing(quietened: State, weakness: Weakness): string | undefined {
+  let current = quietened;
   for (let i = 0; i < 20; i++) {
     const next = sweep(current, weakness);
     const step = consumerSteps(next, 1, weakness)[0];
@@ -455,4 +467,27 @@ export function violationAfterHealing(state: State, weakness: Weakness): string 
   if (acknowledged.isTombstone) return row && !row.isTombstone ? 'RESURRECTED' : undefined;
   if (isPurged) return undefined;
   return row?.version !== acknowledged.version ? 'ROW_IS_NOT_THE_NEWEST' : undefined;
+}
+
+export function encode(state: State): string {
+  const { session, row, restore, acknowledged, left } = state;
+  const bit = (value: boolean): number => (value ? 1 : 0);
+  const ofRow = (one: { version: number; isTombstone: boolean } | null): string =>
+    one ? `${one.version}${one.isTombstone ? 't' : 's'}` : '-';
+  return [
+    session ? `${ofRow(session)}${bit(session.isDirty)}${session.event}${bit(session.hasTtl)}` : '-',
+    state.hlc,
+    state.clock,
+    state.events.map(({ id, state: eventState }) => `${id}${eventState.at(-1)}`).join(''),
+    `${bit(state.isIndexed)}${bit(state.isLeased)}${bit(state.isPurged)}`,
+    ofRow(row),
+    ...state.consumers.map(
+      ({ phase, event, version, isTombstone }) =>
+        `${phase[0]}${phase[1]}${event}v${version}${bit(isTombstone)}`,
+    ),
+    `${restore.phase[0]}${bit(restore.holdsLease)}${ofRow(restore.row)}`,
+    ofRow(acknowledged),
+    state.loaded,
+    `${left.operations}${left.evictions}${left.crashes}${left.clockSteps}${left.streamFaults}${left.purges}`,
+  ].join('|');
 }
