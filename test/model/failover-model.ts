@@ -36,9 +36,7 @@ export interface Weakness {
   /** A state is written however long ago it was taken. */
   readonly statesNeverExpire?: boolean;
 
-  // Safeguards the model was found to need and that are not built yet: the protocol as built has each of these.
-
-  /** A load trusts by the epoch its client knew when it connected, or asked last. */
+  /** A load trusts by the epoch its client knew when it connected: it never asks again. */
   readonly trustsKnownEpoch?: boolean;
   /** A load that finds the session while it takes the lease trusts it. */
   readonly leaseTrusts?: boolean;

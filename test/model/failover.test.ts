@@ -15,7 +15,6 @@ const none: Bounds = {
   postgresLosses: 0,
 };
 
-/** Of the protocol with every safeguard of `Weakness`, those that are not built yet included. */
 const scopes: Partial<Bounds>[] = [
   { saves: 3, loads: 1, redisLosses: 1 },
   { saves: 2, loads: 2, redisLosses: 1 },

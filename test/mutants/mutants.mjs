@@ -254,7 +254,7 @@ export const mutants = [
     breaks: 'a session that Redis brought back older than its row is served',
     promise: 'P5',
     file: 'packages/protocol/lua/confirm.lua',
-    find: 'if tonumber(rowVersion) <= tonumber(version) then',
+    find: 'if isLater or tonumber(rowVersion) <= tonumber(version) then',
     replace: 'if true then',
     tests: ['test/contract/lua/confirm.test.ts'],
   },
