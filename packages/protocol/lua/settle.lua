@@ -9,6 +9,7 @@
 --       then for each session: version ('' = none was written), number of events, its event ids
 -- Returns  one text a session, in the order of KEYS:
 --          'clean'  in step with PostgreSQL    'dirty'  saved since, announced    'gone'  no such session
+--          'unreadable'  something that is no session stands under its key: it is left as it is, and so are its events
 -- Writes   changes, dirty, parked, session. allow-oom: it only shrinks, or adds one event for one removed (P7).
 
 local changes, dirty, parked = KEYS[1], KEYS[2], KEYS[3]
@@ -24,18 +25,26 @@ for i = 4, #KEYS do
     session.events[#session.events + 1] = ARGV[event]
   end
   next = next + 2 + #session.events
-  local stored = redis.call('HMGET', session.key, 'v', 'd', 'q')
+  local stored = redis.pcall('HMGET', session.key, 'v', 'd', 'q')
+  if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
+    return stored
+  end
+  session.unreadable = stored.err ~= nil
   session.version, session.dirty, session.event = stored[1], stored[2], stored[3]
   sessions[#sessions + 1] = session
 end
 
 local outcomes = {}
 for i, session in ipairs(sessions) do
-  for _, event in ipairs(session.events) do
-    redis.call('XACK', changes, group, event)
-    redis.call('XDEL', changes, event)
+  if not session.unreadable then
+    for _, event in ipairs(session.events) do
+      redis.call('XACK', changes, group, event)
+      redis.call('XDEL', changes, event)
+    end
   end
-  if not session.version then
+  if session.unreadable then
+    outcomes[i] = 'unreadable'
+  elseif not session.version then
     redis.call('ZREM', dirty, session.key)
     if anyParked then
       redis.call('HDEL', parked, session.key)

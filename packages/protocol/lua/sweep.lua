@@ -7,6 +7,7 @@
 --       2 ignoreRetryAt  '1' announces parked sessions too, whenever their next attempt is due
 -- Returns  one text a session, in the order of KEYS:
 --          'announced' | 'waiting' (its event will be delivered or claimed) | 'parked' | 'clean' (left the index)
+--          | 'unreadable' (something that is no session stands under its key; it is left as it is)
 -- Writes   changes, dirty, parked, session. allow-oom: at most one event for each dirty session (P8).
 
 local changes, dirty, parked = KEYS[1], KEYS[2], KEYS[3]
@@ -52,11 +53,15 @@ local function isHeldBack(session)
   return retryAtMs and retryAtMs > nowMs
 end
 
--- Every session is read before the first is written: if one cannot be, nothing has happened.
+-- Every session is read before the first is written.
 local outcomes, lostEvents = {}, {}
 for i = 4, #KEYS do
-  local stored = redis.call('HMGET', KEYS[i], 'v', 'd', 'q')
-  if not stored[1] or stored[2] ~= '1' then
+  local stored = redis.pcall('HMGET', KEYS[i], 'v', 'd', 'q')
+  if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
+    return stored
+  elseif stored.err then
+    outcomes[i - 3] = 'unreadable'
+  elseif not stored[1] or stored[2] ~= '1' then
     outcomes[i - 3] = 'clean'
   elseif willArrive(stored[3]) then
     outcomes[i - 3] = 'waiting'

@@ -9,6 +9,7 @@
 --          was saved on this server, after whatever Redis may have lost
 --          { 'clean' }     nothing to carry: synced already, or vanished
 --          { 'deferred' }  did not fit, ask again
+--          { 'unreadable' }  something that is no session stands under its key
 -- Error NOTOPENED  the partition was not opened on this server: its epoch is another one's
 -- Writes   nothing, so it also runs when memory is full (P7)
 
@@ -29,8 +30,12 @@ end
 local taken, bytes = {}, 0
 local anyParked = redis.call('HLEN', parked) > 0
 for i = 3, #KEYS do
-  local flags = redis.call('HMGET', KEYS[i], 'd', 'v')
-  if flags[1] ~= '1' or not flags[2] then
+  local flags = redis.pcall('HMGET', KEYS[i], 'd', 'v')
+  if flags.err and not string.find(flags.err, 'WRONGTYPE', 1, true) then
+    return flags
+  elseif flags.err then
+    taken[i - 2] = { 'unreadable' }
+  elseif flags[1] ~= '1' or not flags[2] then
     taken[i - 2] = { 'clean' }
   else
     local size = redis.call('HSTRLEN', KEYS[i], 's')

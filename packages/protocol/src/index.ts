@@ -5,6 +5,7 @@ export {
   type StreamEntry,
 } from './change-event.ts';
 export {
+  isCluster,
   type OpenRedis,
   type OpenRedisOptions,
   openRedis,

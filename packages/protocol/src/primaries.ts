@@ -64,13 +64,16 @@ export function fullest(health: readonly RedisHealth[]): RedisHealth | undefined
 
 /**
  * The newest of the servers' clocks, µs. Each partition's times were written by the clock of its own server; the
- * newest one takes no session for younger than it is.
+ * newest one takes no session for younger than it is. One that is away has no say: its partitions are away too.
  *
- * @throws RedisError
+ * @throws RedisError when none answers
  */
 export async function newestClockUs(redis: RedisConnection): Promise<number> {
   try {
-    const times = await Promise.all(primaries(redis).map((server) => server.time()));
+    const asked = await Promise.allSettled(primaries(redis).map((server) => server.time()));
+    const times = asked.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    const [first] = asked;
+    if (times.length === 0 && first?.status === 'rejected') throw first.reason;
     return Math.max(...times.map(([seconds, micros]) => Number(seconds) * 1e6 + Number(micros)));
   } catch (error) {
     throw RedisError.from(error, 'time');

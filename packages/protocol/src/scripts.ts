@@ -63,7 +63,9 @@ export type TakenSession =
       readonly isLater: boolean;
     } & StoredSession)
   | { readonly outcome: 'clean' }
-  | { readonly outcome: 'deferred' };
+  | { readonly outcome: 'deferred' }
+  /** Something that is no session stands under its key. */
+  | { readonly outcome: 'unreadable' };
 
 export interface TakeReply {
   /** Redis' clock when the states were read, µs; settle wants it back. */
@@ -79,10 +81,10 @@ export interface SettleSession {
   readonly eventIds: readonly string[];
 }
 
-export type SettleOutcome = 'clean' | 'dirty' | 'gone';
+export type SettleOutcome = 'clean' | 'dirty' | 'gone' | 'unreadable';
 export type ConfirmOutcome = 'confirmed' | 'adopted' | 'outdated' | 'superseded';
 export type ResyncOutcome = 'announced' | 'dirty' | 'older' | 'gone';
-export type SweepOutcome = 'announced' | 'waiting' | 'parked' | 'clean';
+export type SweepOutcome = 'announced' | 'waiting' | 'parked' | 'clean' | 'unreadable';
 
 export type OpenPartitionReply =
   | { readonly outcome: 'opened' | 'created'; readonly isSeeded: boolean; readonly epoch: Epoch }
@@ -241,7 +243,8 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         takenAtUs,
         taken: taken.map((entry): TakenSession => {
           const [outcome, ...rest] = entry;
-          if (outcome !== 'dirty') return { outcome: outcome === 'deferred' ? 'deferred' : 'clean' };
+          if (outcome === 'deferred' || outcome === 'unreadable') return { outcome };
+          if (outcome !== 'dirty') return { outcome: 'clean' };
           return {
             outcome,
             ...storedSession(rest),

@@ -6,7 +6,7 @@ export interface ConsumerNotice {
   readonly consumer: string;
   readonly startedAtMs: number;
   readonly seenAtMs: number;
-  /** `away`, `misconfigured`: PostgreSQL is, and `problem` says how. */
+  /** `away`, `misconfigured`: PostgreSQL is, and `problem` says how. In the others `problem` says what is left aside. */
   readonly state: 'opening' | 'running' | 'away' | 'misconfigured' | 'stopping';
   readonly problem: string | undefined;
   readonly lastSyncAtMs: number | undefined;

@@ -15,6 +15,7 @@ import {
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { postNotice, removeNotice } from './consumer-board.ts';
+import { LeftAside } from './left-aside.ts';
 import { forgetConsumers } from './maintenance/forget-consumers.ts';
 import { repeat } from './maintenance/repeat.ts';
 import { schedulePurge } from './maintenance/schedule-purge.ts';
@@ -26,6 +27,7 @@ import type { TableNames } from './postgres/identifiers.ts';
 import type { TransactionOptions } from './postgres/in-transaction.ts';
 import { ParkingBreaker } from './postgres/parking-breaker.ts';
 import { createQueries, type Queries } from './postgres/queries.ts';
+import { leaveNoneAside } from './redis/ask-partitions.ts';
 import { openPartitions, pinLayout } from './redis/open-partitions.ts';
 import { reopenOnTake } from './redis/reopen-on-take.ts';
 import { SyncPass, type SyncPhase } from './sync-pass.ts';
@@ -82,8 +84,8 @@ const REDIS_RETRY_MS = 500;
  *                        │  ▲ retries       │
  *                        └──┘               └─ LayoutMismatchError: `finished` rejects
  *
- * `opening` waits for both stores as long as it takes, but refuses a Redis that may drop sessions; one that becomes
- * so later is reported, and drained all the same. `stopping` finishes the batches under way (those that
+ * `opening` waits for both stores and every partition as long as it takes; later a partition that fails is left aside
+ * until it works again, and reported. It refuses a Redis that may drop sessions; one that becomes so later is reported, and drained all the same. `stopping` finishes the batches under way (those that
  * wait for PostgreSQL are left pending) and deletes the consumer's name if nothing is pending for it.
  * Only `start`, `stop` and the run itself change the state.
  */
@@ -96,10 +98,11 @@ export class SyncConsumer {
   readonly #scripts: Scripts;
   readonly #queries: Queries;
   readonly #status: SyncStatus;
+  readonly #leftAside: LeftAside;
   readonly #stopping = new AbortController();
   #finished: Promise<void> = Promise.resolve();
   #hasOpened = false;
-  #epochs: readonly Epoch[] = [];
+  readonly #epochs = new Map<number, Epoch>();
   #nextSyncAtMs = 0;
 
   constructor(deps: SyncConsumerDeps, options: SyncConsumerOptions) {
@@ -112,7 +115,10 @@ export class SyncConsumer {
     this.#queries = createQueries(pool, { ...options, longTimeoutMs: LONG_STATEMENT_MS });
     const breaker = new ParkingBreaker(options);
     this.gate = new PostgresGate({ onChange: (state) => this.#status.gateChanged(state) });
-    this.#status = new SyncStatus({ consumer: this.consumer, gate: this.gate, breaker, logger });
+    // What waits to be claimed is met again after the idle time.
+    this.#leftAside = new LeftAside({ logger }, { forgetAfterMs: 2 * options.claimIdleMs });
+    const { consumer, gate } = this;
+    this.#status = new SyncStatus({ consumer, gate, breaker, leftAside: this.#leftAside, logger });
     this.pass = new SyncPass(
       {
         redis: redis.redis,
@@ -122,6 +128,7 @@ export class SyncConsumer {
         gate: this.gate,
         breaker,
         logger,
+        onLeftAside: this.#leftAside.note,
         onMissingGroups: (partitions) => this.#restoreGroups(partitions),
         onFailure: (failure) => {
           this.#status.statementFailed();
@@ -169,7 +176,9 @@ export class SyncConsumer {
   /** Announces dirty sessions whose event was lost. @throws RedisError */
   sweep(sweepAfterMs: number = this.#options.sweepAfterMs): Promise<number> {
     const { redis, keyspace } = this.#deps;
-    return sweepDirty({ redis: redis.redis, keyspace, scripts: this.#scripts }, { sweepAfterMs });
+    const { note: onLeftAside } = this.#leftAside;
+    const deps = { redis: redis.redis, keyspace, scripts: this.#scripts, onLeftAside };
+    return sweepDirty(deps, { sweepAfterMs });
   }
 
   /**
@@ -282,6 +291,7 @@ export class SyncConsumer {
   async #open(signal: AbortSignal): Promise<void> {
     const { redis, keyspace, logger, metrics } = this.#deps;
     await redis.ready(5000);
+    if (this.#hasOpened) await this.#openPartitions(signal);
     const health = await assessPrimaries(redis.redis, { timeoutMs: this.#options.redisTimeoutMs });
     const { usedMemoryBytes = 0, maxMemoryBytes = 0 } = fullest(health) ?? {};
     metrics?.memory(usedMemoryBytes, maxMemoryBytes);
@@ -290,29 +300,32 @@ export class SyncConsumer {
     // What became evictable must be carried away, so it goes on; but it is not well.
     this.#status.redisIsUnsafe(fault);
     for (const warning of health.flatMap(({ warnings }) => warnings)) logger.warn(warning);
-    if (!this.#hasOpened) await pinLayout({ keyspace, queries: this.#queries, gate: this.gate }, signal);
-    await this.#openPartitions(signal);
+    if (!this.#hasOpened) {
+      await pinLayout({ keyspace, queries: this.#queries, gate: this.gate }, signal);
+      await this.#openPartitions(signal);
+    }
     this.#hasOpened = true;
     this.#status.redisWorked();
   }
 
   async #openPartitions(signal: AbortSignal): Promise<void> {
-    const { keyspace, logger } = this.#deps;
-    const deps = { keyspace, scripts: this.#scripts, queries: this.#queries, gate: this.gate };
-    const { created, epochs } = await openPartitions(deps, signal);
-    const changed = epochs.filter((epoch, partition) => epoch !== this.#epochs[partition]).length;
+    const { redis, keyspace, logger } = this.#deps;
+    const deps = { redis: redis.redis, keyspace, scripts: this.#scripts, queries: this.#queries };
+    const onLeftAside = this.#hasOpened ? this.#leftAside.note : leaveNoneAside;
+    const { created, epochs } = await openPartitions({ ...deps, gate: this.gate, onLeftAside }, signal);
+    const changed = [...epochs].filter(([partition, epoch]) => epoch !== this.#epochs.get(partition)).length;
     if (created > 0 && this.#hasOpened) {
       logger.error(
         { partitions: created },
         'Redis lost data: partitions it knew are gone; they were opened anew',
       );
-    } else if (changed > 0 && this.#epochs.length > 0) {
+    } else if (changed > 0 && this.#epochs.size > 0) {
       logger.warn(
         { partitions: changed },
         'Redis was restarted, promoted or moved; sessions are compared with PostgreSQL before they are trusted again',
       );
     }
-    this.#epochs = epochs;
+    for (const [partition, epoch] of epochs) this.#epochs.set(partition, epoch);
   }
 
   async #restoreGroups(partitions: readonly number[]): Promise<void> {

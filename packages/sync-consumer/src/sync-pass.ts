@@ -1,4 +1,4 @@
-import type { Keyspace, RedisConnection, Scripts } from '@cauce/protocol';
+import { type Keyspace, type Scripts, withDeadline } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import { type ClaimCursors, claimStale } from './pipeline/claim-stale.ts';
 import { decodeBatch } from './pipeline/decode-batch.ts';
@@ -14,14 +14,14 @@ import type { PostgresFailure } from './postgres/classify-failure.ts';
 import type { PostgresGate } from './postgres/gate.ts';
 import type { ParkingBreaker } from './postgres/parking-breaker.ts';
 import type { Queries } from './postgres/queries.ts';
+import { type AskDeps, askAllPartitions } from './redis/ask-partitions.ts';
 import { keepOwnership } from './redis/keep-ownership.ts';
 import { addToReport, emptyReport, type SyncReport } from './sync-report.ts';
 
 /** The boundaries of a batch's life; a test stops the world at one of them. */
 export type SyncPhase = 'read' | 'taken' | 'committed' | 'settled';
 
-export interface SyncPassDeps {
-  readonly redis: RedisConnection;
+export interface SyncPassDeps extends AskDeps {
   readonly keyspace: Keyspace;
   readonly scripts: Scripts;
   readonly queries: Queries;
@@ -56,6 +56,9 @@ export interface SyncPassOptions {
  * At least once, newest version only: an event is acknowledged after the commit, a batch that is carried twice
  * changes nothing, and a session that was saved meanwhile stays dirty and is announced again (P3, P4). A session
  * has at most one event in the stream, so it is in one batch at a time unless a batch was taken over.
+ *
+ * A partition that fails, and a session that cannot be read, are left announced or pending, and the others are carried
+ * (P9): `onLeftAside` is told. Only what concerns all of Redis ends a pass.
  */
 export class SyncPass {
   readonly #deps: SyncPassDeps;
@@ -110,17 +113,23 @@ export class SyncPass {
     await inLanes(this.#options.batchesInFlight, slices, (slice) => this.#carry(slice, report, signal));
   }
 
-  /** Events in the stream of each partition, those being worked on included. @throws RedisError */
+  /**
+   * Events in the stream of each partition, those being worked on included; 0 of one that fails.
+   * @throws RedisError as askAllPartitions
+   */
   async countWaiting(): Promise<number[]> {
     const { redis, keyspace } = this.#deps;
-    return Promise.all(
-      Array.from({ length: keyspace.partitions }, (_, partition) => redis.xlen(keyspace.changes(partition))),
-    );
+    const lengths = new Array<number>(keyspace.partitions).fill(0);
+    await askAllPartitions(this.#deps, 'count', async ({ partition }) => {
+      const counted = redis.xlen(keyspace.changes(partition));
+      lengths[partition] = await withDeadline(counted, this.#options.redisTimeoutMs);
+    });
+    return lengths;
   }
 
   async #carry(batch: readonly PartitionEntries[], report: SyncReport, signal: AbortSignal): Promise<void> {
     if (batch.length === 0) return;
-    const { scripts, keyspace, onPhase = async () => {} } = this.#deps;
+    const { keyspace, onPhase = async () => {} } = this.#deps;
     const { ttlMs } = this.#options;
     const release = keepOwnership(this.#deps, batch, this.#options);
     try {
@@ -128,7 +137,7 @@ export class SyncPass {
       const { events, malformed } = decodeBatch(keyspace, batch);
       let sessions = dedupeBySession(events);
       while (sessions.length > 0) {
-        const { rows, clean, deferred, takenAtUs } = await takeStates(scripts, sessions);
+        const { rows, clean, deferred, leftAside, takenAtUs } = await takeStates(this.#deps, sessions);
         await onPhase('taken');
         const held = rows.filter(({ parked }) => parked !== undefined && parked.retryAtMs > Date.now());
         const due = rows.filter((row) => !held.includes(row));
@@ -144,7 +153,7 @@ export class SyncPass {
         );
         await onPhase('committed');
         await settleBatch(
-          { scripts, nowMs: Date.now },
+          { ...this.#deps, nowMs: Date.now },
           {
             committed: [...written, ...duplicates],
             acknowledged: [
@@ -167,7 +176,7 @@ export class SyncPass {
           parked: refused.length,
           held: held.length,
           clean: clean.length,
-          unsettled: unsettled.length + postponed.length,
+          unsettled: unsettled.length + postponed.length + leftAside.length,
         });
         sessions = [...deferred, ...expired.map(({ announced }) => announced)];
       }

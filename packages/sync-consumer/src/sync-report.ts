@@ -16,7 +16,10 @@ export interface SyncReport {
   held: number;
   /** Announced, but synced or gone already. */
   clean: number;
-  /** Left pending: its row is locked, or vanished while it was compared, or was refused with the breaker open. */
+  /**
+   * Left pending: its row is locked, or vanished while it was compared, or was refused with the breaker open; or its
+   * partition failed, or its key cannot be read.
+   */
   unsettled: number;
   /** Entries in a changes stream that Cauce did not write; removed. */
   malformed: number;

@@ -1,6 +1,7 @@
 import { RedisError } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import type { ConsumerNotice } from './consumer-board.ts';
+import type { LeftAside } from './left-aside.ts';
 import type { GateState, PostgresGate } from './postgres/gate.ts';
 import type { ParkingBreaker } from './postgres/parking-breaker.ts';
 import type { SyncReport } from './sync-report.ts';
@@ -9,6 +10,7 @@ export interface SyncStatusDeps {
   readonly consumer: string;
   readonly gate: Pick<PostgresGate, 'state'>;
   readonly breaker: Pick<ParkingBreaker, 'isOpen'>;
+  readonly leftAside: Pick<LeftAside, 'problem'>;
   readonly logger: Logger;
 }
 
@@ -43,7 +45,9 @@ export class SyncStatus {
     if (this.phase !== 'running') return { isReady: false, reason: this.phase };
     if (this.#redisFault !== undefined) return { isReady: false, reason: this.#redisFault };
     const problem = this.#postgresProblem();
-    return problem ? { isReady: false, reason: `PostgreSQL: ${problem.reason}` } : { isReady: true };
+    if (problem) return { isReady: false, reason: `PostgreSQL: ${problem.reason}` };
+    const leftAside = this.#deps.leftAside.problem;
+    return leftAside === undefined ? { isReady: true } : { isReady: false, reason: `Redis: ${leftAside}` };
   }
 
   get notice(): ConsumerNotice {
@@ -54,7 +58,7 @@ export class SyncStatus {
       seenAtMs: Date.now(),
       state:
         problem?.state ?? (this.phase === 'running' || this.phase === 'opening' ? this.phase : 'stopping'),
-      problem: problem?.reason,
+      problem: problem?.reason ?? this.#deps.leftAside.problem,
       lastSyncAtMs: this.#lastSyncAtMs,
       lastSyncDurationMs: this.#lastSync && Math.round(this.#lastSync.durationMs),
       lastSync: this.#lastSync,

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { LeftAside } from '../left-aside.ts';
 import { silentLogger } from '../logger.ts';
 import { sweepDirty } from '../maintenance/sweep-dirty.ts';
 import type { PostgresFailure } from '../postgres/classify-failure.ts';
 import { PostgresGate } from '../postgres/gate.ts';
 import { ParkingBreaker } from '../postgres/parking-breaker.ts';
+import { type AskDeps, leaveNoneAside } from '../redis/ask-partitions.ts';
 import { openPartitions, pinLayout } from '../redis/open-partitions.ts';
 import { SyncPass } from '../sync-pass.ts';
 import type { AdminDeps, CarryOptions } from './admin-deps.ts';
@@ -27,6 +29,8 @@ export interface AdminPass {
   readonly pass: SyncPass;
   /** Aborted with the caller's reason, or with a {@link PostgresError} when PostgreSQL was given up on. */
   readonly signal: AbortSignal;
+  /** Tells the log what a step leaves aside. */
+  readonly onLeftAside: AskDeps['onLeftAside'];
   /** Why PostgreSQL cannot be asked now. */
   readonly problem: PostgresFailure | undefined;
   /** Compares the layouts, creates groups and clocks. @throws LayoutMismatchError, RedisError, PostgresError */
@@ -63,9 +67,8 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
   });
   const currentFailure = (): PostgresFailure | undefined =>
     gate.state.kind === 'up' ? undefined : gate.state.failure;
-  const openGroups = async (): Promise<void> => {
-    await openPartitions({ keyspace, scripts, queries, gate }, signal);
-  };
+  const { note: onLeftAside } = new LeftAside({ logger }, { forgetAfterMs: 2 * options.claimIdleMs });
+  const toOpen = { redis, keyspace, scripts, queries, gate };
   const pass = new SyncPass(
     {
       redis,
@@ -73,11 +76,12 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
       scripts,
       queries,
       gate,
+      onLeftAside,
       breaker: new ParkingBreaker(options),
       logger,
       onMissingGroups: async () => {
-        await openGroups();
-        await sweepDirty({ redis, keyspace, scripts }, { sweepAfterMs: 0 });
+        await openPartitions({ ...toOpen, onLeftAside }, signal);
+        await sweepDirty({ redis, keyspace, scripts, onLeftAside }, { sweepAfterMs: 0 });
       },
       onFailure: () => {},
       onStatement: () => {},
@@ -90,12 +94,13 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
     consumer,
     pass,
     signal,
+    onLeftAside,
     get problem() {
       return currentFailure();
     },
     async open() {
       await pinLayout({ keyspace, queries, gate }, signal);
-      await openGroups();
+      await openPartitions({ ...toOpen, onLeftAside: leaveNoneAside }, signal);
     },
     async close() {
       endPatience();

@@ -110,7 +110,7 @@ function roundsOf(deps: AdminDeps, admin: AdminPass, report: SyncReport): () => 
     if (!isOpen) await admin.open();
     isOpen = true;
     if (performance.now() >= nextSweepAtMs) {
-      await sweepDirty(deps, { sweepAfterMs: 0 });
+      await sweepDirty({ ...deps, onLeftAside: admin.onLeftAside }, { sweepAfterMs: 0 });
       nextSweepAtMs = performance.now() + SWEEP_EVERY_MS;
     }
     addToReport(report, await admin.pass.carryStale(admin.signal));

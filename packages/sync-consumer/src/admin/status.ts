@@ -160,9 +160,11 @@ function findProblems({
       `No sync consumer is running, and ${sync.dirtySessions} dirty sessions wait: start one.`,
     );
   }
-  for (const { consumer, problem } of live) {
-    if (problem !== undefined)
-      add('CONSUMER_PROBLEM', `Consumer ${consumer} cannot write to PostgreSQL: ${problem}`);
+  for (const { consumer, state, problem } of live) {
+    if (problem === undefined) continue;
+    const isPostgres = state === 'away' || state === 'misconfigured';
+    const what = isPostgres ? 'cannot write to PostgreSQL' : 'leaves sessions aside in Redis';
+    add('CONSUMER_PROBLEM', `Consumer ${consumer} ${what}: ${problem}`);
   }
   if (postgres.state === 'away') add('POSTGRES_AWAY', `PostgreSQL is away: ${postgres.problem}`);
   if (postgres.state === 'misconfigured') {

@@ -20,16 +20,19 @@ export type ClaimCursors = string[];
 /**
  * Takes over events whose consumer died, hangs, or gave up (this one's own included). A consumer that hangs and
  * wakes does no harm: its late write loses against the version guard.
- * @throws RedisError
+ * @throws RedisError as askPartitions
  */
 export async function claimStale(
-  { redis, keyspace }: ReadDeps,
+  deps: ReadDeps,
   cursors: ClaimCursors,
   { consumer, claimIdleMs, timeoutMs }: ClaimOptions,
 ): Promise<ReadBatch> {
+  const { redis, keyspace } = deps;
   const partitions = Array.from({ length: keyspace.partitions }, (_, partition) => ({ partition }));
-  return gatherEntries(partitions, async ({ partition }) => {
+  return gatherEntries(deps, partitions, async ({ partition }) => {
     const cursor = cursors[partition] ?? '0-0';
+    // One that fails begins again: nobody waits for the rest of its list.
+    cursors[partition] = '0-0';
     const changes = keyspace.changes(partition);
     const reply = await withDeadline(
       redis.xautoclaim(changes, SYNC_GROUP, consumer, claimIdleMs, cursor, 'COUNT', CLAIM_COUNT),

@@ -1,11 +1,5 @@
-import {
-  type Keyspace,
-  type RedisConnection,
-  RedisError,
-  type StreamEntry,
-  SYNC_GROUP,
-  withDeadline,
-} from '@cauce/protocol';
+import { type Keyspace, type StreamEntry, SYNC_GROUP, withDeadline } from '@cauce/protocol';
+import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import type { PlannedRead } from './plan-reads.ts';
 
 /** Entries of one partition, now pending for this consumer. */
@@ -14,8 +8,7 @@ export interface PartitionEntries {
   readonly entries: readonly StreamEntry[];
 }
 
-export interface ReadDeps {
-  readonly redis: RedisConnection;
+export interface ReadDeps extends AskDeps {
   readonly keyspace: Keyspace;
 }
 
@@ -27,14 +20,15 @@ export interface ReadBatch {
 
 /**
  * Reads what no consumer has read yet. Never blocks on the server, so it needs no connection of its own.
- * @throws RedisError
+ * @throws RedisError as askPartitions
  */
 export async function readBatch(
-  { redis, keyspace }: ReadDeps,
+  deps: ReadDeps,
   reads: readonly PlannedRead[],
   { consumer, timeoutMs }: { consumer: string; timeoutMs: number },
 ): Promise<ReadBatch> {
-  return gatherEntries(reads, async ({ partition, count }) => {
+  const { redis, keyspace } = deps;
+  return gatherEntries(deps, reads, async ({ partition, count }) => {
     const changes = keyspace.changes(partition);
     const reply = await withDeadline(
       redis.xreadgroup('GROUP', SYNC_GROUP, consumer, 'COUNT', count, 'STREAMS', changes, '>'),
@@ -45,24 +39,22 @@ export async function readBatch(
   });
 }
 
-/** Asks each partition for entries; a missing group of one does not hide what the others gave. */
+/** Asks each partition for entries; what fails in one does not hide what the others gave. */
 export async function gatherEntries<Read extends { readonly partition: number }>(
+  deps: AskDeps,
   reads: readonly Read[],
   ask: (read: Read) => Promise<readonly StreamEntry[]>,
 ): Promise<ReadBatch> {
-  const batch: PartitionEntries[] = [];
   const missingGroups: number[] = [];
-  await Promise.all(
-    reads.map(async (read) => {
-      try {
-        const entries = await ask(read);
-        if (entries.length > 0) batch.push({ partition: read.partition, entries });
-      } catch (error) {
-        if (!(error instanceof Error) || !error.message.startsWith('NOGROUP'))
-          throw RedisError.from(error, 'read');
-        missingGroups.push(read.partition);
-      }
-    }),
-  );
-  return { batch, missingGroups };
+  const batch = await askPartitions(deps, reads, 'read', async (read): Promise<PartitionEntries> => {
+    const { partition } = read;
+    try {
+      return { partition, entries: await ask(read) };
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOGROUP')) throw error;
+      missingGroups.push(partition);
+      return { partition, entries: [] };
+    }
+  });
+  return { batch: batch.filter(({ entries }) => entries.length > 0), missingGroups };
 }

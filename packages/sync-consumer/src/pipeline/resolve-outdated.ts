@@ -2,9 +2,10 @@ import { compareVersions, type Scripts } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import type { PostgresGate } from '../postgres/gate.ts';
 import { type ConflictRow, type Queries, rowId, type SessionRow } from '../postgres/queries.ts';
+import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import { type TakenRow, takeStates } from './take-states.ts';
 
-export interface ResolveDeps {
+export interface ResolveDeps extends AskDeps {
   readonly queries: Pick<Queries, 'selectSessions' | 'archiveConflicts'>;
   readonly scripts: Pick<Scripts, 'take' | 'adopt' | 'reissue'>;
   readonly gate: PostgresGate;
@@ -24,11 +25,11 @@ export interface ResolvedRows {
    * is announced with a version above it.
    */
   readonly reissued: readonly TakenRow[];
-  /** The row vanished in between: left pending, to be tried again. */
+  /** The row vanished in between, or Redis cannot be asked: left pending, to be tried again. */
   readonly unsettled: readonly TakenRow[];
 }
 
-/** @throws RedisError, AbortError */
+/** @throws RedisError as askPartitions, AbortError */
 export async function resolveOutdated(
   deps: ResolveDeps,
   outdated: readonly TakenRow[],
@@ -51,15 +52,15 @@ export async function resolveOutdated(
 
   // Redis may have moved on since the states were taken; only a session still at the losing version lost.
   const held = await takeStates(
-    scripts,
+    deps,
     newer.map(({ announced }) => announced),
   );
   const heldVersions = new Map(held.rows.map(({ announced, version }) => [announced.session.key, version]));
-  const deferred = new Set(held.deferred.map(({ session }) => session.key));
+  const open = new Set([...held.deferred, ...held.leftAside].map(({ session }) => session.key));
   const disputed = newer.filter(
     ({ announced, version }) => heldVersions.get(announced.session.key) === version,
   );
-  const undecided = newer.filter(({ announced }) => deferred.has(announced.session.key));
+  const undecided = newer.filter(({ announced }) => open.has(announced.session.key));
   const superseded = newer.filter((row) => !disputed.includes(row) && !undecided.includes(row));
 
   // Whatever loses is kept before it is overwritten.
@@ -67,9 +68,9 @@ export async function resolveOutdated(
     const waiting = [...unsettled, ...undecided, ...disputed];
     return { duplicates, superseded, conflicts: [], reissued: [], unsettled: waiting };
   }
-  const conflicts = disputed.filter(({ isLater }) => !isLater);
-  const reissued = disputed.filter(({ isLater }) => isLater);
-  for (const row of conflicts) {
+  const lost = disputed.map((row) => ({ row, partition: row.announced.session.partition }));
+  const older = lost.filter(({ row }) => !row.isLater);
+  const conflicts = await askPartitions(deps, older, 'adopt', async ({ row }) => {
     const winner = storedFor(row) as SessionRow;
     const outcome = await scripts.adopt(row.announced.session, {
       losingVersion: row.version,
@@ -82,8 +83,10 @@ export async function resolveOutdated(
       { ...about(row), version: winner.version, outcome },
       'PostgreSQL had a newer row than Redis; the losing state is in the conflict table',
     );
-  }
-  for (const row of reissued) {
+    return row;
+  });
+  const ofEpoch = lost.filter(({ row }) => row.isLater);
+  const reissued = await askPartitions(deps, ofEpoch, 'reissue', async ({ row }) => {
     const { version: floor } = storedFor(row) as SessionRow;
     const call = { expectedVersion: row.version, isDirty: true, floor };
     const outcome = await scripts.reissue(row.announced.session, call);
@@ -91,8 +94,11 @@ export async function resolveOutdated(
       { ...about(row), version: floor, outcome },
       'a save got a version below its row, because Redis lost its clock; it is carried with a newer one',
     );
-  }
-  return { duplicates, superseded, conflicts, reissued, unsettled: [...unsettled, ...undecided] };
+    return row;
+  });
+  const decided = new Set([...conflicts, ...reissued]);
+  const waiting = [...unsettled, ...undecided, ...disputed.filter((row) => !decided.has(row))];
+  return { duplicates, superseded, conflicts, reissued, unsettled: waiting };
 
   function about({ announced, version }: TakenRow): { partition: number; losingVersion: string } {
     return { partition: announced.session.partition, losingVersion: version };

@@ -1,12 +1,12 @@
 import {
   type Keyspace,
   nextParkedRecord,
-  type RedisConnection,
   type Scripts,
   type SettleSession,
   SYNC_GROUP,
   type Version,
 } from '@cauce/protocol';
+import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import type { AnnouncedSession } from './dedupe-by-session.ts';
 import { groupBy } from './group-by.ts';
 import type { TakenRow } from './take-states.ts';
@@ -24,7 +24,7 @@ export interface Settlement {
   readonly takenAtUs: ReadonlyMap<number, string>;
 }
 
-export interface SettleDeps {
+export interface SettleDeps extends AskDeps {
   readonly scripts: Pick<Scripts, 'settle' | 'park'>;
   readonly nowMs: () => number;
 }
@@ -32,48 +32,52 @@ export interface SettleDeps {
 /**
  * Acknowledges the events of a batch, only after the commit or the parking (P4). Sessions saved since stay dirty
  * and are announced again by the script.
- * @throws RedisError; what was not settled stays pending and is claimed again, which is harmless
+ * What was not settled stays pending and is claimed again, which is harmless. @throws RedisError as askPartitions
  */
 export async function settleBatch(
-  { scripts, nowMs }: SettleDeps,
+  deps: SettleDeps,
   settlement: Settlement,
   { ttlMs }: { ttlMs: number },
 ): Promise<void> {
+  const { scripts, nowMs } = deps;
   const sessions = [
     ...settlement.committed.map(({ announced, version }) => toSettle(announced, version)),
     ...settlement.acknowledged.map((announced) => toSettle(announced, undefined)),
   ];
+  const groups = [...groupBy(sessions, ({ partition }) => partition)].map(([partition, group]) => ({
+    partition,
+    group,
+  }));
+  const parked = [
+    ...settlement.refused.map(({ row, sqlState }) => ({
+      row,
+      record: nextParkedRecord(row.parked, { version: row.version, sqlState }, nowMs()),
+    })),
+    ...settlement.held.map((row) => ({
+      row,
+      record: row.parked ?? nextParkedRecord(undefined, { version: row.version, sqlState: 'LOCAL' }, nowMs()),
+    })),
+  ].map((one) => ({ partition: one.row.announced.session.partition, ...one }));
   await Promise.all([
-    ...[...groupBy(sessions, ({ partition }) => partition)].map(([partition, group]) =>
+    askPartitions(deps, groups, 'settle', ({ partition, group }) =>
       scripts.settle(partition, group, { ttlMs, takenAtUs: settlement.takenAtUs.get(partition) ?? '0' }),
     ),
-    ...settlement.refused.map(({ row, sqlState }) =>
-      scripts.park(row.announced.session, {
-        version: row.version,
-        record: nextParkedRecord(row.parked, { version: row.version, sqlState }, nowMs()),
-        eventIds: row.announced.eventIds,
-      }),
-    ),
-    ...settlement.held.map((row) =>
-      scripts.park(row.announced.session, {
-        version: row.version,
-        record:
-          row.parked ?? nextParkedRecord(undefined, { version: row.version, sqlState: 'LOCAL' }, nowMs()),
-        eventIds: row.announced.eventIds,
-      }),
+    askPartitions(deps, parked, 'park', ({ row: { announced, version }, record }) =>
+      scripts.park(announced.session, { version, record, eventIds: announced.eventIds }),
     ),
   ]);
 }
 
 /** Removes entries that Cauce did not write; a session they might have meant is in the dirty index. */
 export async function dropMalformed(
-  { redis, keyspace }: { redis: RedisConnection; keyspace: Keyspace },
+  deps: AskDeps & { readonly keyspace: Keyspace },
   malformed: readonly { readonly partition: number; readonly id: string }[],
 ): Promise<void> {
-  for (const { partition, id } of malformed) {
+  const { redis, keyspace } = deps;
+  await askPartitions(deps, malformed, 'settle', async ({ partition, id }) => {
     await redis.xack(keyspace.changes(partition), SYNC_GROUP, id);
     await redis.xdel(keyspace.changes(partition), id);
-  }
+  });
 }
 
 function toSettle(

@@ -1,5 +1,7 @@
 import { MAX_SCRIPT_BYTES, type ParkedRecord, type Scripts } from '@cauce/protocol';
 import type { SessionRow } from '../postgres/queries.ts';
+import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
+import { unreadableSessions } from '../redis/unreadable-sessions.ts';
 import type { AnnouncedSession } from './dedupe-by-session.ts';
 import { groupBy } from './group-by.ts';
 
@@ -17,15 +19,18 @@ export interface TakenBatch {
   readonly clean: readonly AnnouncedSession[];
   /** Did not fit into the bytes of one batch: take them next. */
   readonly deferred: readonly AnnouncedSession[];
+  /** Of a partition that failed, or under a key that holds no session: left pending, to be tried again. */
+  readonly leftAside: readonly AnnouncedSession[];
   /** When each partition was read, Redis' clock in µs. */
   readonly takenAtUs: ReadonlyMap<number, string>;
 }
 
-/** Reads the newest states of the announced sessions: one script call a partition. @throws RedisError */
-export async function takeStates(
-  scripts: Pick<Scripts, 'take'>,
-  sessions: readonly AnnouncedSession[],
-): Promise<TakenBatch> {
+export interface TakeDeps extends AskDeps {
+  readonly scripts: Pick<Scripts, 'take'>;
+}
+
+/** Reads the newest states of the announced sessions: one script call a partition. @throws RedisError as askPartitions */
+export async function takeStates(deps: TakeDeps, sessions: readonly AnnouncedSession[]): Promise<TakenBatch> {
   const partitions = groupBy(sessions, ({ session }) => session.partition);
   // Shared among the partitions, so that a batch of large sessions stays near the limit as a whole.
   const maxBytes = Math.ceil(MAX_SCRIPT_BYTES / Math.max(1, partitions.size));
@@ -33,27 +38,31 @@ export async function takeStates(
   const clean: AnnouncedSession[] = [];
   const deferred: AnnouncedSession[] = [];
   const takenAtUs = new Map<number, string>();
-  await Promise.all(
-    [...partitions].map(async ([partition, announced]) => {
-      const keys = announced.map(({ session }) => session.key);
-      const reply = await scripts.take(partition, keys, { maxBytes });
-      takenAtUs.set(partition, reply.takenAtUs);
-      for (const [i, taken] of reply.taken.entries()) {
-        const one = announced[i] as AnnouncedSession;
-        if (taken.outcome === 'clean') clean.push(one);
-        else if (taken.outcome === 'deferred') deferred.push(one);
-        else {
-          rows.push({
-            ref: one.session.ref,
-            state: taken.isTombstone ? null : taken.state,
-            version: taken.version,
-            announced: one,
-            parked: taken.parked,
-            isLater: taken.isLater,
-          });
-        }
+  const leftAside = new Set(sessions);
+  const asked = [...partitions].map(([partition, announced]) => ({ partition, announced }));
+  await askPartitions(deps, asked, 'take', async ({ partition, announced }) => {
+    const keys = announced.map(({ session }) => session.key);
+    const reply = await deps.scripts.take(partition, keys, { maxBytes });
+    takenAtUs.set(partition, reply.takenAtUs);
+    const unreadable = reply.taken.filter(({ outcome }) => outcome === 'unreadable').length;
+    if (unreadable > 0) deps.onLeftAside([unreadableSessions(partition, unreadable)]);
+    for (const [i, taken] of reply.taken.entries()) {
+      const one = announced[i] as AnnouncedSession;
+      if (taken.outcome === 'unreadable') continue;
+      leftAside.delete(one);
+      if (taken.outcome === 'clean') clean.push(one);
+      else if (taken.outcome === 'deferred') deferred.push(one);
+      else {
+        rows.push({
+          ref: one.session.ref,
+          state: taken.isTombstone ? null : taken.state,
+          version: taken.version,
+          announced: one,
+          parked: taken.parked,
+          isLater: taken.isLater,
+        });
       }
-    }),
-  );
-  return { rows, clean, deferred, takenAtUs };
+    }
+  });
+  return { rows, clean, deferred, leftAside: [...leftAside], takenAtUs };
 }

@@ -9,8 +9,9 @@ import {
 } from '@cauce/protocol';
 import type { PostgresGate } from '../postgres/gate.ts';
 import type { Layout, Queries } from '../postgres/queries.ts';
+import { type AskDeps, askAllPartitions } from './ask-partitions.ts';
 
-export interface OpenDeps {
+export interface OpenDeps extends AskDeps {
   readonly keyspace: Keyspace;
   readonly scripts: Pick<Scripts, 'openPartition'>;
   readonly queries: Pick<Queries, 'pinLayout' | 'maxVersion'>;
@@ -20,8 +21,8 @@ export interface OpenDeps {
 export interface OpenedPartitions {
   /** Partitions Redis knew nothing of: all on first contact, later a sign that Redis lost its data. */
   readonly created: number;
-  /** Of each partition. A new one: Redis was restarted, promoted or moved, and may have lost the end of its data. */
-  readonly epochs: readonly Epoch[];
+  /** Of each partition that answered. A new one: Redis was restarted, promoted or moved, and may have lost the end of its data. */
+  readonly epochs: ReadonlyMap<number, Epoch>;
 }
 
 /**
@@ -41,12 +42,11 @@ export async function pinLayout(
  * Pins and compares the layout in Redis, creates the consumer groups, and gives partitions without a clock the
  * newest version PostgreSQL has as their floor (P3). Safe to repeat at any time.
  *
- * @throws LayoutMismatchError, RedisError, AbortError (it waits for PostgreSQL when a clock is missing)
+ * @throws LayoutMismatchError, RedisError as askAllPartitions, AbortError (it waits for PostgreSQL when a clock is
+ *   missing)
  */
-export async function openPartitions(
-  { keyspace, scripts, queries, gate }: OpenDeps,
-  signal: AbortSignal,
-): Promise<OpenedPartitions> {
+export async function openPartitions(deps: OpenDeps, signal: AbortSignal): Promise<OpenedPartitions> {
+  const { keyspace, scripts, queries, gate } = deps;
   const opened = await open('0');
   if (opened.some(({ isSeeded }) => !isSeeded)) {
     const newest = await gate.through(signal, () => queries.maxVersion());
@@ -55,19 +55,22 @@ export async function openPartitions(
   }
   return {
     created: opened.filter(({ outcome }) => outcome === 'created').length,
-    epochs: opened.map(({ epoch }) => epoch),
+    epochs: new Map(opened.map(({ partition, epoch }) => [partition, epoch])),
   };
 
-  function open(floor: string): Promise<Exclude<OpenPartitionReply, { outcome: 'mismatch' }>[]> {
-    return Promise.all(
-      Array.from({ length: keyspace.partitions }, async (_, partition) => {
-        const reply = await scripts.openPartition(partition, { floor, createGroup: true });
-        if (reply.outcome === 'mismatch') throw layoutMismatch('Redis', reply, keyspace);
-        return reply;
-      }),
-    );
+  async function open(floor: string): Promise<OpenedPartition[]> {
+    const replies = await askAllPartitions(deps, 'open', async ({ partition }) => ({
+      partition,
+      ...(await scripts.openPartition(partition, { floor, createGroup: true })),
+    }));
+    return replies.map((reply) => {
+      if (reply.outcome === 'mismatch') throw layoutMismatch('Redis', reply, keyspace);
+      return reply;
+    });
   }
 }
+
+type OpenedPartition = Exclude<OpenPartitionReply, { outcome: 'mismatch' }> & { readonly partition: number };
 
 function ourLayout({ partitions }: Keyspace): Layout {
   return { partitions, hash: PARTITION_HASH, protocol: PROTOCOL_VERSION };

@@ -1,0 +1,65 @@
+import type { Logger } from 'pino';
+import { groupBy } from './pipeline/group-by.ts';
+import { namePartitions, type PartitionFailure } from './redis/ask-partitions.ts';
+
+export interface LeftAsideDeps {
+  readonly logger: Logger;
+}
+
+export interface LeftAsideOptions {
+  /** What was not met again for this long is over, ms. */
+  readonly forgetAfterMs: number;
+}
+
+interface Noted extends PartitionFailure {
+  readonly seenAtMs: number;
+}
+
+/**
+ * What is left aside at present while everything else is carried. Each is logged once as long as it lasts: who meets
+ * it again and again (a read, a claim, the sweep) need not agree on whose turn it is to say that it is over.
+ */
+export class LeftAside {
+  readonly #deps: LeftAsideDeps;
+  readonly #options: LeftAsideOptions;
+  readonly #noted = new Map<string, Noted>();
+
+  constructor(deps: LeftAsideDeps, options: LeftAsideOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  readonly note = (failures: readonly PartitionFailure[]): void => {
+    this.#forget();
+    const news: PartitionFailure[] = [];
+    for (const one of failures) {
+      const { retryable, reason } = one.error.failure;
+      // A primary that is away says so in changing words.
+      const key = `${one.partition} ${retryable ? '' : reason}`;
+      if (!this.#noted.has(key)) news.push(one);
+      this.#noted.set(key, { ...one, seenAtMs: performance.now() });
+    }
+    for (const [reason, alike] of groupBy(news, ({ error }) => error.message)) {
+      const isPassing = alike.every(({ error }) => error.retryable);
+      this.#deps.logger[isPassing ? 'warn' : 'error'](
+        { partitions: alike.map(({ partition }) => partition), reason },
+        'left aside and tried again; everything else is carried',
+      );
+    }
+  };
+
+  /** In words an operator can act on; undefined: nothing is. */
+  get problem(): string | undefined {
+    this.#forget();
+    if (this.#noted.size === 0) return undefined;
+    const alike = groupBy(this.#noted.values(), ({ error }) => error.message);
+    return [...alike]
+      .map(([reason, all]) => `${namePartitions(all.map(({ partition }) => partition))}: ${reason}`)
+      .join('; ');
+  }
+
+  #forget(): void {
+    const before = performance.now() - this.#options.forgetAfterMs;
+    for (const [key, { seenAtMs }] of this.#noted) if (seenAtMs < before) this.#noted.delete(key);
+  }
+}
