@@ -354,7 +354,7 @@ export class SyncConsumer {
   async #forgetConsumers(): Promise<void> {
     const { redis, keyspace } = this.#deps;
     await forgetConsumers(
-      { redis: redis.redis, keyspace, scripts: this.#scripts },
+      { redis: redis.redis, keyspace, scripts: this.#scripts, onLeftAside: this.#leftAside.note },
       { idleMs: FORGET_AFTER_MS },
     );
   }

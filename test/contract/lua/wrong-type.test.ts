@@ -1,4 +1,4 @@
-import { RedisError } from '@cauce/protocol';
+import { RedisError, type TakeReply } from '@cauce/protocol';
 import { expect, it } from 'vitest';
 import { keysSentBy, type ScriptMethod, scriptCases, scriptMethods } from './script-cases.ts';
 import { snapshot } from './snapshot.ts';
@@ -7,11 +7,17 @@ import { createWorld } from './world.ts';
 /** Positions of KEYS a script only removes or replaces: whatever stands there goes, nothing has to be read. */
 const replaced: Partial<Record<ScriptMethod, readonly number[]>> = { save: [5], cacheTenant: [1] };
 
+/** Position of the first session of the scripts that leave one they cannot read aside, and go on with the others. */
+const firstSession = { take: 3, settle: 4, sweep: 4 } as const;
+const leavesAside = Object.keys(firstSession) as (keyof typeof firstSession)[];
+
 it.each(scriptMethods)(
   'P1 %s fails on a key of a wrong type and has then changed nothing, whichever key it is',
   async (method) => {
     const { redis, ...reference } = createWorld();
-    const keyCount = (await keysSentBy(redis, scriptCases({ redis, ...reference })[method].run)).length;
+    const allKeys = await keysSentBy(redis, scriptCases({ redis, ...reference })[method].run);
+    const sessionsFrom: Partial<Record<ScriptMethod, number>> = firstSession;
+    const keyCount = (sessionsFrom[method] ?? allKeys.length + 1) - 1;
     expect(keyCount).toBeGreaterThan(0);
 
     for (let position = 1; position <= keyCount; position++) {
@@ -35,6 +41,58 @@ it.each(scriptMethods)(
     }
   },
 );
+
+it.each(
+  leavesAside.flatMap((method) => ['first', 'second', 'third'].map((nth, at) => ({ method, nth, at }))),
+)(
+  'P9 $method leaves the $nth session aside when its key is of a wrong type, and does the others',
+  async ({ method, at }) => {
+    const world = createWorld();
+    const { prepare, run } = scriptCases(world)[method];
+    await prepare();
+    const keys = (await keysSentBy(world.redis, run)).slice(firstSession[method] - 1);
+    const bad = keys[at] ?? expect.fail('no such key');
+    const dirty = world.keyspace.dirty(0);
+    const since = await world.redis.zscore(dirty, bad);
+    expect(since).not.toBeNull();
+    const announced = (await world.announced()).filter((key) => key === bad);
+    await world.redis.del(bad);
+    await world.redis.rpush(bad, 'of a wrong type');
+
+    const reply = await run();
+    const outcomes =
+      method === 'take' ? (reply as TakeReply).taken.map(({ outcome }) => outcome) : (reply as string[]);
+    const done = { take: 'dirty', settle: expect.stringMatching(/^(clean|dirty)$/), sweep: 'announced' }[
+      method
+    ];
+    expect(outcomes).toEqual(keys.map((key) => (key === bad ? 'unreadable' : done)));
+    expect(await world.redis.lrange(bad, 0, -1)).toEqual(['of a wrong type']);
+    expect(await world.redis.zscore(dirty, bad)).toBe(since);
+    const stillAnnounced = (await world.announced()).filter((key) => key === bad);
+    expect(stillAnnounced).toEqual(announced);
+  },
+);
+
+it('P4 settle keeps the event of a session it cannot read, and cleans up when its key is gone', async () => {
+  const world = createWorld();
+  const session = world.session('s1');
+  await world.open();
+  const version = await world.save(session);
+  const [event] = await world.read();
+  const id = event?.id ?? expect.fail('not announced');
+  await world.redis.set(session.key, 'of a wrong type');
+
+  expect(await world.settleOne(session, version, [id])).toBe('unreadable');
+  expect(await world.announced()).toEqual([session.key]);
+  expect(await world.pending()).toBe(1);
+  expect(await world.scripts.sweep(0, [session.key])).toEqual(['unreadable']);
+
+  await world.redis.del(session.key);
+  expect(await world.takeOne(session)).toEqual({ outcome: 'clean' });
+  expect(await world.settleOne(session, undefined, [id])).toBe('gone');
+  expect([await world.announced(), await world.pending()]).toEqual([[], 0]);
+  expect(await world.redis.exists(world.keyspace.dirty(0))).toBe(0);
+});
 
 it.each(scriptMethods.filter((method) => method !== 'take'))(
   '%s changes something when nothing stands in its way, so the test above means something',

@@ -159,5 +159,5 @@ it('a slot moves to another primary while bot and consumer go on: nothing is los
       .exists(changes)
       .catch(({ message }: Error) => message),
   ).toMatch(/^MOVED/);
-  expect(sync.consumer.readiness).toEqual({ isReady: true });
+  await eventually(() => expect(sync.consumer.readiness).toEqual({ isReady: true }));
 });

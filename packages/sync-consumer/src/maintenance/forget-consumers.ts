@@ -1,7 +1,7 @@
 import { type Keyspace, type RedisConnection, type Scripts, SYNC_GROUP } from '@cauce/protocol';
+import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 
-export interface ForgetDeps {
-  readonly redis: RedisConnection;
+export interface ForgetDeps extends AskDeps {
   readonly keyspace: Keyspace;
   readonly scripts: Pick<Scripts, 'forgetConsumer'>;
 }
@@ -9,20 +9,23 @@ export interface ForgetDeps {
 /**
  * Removes the names of consumers that have been silent for `idleMs` and have nothing pending (the script checks
  * that: deleting a consumer would drop its pending entries). Returns how many were removed.
+ * @throws RedisError as askPartitions
  */
-export async function forgetConsumers(
-  { redis, keyspace, scripts }: ForgetDeps,
-  { idleMs }: { idleMs: number },
-): Promise<number> {
+export async function forgetConsumers(deps: ForgetDeps, { idleMs }: { idleMs: number }): Promise<number> {
+  const { redis, keyspace, scripts } = deps;
   let forgotten = 0;
   for (let partition = 0; partition < keyspace.partitions; partition++) {
+    await askPartitions(deps, [{ partition }], 'forget', () => forgetOf(partition));
+  }
+  return forgotten;
+
+  async function forgetOf(partition: number): Promise<void> {
     const consumers = await listConsumers(redis, keyspace, partition);
     for (const { name, idleMs: idle, pending } of consumers) {
       if (idle < idleMs || pending > 0) continue;
       if ((await scripts.forgetConsumer(partition, { consumer: name })) === 'forgotten') forgotten++;
     }
   }
-  return forgotten;
 }
 
 export interface GroupConsumer {
