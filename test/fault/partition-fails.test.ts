@@ -1,8 +1,10 @@
 import { PassThrough } from 'node:stream';
+import { RedisError } from '@cauce/protocol';
 import { createLogger, readNotices, syncToDB } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { type Acknowledged, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
+import { ownRedis } from '../helpers/own-servers.ts';
 import { createPipeline, type Pipeline } from '../helpers/pipeline.ts';
 
 const users = userIds(50);
@@ -144,4 +146,21 @@ test('at the start it waits for every partition, and says for which', async () =
   );
   await redis.rename(`${keyspace.keyPrefix}:kept`, keyspace.changes(2));
   await expectSynced(pipeline, acknowledged);
+});
+
+test('a server that is away is not 64 partitions that fail: the pass ends, and it is said once', async () => {
+  const server = await ownRedis();
+  const pipeline = await createPipeline({ redisUrl: server.url, partitions: 64 });
+  const log = watchLog();
+  const { consumer } = pipeline.startSync({}, { logger: log.logger });
+  const acknowledged = await saveUsers(pipeline, users, { step: 1 });
+  await expectSynced(pipeline, acknowledged);
+  await server.kill();
+  await eventually(() => expect(consumer.readiness.reason).toMatch(/^Redis/));
+  await expect(consumer.syncOnce()).rejects.toBeInstanceOf(RedisError);
+  await expect(consumer.sweep(0)).rejects.toBeInstanceOf(RedisError);
+  expect(log.leftAside()).toEqual([]);
+  expect(log.text().match(/a pass ended early/g)).toHaveLength(1);
+  await server.restart();
+  await expectSynced(pipeline, await saveUsers(pipeline, users, { step: 2 }, acknowledged));
 });
