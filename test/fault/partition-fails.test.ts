@@ -60,6 +60,8 @@ test.each([
       await saveUsers(pipeline, others, { step }, acknowledged);
       await eventually(() => expectRows(pipeline, acknowledged, others));
     }
+    await consumer.check();
+    await consumer.sweep(0);
     const problem = expect.stringMatching(new RegExp(`partition ${bad}: Redis \\w+ failed \\(WRONGTYPE\\)`));
     await eventually(() => expect(consumer.readiness).toEqual({ isReady: false, reason: problem }));
     await eventually(async () => {
