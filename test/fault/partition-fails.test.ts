@@ -60,6 +60,7 @@ test.each([
       await saveUsers(pipeline, others, { step }, acknowledged);
       await eventually(() => expectRows(pipeline, acknowledged, others));
     }
+    await consumer.syncOnce();
     await consumer.check();
     await consumer.sweep(0);
     const problem = expect.stringMatching(new RegExp(`partition ${bad}: Redis \\w+ failed \\(WRONGTYPE\\)`));
@@ -133,7 +134,7 @@ test('a session that becomes unreadable after it was taken: its neighbours are s
     expect([await pipeline.countDirty(), await pipeline.countEvents()]).toEqual([1, 1]),
   );
   await expectRows(pipeline, acknowledged, users);
-  expect(await redis.zrange(keyspace.dirty(0), 0, -1)).toEqual([key]);
+  expect(await redis.zrange(keyspace.dirty(0), '0', '-1')).toEqual([key]);
 });
 
 test('at the start it waits for every partition, and says for which', async () => {
