@@ -1,5 +1,6 @@
 import { type RedisCluster, type RedisServer, startRedisCluster } from '@cauce/dev-services';
-import { beforeAll, expect, it } from 'vitest';
+import { newestClockUs, openRedis } from '@cauce/protocol';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';
 import { type Acknowledged, expectSynced, refOf, saveUsers, userIds } from '../../helpers/expect-synced.ts';
 import { createPipeline, type Pipeline } from '../../helpers/pipeline.ts';
@@ -113,4 +114,18 @@ it('while a slot is on two primaries, the events of other partitions do not wait
   expect(steps).toBe(3);
   await consumer.syncOnce();
   await expectSynced(pipeline, acknowledged, 3 * claimIdleMs);
+});
+
+it('a primary that hangs has no say in what time it is, and the others are asked', async () => {
+  const { redis, ready, close } = openRedis(cluster.url, {
+    connectionName: 'primary-away-test',
+    answerTimeoutMs: 500,
+    onError: () => {},
+  });
+  onTestFinished(close);
+  await ready(5000);
+  const [hanging] = cluster.nodes as [RedisServer];
+  hanging.pause();
+  onTestFinished(() => hanging.resume());
+  expect(await newestClockUs(redis)).toBeGreaterThan(0);
 });
