@@ -109,7 +109,7 @@ interface Consumer {
   readonly save: number;
   /** What it took; after `done` the version that was written, 0 = none. */
   readonly version: number;
-  readonly isOfEpoch: boolean;
+  readonly isLater: boolean;
   /** The newer row, from `compared` on. */
   readonly winner: Row;
   /** Taken: from a Redis that lost its tail since. Compared or done: with a PostgreSQL that did. */
@@ -167,7 +167,7 @@ const idle: Consumer = {
   event: 0,
   save: 0,
   version: 0,
-  isOfEpoch: false,
+  isLater: false,
   winner: noRow,
   isBeforeLoss: false,
 };
@@ -454,10 +454,10 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
           next: become({ ...idle, phase: 'done', event }),
         }));
       const { save: number, version, savedIn } = session;
-      const isOfEpoch = savedIn >= redis.serverEpoch;
+      const isLater = savedIn >= redis.serverEpoch;
       return events.map((event) => ({
         name: name(`take of ${number}`),
-        next: become({ ...idle, phase: 'taken', event, save: number, version, isOfEpoch }),
+        next: become({ ...idle, phase: 'taken', event, save: number, version, isLater }),
       }));
     }
     case 'taken': {
@@ -496,7 +496,7 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
       const { event, version, winner } = consumer;
       const settled: Consumer = { ...idle, phase: 'done', event };
       const hlc = Math.max(redis.hlc, winner.version);
-      const wasSavedSince = (!weakness.alwaysAdopts && consumer.isOfEpoch) || weakness.alwaysReissues;
+      const wasSavedSince = (!weakness.alwaysAdopts && consumer.isLater) || weakness.alwaysReissues;
       if (weakness.noAdopt) return [{ name: name('superseded'), next: become(settled) }];
       if (wasSavedSince) {
         const isStill =
@@ -744,8 +744,8 @@ export function encode(state: State): string {
     // Which of the two it is makes no difference.
     ...state.consumers
       .map(
-        ({ phase, event, winner, isOfEpoch, isBeforeLoss, ...one }) =>
-          `${phase.slice(0, 2)}${event}${ofRow(one)}${bit(isOfEpoch)}${bit(isBeforeLoss)}${ofRow(winner)}`,
+        ({ phase, event, winner, isLater, isBeforeLoss, ...one }) =>
+          `${phase.slice(0, 2)}${event}${ofRow(one)}${bit(isLater)}${bit(isBeforeLoss)}${ofRow(winner)}`,
       )
       .sort(),
     ...state.loads.map(
