@@ -9,6 +9,7 @@ import type { Step as ModelStep } from './explore.ts';
  * confirm, lease and hydrate, two consumers that may sleep between any two steps, takeover, crash, adopt, reissue,
  * resync, eviction, a clock that was further ahead than the gap is wide. A save is known by its number, the order in
  * which saves were acknowledged, and not by its version: that the two differ is what a loss is about.
+ * The second epoch and every client's learning of it are one step; a client asks again every 30 s.
  * What is not: tombstones, their purge, and faults of the stream (see session-model.ts, which has no losses);
  * PostgreSQL being away while a load wants to compare; a session that leaves Redis between the loss of its commit and
  * the resync; a Redis that lost all, the database it knew included, right before PostgreSQL lost its tail; a second
