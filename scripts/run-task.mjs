@@ -37,13 +37,19 @@ const tasks = {
   test: [
     ...check,
     { title: 'tests', command: [bin('vitest'), 'run'] },
-    // Whoever asks for some of the tests does not want a minute of this.
+    // Whoever asks for some of the tests does not want minutes of this.
     { ...crash('--seconds', '60', '--seed', '202', '--quiet'), isOnlyForAll: true },
+    ...['sentinel', 'cluster'].map((topology) => ({
+      ...crash('--topology', topology, '--seconds', '40', '--seed', '202', '--quiet'),
+      isOnlyForAll: true,
+    })),
   ],
   'test:mutants': [...build, { title: 'mutants', command: script('test/mutants/run.mjs') }],
   'test:model': [...build, { title: 'model', command: [bin('vitest'), 'run', '--project', 'model'] }],
   'test:crash': [...forCrash, crash()],
   'test:soak': [...forCrash, crash('--kills', '1000')],
+  'test:sentinel': [...forCrash, crash('--topology', 'sentinel')],
+  'test:cluster': [...forCrash, crash('--topology', 'cluster')],
   format: [{ title: 'format', command: [bin('biome'), 'check', '--write', '.'] }],
   docs: [...build, docs()],
   demo: [...buildOf('example-bot'), { command: script('packages/example-bot/dist/demo.js') }],

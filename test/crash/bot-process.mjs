@@ -11,6 +11,8 @@ import { isCounter, KEY_PREFIX, PARTITIONS, pickSession, refOf, SCHEMA } from '.
 import { tell, watchReplies } from './watch-replies.mjs';
 
 const { CRASH_PROC, CRASH_HISTORY, CRASH_STARTED_US, REDIS_URL, DATABASE_URL } = process.env;
+const replicaShare = Number(process.env.CRASH_REPLICA_SHARE);
+const postgresShare = Number(process.env.CRASH_POSTGRES_SHARE);
 const WORKERS_PER_CLIENT = 8;
 const MAX_THINK_MS = 60;
 const COMMAND_TIMEOUT_MS = 700;
@@ -25,6 +27,7 @@ const loader = {
     await maybePause(0.3, 400);
     return rows;
   },
+  write: (...row) => postgres.write(...row),
 };
 // The second one's leases expire within the pauses.
 const clients = [10_000, 300].map((leaseTtlMs) =>
@@ -81,9 +84,12 @@ async function load(client, key) {
 async function update(client, key) {
   const n = nextName();
   try {
-    await client.updateUserState(refOf(key), (state) =>
-      make({ n, counter: (state?.counter ?? 0) + 1, base: state?.n ?? null }),
+    const receipt = await client.updateUserState(
+      refOf(key),
+      (state) => make({ n, counter: (state?.counter ?? 0) + 1, base: state?.n ?? null }),
+      { durability: pickDurability() },
     );
+    tellOfDurability(receipt);
     return true;
   } catch (error) {
     return failed(error);
@@ -94,19 +100,31 @@ async function update(client, key) {
 async function write(client, op, key) {
   const opId = randomBytes(9).toString('base64url');
   const state = op === 'save' ? make({ n: nextName(), counter: 0, base: null }) : undefined;
+  const durability = pickDurability();
   const send = () =>
     op === 'clear'
-      ? client.clearUserState(refOf(key), { opId })
-      : client.saveUserState(refOf(key), state, { opId });
+      ? client.clearUserState(refOf(key), { opId, durability })
+      : client.saveUserState(refOf(key), state, { opId, durability });
   for (let attempt = 1; ; attempt++) {
     try {
-      await send();
+      tellOfDurability(await send());
       if (attempt > 1 || Math.random() >= 0.02) return true;
     } catch (error) {
-      if (attempt > 3 || !isUnknown(error) || Math.random() < 0.3) return failed(error);
+      if (attempt > 3 || !isWorthRepeating(error) || Math.random() < 0.3) return failed(error);
       await delay(50 + Math.random() * 400);
     }
   }
+}
+
+function pickDurability() {
+  const dice = Math.random();
+  if (dice < replicaShare) return 'replica';
+  return dice < replicaShare + postgresShare ? 'postgres' : 'memory';
+}
+
+function tellOfDurability({ durability }) {
+  if (durability === 'replica') tell('save replicated');
+  if (durability === 'postgres') tell('save committed through');
 }
 
 function nextName() {
@@ -125,7 +143,9 @@ function failed(error) {
   return false;
 }
 
-function isUnknown(error) {
+/** The same op id saves nothing twice, and waits again. */
+function isWorthRepeating(error) {
+  if (error.code === 'NOT_DURABLE') return true;
   if (!(error instanceof SaveUnknownError)) return false;
   if (error.failure.reason === 'TIMEOUT') tell('half-open connection given up');
   return true;

@@ -44,10 +44,15 @@ export async function readCache({ admin, keyspace }, sessions) {
 }
 
 /** Loads every session as a bot would, so that those that left Redis are restored. */
-export async function loadAll({ redis, postgres }, sessions, historyFile) {
+export async function loadAll({ store, postgres }, sessions, historyFile) {
   const loader = createPostgresLoader({ databaseUrl: postgres.url, schema: SCHEMA });
   const client = recordHistory(
-    createSessionClient({ redis: redis.url, keyPrefix: KEY_PREFIX, partitions: PARTITIONS, loader }),
+    createSessionClient({
+      redis: store.urlFor('harness'),
+      keyPrefix: KEY_PREFIX,
+      partitions: PARTITIONS,
+      loader,
+    }),
     { file: historyFile, proc: 'final' },
   );
   for (const key of sessions) await client.getUserSession(refOf(key));

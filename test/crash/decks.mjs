@@ -1,9 +1,9 @@
 // How often which fault comes.
-import { faults, lossyFaults } from './faults.mjs';
+import { topologies } from './topologies.mjs';
 
 /**
  * @typedef {object} Deck
- * @property {{ fault: import('./faults.mjs').Fault, weight: number }[]} cards weight: how many times in a round
+ * @property {{ fault: import('./faults/fault.mjs').Fault, weight: number }[]} cards weight: how many times in a round
  * @property {number} minPauseMs between two faults
  * @property {number} maxPauseMs
  */
@@ -12,9 +12,9 @@ import { faults, lossyFaults } from './faults.mjs';
 export const killed = ['consumer', 'bot', 'Redis', 'PostgreSQL'];
 const KILLS_IN_A_ROUND = 30;
 
-/** Everything there is. @returns {Deck} */
-export function mixedDeck({ isLossy }) {
-  const all = [...faults, ...(isLossy ? lossyFaults : [])];
+/** Everything that can happen there. @returns {Deck} */
+export function mixedDeck({ isLossy, topology = topologies.single }) {
+  const all = [...topology.faults, ...(isLossy ? topology.lossyFaults : [])];
   return { cards: all.map((fault) => ({ fault, weight: fault.weight })), minPauseMs: 100, maxPauseMs: 700 };
 }
 

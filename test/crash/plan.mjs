@@ -3,7 +3,7 @@ import { between, seededRandom, shuffled } from './random.mjs';
 
 /**
  * @typedef {object} Stroke
- * @property {import('./faults.mjs').Fault} fault
+ * @property {import('./faults/fault.mjs').Fault} fault
  * @property {string} target
  * @property {number} seed of what the fault itself draws, so that it does not depend on how long another one took
  * @property {number} pauseMs until the next one

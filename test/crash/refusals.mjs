@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createScripts, openRedis } from '@cauce/protocol';
 import { consumerOptions, createQueries, listParked, readSettings, retryParked } from '@cauce/sync-consumer';
 import { saveCrowd } from './crowd.mjs';
+import { nowUs } from './history.mjs';
 import { between } from './random.mjs';
 import { KEY_PREFIX, PARTITIONS, SCHEMA } from './sessions.mjs';
 
@@ -47,7 +48,7 @@ export async function refuseSome({ world, random }) {
 export async function refuseAll({ world, random }) {
   const before = { parked: await world.countParked(), started: world.consumers.started };
   await refuse(world, ALL, random);
-  await saveCrowd(world);
+  await saveCrowd(world, `crowd-${nowUs()}`);
   await untilRefused(world, world.consumers.size * MOST_PARKED_BY_ONE, between(random, 1000, 2000));
   const parked = (await world.countParked()) - before.parked;
   const consumers = world.consumers.size + world.consumers.started - before.started;
@@ -63,7 +64,7 @@ export async function refuseAll({ world, random }) {
  * nothing (P9).
  */
 export async function retryRefused(world) {
-  const { redis, proxies, pool, keyspace } = world;
+  const { store, pool, keyspace } = world;
   const options = consumerOptions(
     readSettings(
       {
@@ -75,7 +76,7 @@ export async function retryRefused(world) {
       [],
     ),
   );
-  const connection = openRedis(proxies.consumers.redis.urlFor(redis.url), {
+  const connection = openRedis(store.urlFor('consumers'), {
     connectionName: 'crash-retry',
     answerTimeoutMs: 2000,
     onError: () => {},

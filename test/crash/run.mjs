@@ -1,4 +1,4 @@
-// npm run test:crash -- --seconds 60 --seed 7 [--bots 3] [--consumers 3] [--lossy] [--quiet]
+// npm run test:crash -- --seconds 60 --seed 7 [--bots 3] [--consumers 3] [--lossy] [--quiet] [--topology sentinel|cluster]
 // npm run test:soak -- --kills 1000: until each process was killed so often
 // Real servers, real processes, random faults; then every acknowledged save is looked for. A run of a minute or of
 // 100 kills also fails when an event it is meant to provoke never happened. The history of a run that failed is kept.
@@ -15,12 +15,12 @@ import { evict } from './evict.mjs';
 import { nowUs, readNames } from './history.mjs';
 import { rage } from './nemesis.mjs';
 import { openProgress } from './progress.mjs';
-import { missingEvents, missingFaults } from './rare-events.mjs';
+import { missingEvents, missingFaults, rareEvents } from './rare-events.mjs';
 import { allSessions } from './sessions.mjs';
 import { describeFault, summarize, summarizeBriefly } from './summary.mjs';
+import { topologies } from './topologies.mjs';
 import { openWorld } from './world.mjs';
 
-const GATE_SECONDS = 60;
 const GATE_KILLS = 100;
 /** How much longer a run may take on a busy machine until everything has happened that has to. */
 const GRACE_MS = 60_000;
@@ -49,10 +49,12 @@ process.exit(isOk ? 0 : 1);
 async function crash() {
   const { seed, seconds, kills, bots, consumers, lossy } = options;
   const startedUs = nowUs();
-  const deck = kills > 0 ? soakDeck({ isLossy: lossy }) : mixedDeck({ isLossy: lossy });
+  const topology = topologies[options.topology];
+  const deck = kills > 0 ? soakDeck({ isLossy: lossy }) : mixedDeck({ isLossy: lossy, topology });
+  const expected = [...rareEvents, ...topology.rareEvents];
   const length = kills > 0 ? `${kills} SIGKILLs of each process` : `${seconds} s`;
-  printNow(`seed ${seed}, ${length}, ${bots} bots, ${consumers} consumers`);
-  const world = await openWorld({ historyFile, startedUs, bots, consumers });
+  printNow(`${options.topology}, seed ${seed}, ${length}, ${bots} bots, ${consumers} consumers`);
+  const world = await openWorld({ historyFile, startedUs, bots, consumers, topology });
   // Ctrl-C: what was started goes with this process.
   process.once('SIGINT', () => process.exit(130));
   process.once('SIGTERM', () => process.exit(143));
@@ -61,11 +63,11 @@ async function crash() {
     const stopEvicting = new AbortController();
     const evicting = evict(world, { startedUs, signal: stopEvicting.signal });
     const endsAtMs = Date.now() + seconds * 1000;
-    const isGated = kills > 0 ? kills >= GATE_KILLS : seconds >= GATE_SECONDS;
+    const isGated = kills > 0 ? kills >= GATE_KILLS : seconds >= topology.gateSeconds;
     const findMissing = (faults) => {
       world.bots.listen();
       world.consumers.listen();
-      return [...missingEvents(world.seen), ...missingFaults(deck, faults)];
+      return [...missingEvents(world.seen, expected), ...missingFaults(deck, faults)];
     };
     const isOver = (faults) => {
       if (kills > 0) return fewestKills(faults) >= kills;
@@ -103,7 +105,7 @@ async function crash() {
     });
     const missing = isGated ? findMissing(log) : [];
     const diedAlone = [...world.bots.diedAlone, ...world.consumers.diedAlone];
-    const outcome = { log, verdict, seen: world.seen, drainMs, missing, diedAlone };
+    const outcome = { log, verdict, seen: world.seen, expected, drainMs, missing, diedAlone };
     print(summarize(outcome));
     const isOk = verdict.violations.length === 0 && missing.length === 0 && diedAlone.length === 0;
     if (options.quiet && isOk) printNow(summarizeBriefly(outcome));
@@ -122,9 +124,15 @@ function readOptions() {
       consumers: { type: 'string', default: '3' },
       kills: { type: 'string', default: '0' },
       lossy: { type: 'boolean', default: false },
+      topology: { type: 'string', default: 'single' },
       quiet: { type: 'boolean', default: false },
     },
   });
+  const { topology, ...others } = values;
+  if (!topologies[topology]) throw new Error(`--topology is one of ${Object.keys(topologies).join(', ')}`);
+  if (topology !== 'single' && (values.kills !== '0' || values.lossy))
+    throw new Error('--kills and --lossy are for a single server');
   const toValue = (value) => (typeof value === 'string' ? Number(value) : value);
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toValue(value)]));
+  const numbers = Object.entries(others).map(([name, value]) => [name, toValue(value)]);
+  return { topology, ...Object.fromEntries(numbers) };
 }

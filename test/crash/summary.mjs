@@ -1,7 +1,6 @@
 // What a reader of a run sees.
 import { kinds } from './checker/check-run.mjs';
 import { countKills, killed } from './decks.mjs';
-import { rareEvents } from './rare-events.mjs';
 
 const MOST_VIOLATIONS_SHOWN = 15;
 
@@ -9,14 +8,14 @@ export function describeFault({ seconds, name, target }) {
   return `${seconds.toFixed(2).padStart(8)} s  ${name} (${target})`;
 }
 
-export function summarize({ log, verdict, seen, drainMs, missing, diedAlone }) {
+export function summarize({ log, verdict, seen, expected, drainMs, missing, diedAlone }) {
   const { violations } = verdict;
   const lines = ['', 'Faults'];
   for (const [name, count] of countBy(log, ({ name }) => name))
     lines.push(`  ${String(count).padStart(6)}  ${name}`);
   lines.push(`  ${String(log.length).padStart(6)}  in all`, describeKills(log), '', 'What happened');
-  const others = [...seen.keys()].filter((event) => !rareEvents.includes(event)).sort();
-  for (const event of [...rareEvents, ...others]) {
+  const others = [...seen.keys()].filter((event) => !expected.includes(event)).sort();
+  for (const event of [...expected, ...others]) {
     lines.push(
       `  ${String(seen.get(event) ?? 0).padStart(6)}  ${event}${missing.includes(event) ? '  MISSING' : ''}`,
     );
@@ -47,12 +46,15 @@ export function summarizeBriefly({ log, verdict, drainMs }) {
 function describeCalls({ counts, forgotten }, drainMs) {
   const lines = [
     `${counts.acknowledged} saves acknowledged (${counts.clears} of them clears, ${counts.updates} updates), ` +
+      `${counts.replicated} replicated, ${counts.committed} committed; ` +
       `${counts.unknown} unknown, ${counts.refused} refused; ${counts.sessions} sessions`,
     `${counts.loads} loads answered, ${counts.failedLoads} failed`,
     `drained ${drainMs} ms after the last save`,
   ];
   if (forgotten > 0)
-    lines.push(`${forgotten} acknowledged saves were not in Redis' append-only file after a SIGKILL`);
+    lines.push(
+      `${forgotten} acknowledged saves may be lost with a Redis that had not written or replicated them`,
+    );
   return lines;
 }
 

@@ -1,9 +1,8 @@
 // Everything one run consists of: private servers behind proxies, the two fleets, and what they told.
 
-import { startPostgres, startRedis, startTcpProxy } from '@cauce/dev-services';
+import { startPostgres, startTcpProxy } from '@cauce/dev-services';
 import { createKeyspace } from '@cauce/protocol';
 import { createPool, migrate } from '@cauce/sync-consumer';
-import { Redis } from 'ioredis';
 import { createFleet } from './fleet.mjs';
 import { openHistory } from './history.mjs';
 import { REFUSALS } from './refusals.mjs';
@@ -25,25 +24,29 @@ const ROW_HISTORY = `
   CREATE TRIGGER record_row AFTER INSERT OR UPDATE OR DELETE ON ${SCHEMA}.session
   FOR EACH ROW EXECUTE FUNCTION ${SCHEMA}.record_row();`;
 
-/** @param {{ historyFile: string, startedUs: number, bots: number, consumers: number }} options */
-export async function openWorld({ historyFile, startedUs, bots, consumers }) {
+/**
+ * @param {object} options
+ * @param {string} options.historyFile
+ * @param {number} options.startedUs
+ * @param {number} options.bots
+ * @param {number} options.consumers
+ * @param {import('./topologies.mjs').Topology} options.topology
+ */
+export async function openWorld({ historyFile, startedUs, bots, consumers, topology }) {
   const closers = [];
   const close = async () => {
     for (const closer of closers.reverse()) await closer();
   };
   try {
-    const redis = await startRedis({ startTimeoutMs: 20_000 });
-    closers.push(() => redis.stop());
+    const store = await topology.openStore();
+    closers.push(() => store.close());
+    const { admin } = store;
     const postgres = await startPostgres({ startTimeoutMs: 30_000 });
     closers.push(() => postgres.stop());
-    const proxies = {};
+    const postgresLinks = {};
     for (const who of ['bots', 'consumers']) {
-      proxies[who] = {
-        redis: await startTcpProxy({ targetPort: redis.port }),
-        postgres: await startTcpProxy({ targetPort: postgres.port }),
-      };
-      closers.push(() => proxies[who].redis.stop());
-      closers.push(() => proxies[who].postgres.stop());
+      postgresLinks[who] = await startTcpProxy({ targetPort: postgres.port });
+      closers.push(() => postgresLinks[who].stop());
     }
 
     await migrate({ databaseUrl: postgres.url, schema: SCHEMA, table: 'session' });
@@ -60,14 +63,10 @@ export async function openWorld({ historyFile, startedUs, bots, consumers }) {
       client.query("SET default_transaction_read_only = off; SET application_name = 'crash'").catch(() => {});
     });
     await pool.query(ROW_HISTORY + REFUSALS);
-    // Straight to the server, past the proxies: the harness' own hand.
-    const admin = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 });
-    admin.on('error', () => {});
-    closers.push(() => admin.disconnect());
 
     const urls = (who) => ({
-      REDIS_URL: proxies[who].redis.urlFor(redis.url),
-      DATABASE_URL: proxies[who].postgres.urlFor(postgres.url),
+      REDIS_URL: store.urlFor(who),
+      DATABASE_URL: postgresLinks[who].urlFor(postgres.url),
     });
     const seen = new Map();
     const see = (event, count = 1) => seen.set(event, (seen.get(event) ?? 0) + count);
@@ -80,6 +79,8 @@ export async function openWorld({ historyFile, startedUs, bots, consumers }) {
         CRASH_PROC: proc,
         CRASH_HISTORY: historyFile,
         CRASH_STARTED_US: String(startedUs),
+        CRASH_REPLICA_SHARE: String(topology.replicaShare),
+        CRASH_POSTGRES_SHARE: String(topology.postgresShare),
       }),
     });
     const consumerFleet = createFleet({
@@ -100,11 +101,11 @@ export async function openWorld({ historyFile, startedUs, bots, consumers }) {
     });
     closers.push(() => Promise.all([botFleet.stopAll(5000), consumerFleet.stopAll(12_000)]));
     const keyspace = createKeyspace({ keyPrefix: KEY_PREFIX, partitions: PARTITIONS });
-    const history = openHistory(historyFile);
+    const history = openHistory(historyFile, 'harness');
     closers.push(() => history.close());
     return {
       ...{ startedUs, history, historyFile, keyspace },
-      ...{ redis, postgres, proxies, pool, admin, seen, see, close },
+      ...{ store, postgres, postgresLinks, pool, admin, seen, see, close },
       /** Sessions that were parked though no row was refused. @type {Set<string>} */
       parkedWrongly: new Set(),
       bots: botFleet,

@@ -1,4 +1,4 @@
-import type { Outcome } from './history-line.ts';
+import type { Outcome, ReachedDurability } from './history-line.ts';
 import type { StateHash } from './state-hash.ts';
 
 /** One call of a bot, as the checker sees it. */
@@ -24,6 +24,8 @@ export interface Call {
   opId: string | undefined;
   /** Its op id had been applied before, as `version`. */
   isReplay: boolean;
+  /** How far beyond Redis' memory an acknowledged write had come when it was answered. */
+  durability?: ReachedDurability | undefined;
 }
 
 export type Write = Call & { readonly version: bigint };

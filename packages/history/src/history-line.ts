@@ -6,6 +6,9 @@ export const HISTORY_VERSION = 1;
 
 export type Outcome = 'ok' | 'fail' | 'unknown';
 
+/** A save that came so far outlives a Redis that loses the end of its data. */
+export type ReachedDurability = 'replica' | 'postgres';
+
 /**
  * One line of a history. `proc` is one recorder's life and `n` one call of it; `us` is a monotonic clock. A state is
  * never written, only its hash; null is "no session".
@@ -50,6 +53,8 @@ export interface DoneLine {
   readonly version?: Version | undefined;
   readonly opId?: string | undefined;
   readonly isReplay?: true | undefined;
+  /** Of a save: how far beyond Redis' memory it had come. */
+  readonly durability?: ReachedDurability | undefined;
   /** What a load found. */
   readonly state?: StateHash | null | undefined;
   readonly states?: readonly (StateHash | null | undefined)[] | undefined;

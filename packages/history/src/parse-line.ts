@@ -70,6 +70,7 @@ const doneShape = {
   outcome: oneOf('ok', 'fail', 'unknown'),
   version: optional(isVersion),
   opId: optional(isText),
+  durability: optional(oneOf('replica', 'postgres')),
   state: optional(isFound),
   states: optional(list(isFound)),
 };

@@ -143,6 +143,7 @@ class Reader {
       if (line.version !== undefined) call.version = BigInt(line.version);
       if (line.opId !== undefined) call.opId = line.opId;
       if (line.isReplay) call.isReplay = true;
+      if (line.durability !== undefined) call.durability = line.durability;
       if (call.op === 'load') call.state = line.states ? line.states[i] : line.state;
       else if (line.outcome === 'ok' && line.version === undefined) return 'a save without its version';
     }

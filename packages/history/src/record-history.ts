@@ -15,6 +15,7 @@ interface SaveReceipt {
   readonly version: Version;
   readonly opId: string;
   readonly isReplay: boolean;
+  readonly durability?: 'memory' | 'replica' | 'postgres';
 }
 
 /** What is recorded of a session client; `SessionClient` of `@cauce/session-client` fits. */
@@ -155,8 +156,10 @@ function conditionsOf({ opId, ifVersion }: SaveOptions = {}): SaveOptions {
   return { opId, ifVersion };
 }
 
-function describeReceipt({ version, opId, isReplay }: SaveReceipt): Omit<DoneLine, 'at' | 'outcome'> {
-  return { version, opId, isReplay: isReplay || undefined };
+function describeReceipt(receipt: SaveReceipt): Omit<DoneLine, 'at' | 'outcome'> {
+  const { version, opId, isReplay, durability } = receipt;
+  const reached = durability === 'memory' ? undefined : durability;
+  return { version, opId, isReplay: isReplay || undefined, durability: reached };
 }
 
 /** A save happened or not, unless the client says that it does not know, or what was thrown is not the client's. */

@@ -43,6 +43,9 @@ export interface CallCounts {
   /** Of the acknowledged. */
   readonly clears: number;
   readonly updates: number;
+  /** Answered when a replica had it, or PostgreSQL. */
+  readonly replicated: number;
+  readonly committed: number;
   readonly unknown: number;
   readonly refused: number;
   readonly loads: number;
@@ -52,7 +55,7 @@ export interface CallCounts {
 
 export interface Verdict {
   readonly violations: readonly Violation[];
-  /** Acknowledged saves that a killed Redis had not written to its file; they count as unknown. */
+  /** Acknowledged saves that a Redis had not written to its file, or passed on, when it was lost; they count as unknown. */
   readonly forgotten: number;
   readonly counts: CallCounts;
 }
@@ -114,6 +117,8 @@ function countCalls(calls: readonly Call[], acknowledged: readonly Write[]): Cal
     acknowledged: acknowledged.length,
     clears: count(({ op }) => op === 'clear', acknowledged),
     updates: count(({ op }) => op === 'update', acknowledged),
+    replicated: count(({ durability }) => durability === 'replica', acknowledged),
+    committed: count(({ durability }) => durability === 'postgres', acknowledged),
     unknown: count((call) => !isLoad(call) && call.outcome === 'unknown'),
     refused: count((call) => !isLoad(call) && call.outcome === 'fail'),
     loads: count((call) => isLoad(call) && call.outcome === 'ok'),

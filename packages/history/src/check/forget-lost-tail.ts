@@ -5,6 +5,12 @@ export interface RedisRestart {
   readonly killedUs: number;
   /** The last version issued in each partition, as Redis has it after the restart. */
   readonly floors: readonly (string | null)[];
+  /**
+   * Since when what it acknowledged may be lost, where that is known: a replica was promoted that was behind. Then
+   * `killedUs` is when it acknowledged for the last time, and whatever was under way in between may be lost, however
+   * late its answer was read. Default: what Redis puts off writing.
+   */
+  readonly lostSinceUs?: number;
   /** Its file was cut on purpose: what is lost may be older than what Redis puts off. Default false. */
   readonly isCut?: boolean;
 }
@@ -15,7 +21,7 @@ const LONGEST_TAIL_US = 2_500_000;
 /**
  * The version floor of a partition is written with every save, so a floor below an acknowledged version means that
  * Redis lost the end of its file. Whether such a save reached PostgreSQL before is not known: its outcome becomes
- * `unknown`, and what loads saw of it no longer counts.
+ * `unknown`, and what loads saw of it no longer counts. A save that a replica or PostgreSQL had is never forgotten.
  */
 export function forgetLostTail(
   calls: readonly Call[],
@@ -26,12 +32,13 @@ export function forgetLostTail(
   const lost = new Set<Call>();
   const answered = calls.filter(({ outcome, version }) => outcome === 'ok' && version !== undefined);
   answered.sort((a, b) => a.endUs - b.endUs);
-  for (const { killedUs, floors, isCut = false } of restarts) {
+  for (const { killedUs, lostSinceUs, floors, isCut = false } of restarts) {
     // Cuts that follow each other with few saves between them reach back further and further.
-    const sinceUs = isCut ? 0 : killedUs - LONGEST_TAIL_US;
+    const sinceUs = lostSinceUs ?? (isCut ? 0 : killedUs - LONGEST_TAIL_US);
     for (let i = firstSince(answered, sinceUs); i < answered.length; i++) {
       const call = answered[i] as Call;
-      if (call.endUs > killedUs) break;
+      if (lostSinceUs === undefined && call.endUs > killedUs) break;
+      if (call.startUs > killedUs || call.durability !== undefined) continue;
       if ((call.version ?? 0n) > BigInt(floors[partitionOf(call.session)] ?? '0')) lost.add(call);
     }
   }
