@@ -16,6 +16,8 @@ const postgresShare = Number(process.env.CRASH_POSTGRES_SHARE);
 const WORKERS_PER_CLIENT = 8;
 const MAX_THINK_MS = 60;
 const COMMAND_TIMEOUT_MS = 700;
+/** No fault lasts so long: a client to which nothing succeeds has not come back. */
+const LONGEST_OUTAGE_MS = 30_000;
 
 watchReplies();
 const startedUs = Number(CRASH_STARTED_US);
@@ -58,9 +60,13 @@ await postgres.close();
 history.close();
 
 async function work(client) {
+  let succeededMs = performance.now();
   while (!isStopping) {
     const key = pickSession(Math.random, startedUs);
     const isOk = await act(client, key);
+    if (isOk) succeededMs = performance.now();
+    else if (performance.now() - succeededMs > LONGEST_OUTAGE_MS)
+      throw new Error(`nothing has succeeded for ${LONGEST_OUTAGE_MS} ms`);
     await delay(Math.random() * MAX_THINK_MS + (isOk ? 0 : 50));
   }
 }

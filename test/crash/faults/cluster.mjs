@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { nowUs } from '../history.mjs';
 import { between, pick } from '../random.mjs';
 import { PARTITIONS } from '../sessions.mjs';
-import { onNode, untilFollowing } from '../stores/on-node.mjs';
+import { onNode, untilFollowing, untilReplicated } from '../stores/on-node.mjs';
 import { onRedis } from './fault.mjs';
-import { lostFromNowUs, lostTail } from './lost-tail.mjs';
+import { lostTail } from './lost-tail.mjs';
 
 const LIMIT_MS = 30_000;
 
@@ -20,10 +20,11 @@ export const clusterFaults = [
 /** Of the master of a partition: its replica is promoted, and it comes back as a replica. */
 async function killMaster({ world, random }) {
   const { cluster, slots } = world.store;
-  const slot = pick(random, slots);
+  const hit = between(random, 0, PARTITIONS - 1);
+  const slot = slots[hit];
   const owners = await Promise.all(slots.map((one) => cluster.ownerOf(one)));
-  const old = owners[slots.indexOf(slot)];
-  const lostSinceUs = lostFromNowUs();
+  const old = owners[hit];
+  const lostSinceUs = await untilReplicated(old, hit);
   await old.kill();
   const killedUs = nowUs();
   await cluster.untilFailedOver(slot, old, LIMIT_MS);

@@ -2,9 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { nowUs } from '../history.mjs';
 import { between, pick } from '../random.mjs';
-import { onNode, untilRole } from '../stores/on-node.mjs';
+import { onNode, untilReplicated, untilRole } from '../stores/on-node.mjs';
 import { onRedis } from './fault.mjs';
-import { lostFromNowUs, lostTail } from './lost-tail.mjs';
+import { lostTail } from './lost-tail.mjs';
 
 const LIMIT_MS = 30_000;
 /** As the group's sentinels were set; a restart forgets it. */
@@ -23,7 +23,7 @@ export const sentinelFaults = [
 async function killPrimary({ world, random }) {
   const { group } = world.store;
   const old = await group.primary();
-  const lostSinceUs = lostFromNowUs();
+  const lostSinceUs = await untilReplicated(old, 0);
   return { redisRestart: await killAndPromote({ world, random }, old, lostSinceUs) };
 }
 
@@ -32,7 +32,7 @@ async function killPrimaryAhead({ world, random }) {
   const { group } = world.store;
   const old = await group.primary();
   const replica = group.nodes.find((node) => node !== old);
-  const lostSinceUs = lostFromNowUs();
+  const lostSinceUs = await untilReplicated(old, 0);
   await onNode(replica, (redis) => redis.replicaof('127.0.0.1', 1));
   await delay(between(random, 300, 800));
   return { redisRestart: await killAndPromote({ world, random }, old, lostSinceUs) };
@@ -57,7 +57,7 @@ async function killAndPromote({ world, random }, old, lostSinceUs) {
 async function pausePrimary({ world, random }) {
   const { group } = world.store;
   const old = await group.primary();
-  const lostSinceUs = lostFromNowUs();
+  const lostSinceUs = await untilReplicated(old, 0);
   old.pause();
   let promotedUs;
   try {
@@ -78,7 +78,7 @@ async function pausePrimary({ world, random }) {
 async function failOver({ world }) {
   const { group } = world.store;
   const old = await group.primary();
-  const lostSinceUs = lostFromNowUs();
+  const lostSinceUs = await untilReplicated(old, 0);
   await onNode(group.sentinels[0], (sentinel) => sentinel.call('SENTINEL', 'FAILOVER', group.masterName));
   await untilRole(old, 'slave');
   const demotedUs = nowUs();

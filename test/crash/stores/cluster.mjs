@@ -1,7 +1,7 @@
 // Three primaries that share the partitions, each with a replica.
 import { startRedisCluster } from '@cauce/dev-services';
 import { Cluster } from 'ioredis';
-import { KEY_PREFIX, PARTITIONS } from '../sessions.mjs';
+import { PARTITIONS } from '../sessions.mjs';
 import { onNode, untilReplicated } from './on-node.mjs';
 
 /** Each a tenth of a second apart: longer than a failover takes. */
@@ -31,8 +31,7 @@ export async function openCluster() {
     urlFor: () => cluster.url,
     flushScripts: async () =>
       Promise.all(cluster.nodes.map((node) => onNode(node, (redis) => redis.script('FLUSH')))),
-    untilReplicated: async (partition) =>
-      untilReplicated(await cluster.ownerOf(slots[partition]), `${KEY_PREFIX}:{${partition}}:harness`),
+    untilReplicated: async (partition) => untilReplicated(await cluster.ownerOf(slots[partition]), partition),
     async close() {
       admin.disconnect();
       await cluster.stop();

@@ -1,9 +1,12 @@
 // One command or a few at one node, whatever role it has.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { nowUs } from '../history.mjs';
+import { KEY_PREFIX } from '../sessions.mjs';
 
 const ANSWER_TIMEOUT_MS = 2000;
 const POLL_MS = 5;
+const MOST_TRIES = 10;
 
 /** @template Result @param {{ url: string }} node @param {(redis: Redis) => Promise<Result>} ask */
 export async function onNode({ url }, ask) {
@@ -16,12 +19,23 @@ export async function onNode({ url }, ask) {
   }
 }
 
-/** Until a replica has what the node was told so far. A write of the same connection is what WAIT waits for. */
-export async function untilReplicated(node, key) {
-  await onNode(node, async (redis) => {
-    await redis.set(key, '', 'PX', ANSWER_TIMEOUT_MS);
-    await redis.wait(1, ANSWER_TIMEOUT_MS / 2);
-  });
+/**
+ * Until a replica has what the node was told so far. WAIT waits for what its own connection wrote, so that writes.
+ *
+ * @param {number} partition one whose slot the node serves
+ * @returns {Promise<number>} since when writes may be missing there
+ * @throws Error when none follows
+ */
+export async function untilReplicated(node, partition) {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const sinceUs = nowUs();
+    const replicas = await onNode(node, async (redis) => {
+      await redis.set(`${KEY_PREFIX}:{${partition}}:harness`, '', 'PX', ANSWER_TIMEOUT_MS);
+      return redis.wait(1, ANSWER_TIMEOUT_MS / 2);
+    });
+    if (replicas > 0) return sinceUs;
+  }
+  throw new Error(`no replica has what the node on port ${node.port} was told`);
 }
 
 /** @param {'master' | 'slave'} role @throws Error after `timeoutMs` */

@@ -1,7 +1,6 @@
 // A primary with a replica, watched by three sentinels.
 import { startSentinelGroup } from '@cauce/dev-services';
 import { Redis } from 'ioredis';
-import { KEY_PREFIX } from '../sessions.mjs';
 import { onNode, untilReplicated } from './on-node.mjs';
 
 /** @returns {Promise<import('./single-server.mjs').Store & { group: import('@cauce/dev-services').SentinelGroup }>} */
@@ -13,7 +12,6 @@ export async function openSentinel() {
     maxRetriesPerRequest: null,
     retryStrategy: () => 50,
     sentinelRetryStrategy: () => 50,
-    failoverDetector: true,
     // A former primary: connect again to the present one, and repeat.
     reconnectOnError: ({ message }) => (message.startsWith('READONLY') ? 2 : false),
   });
@@ -23,8 +21,7 @@ export async function openSentinel() {
     urlFor: () => group.url,
     flushScripts: async () =>
       Promise.all(group.nodes.map((node) => onNode(node, (redis) => redis.script('FLUSH')))),
-    untilReplicated: async (partition) =>
-      untilReplicated(await group.primary(), `${KEY_PREFIX}:{${partition}}:harness`),
+    untilReplicated: async (partition) => untilReplicated(await group.primary(), partition),
     async close() {
       admin.disconnect();
       await group.stop();

@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
  * @property {import('@cauce/protocol').RedisConnection} admin past the proxies: the harness' own hand; waits and repeats
  * @property {(who: 'bots' | 'consumers' | 'harness') => string} urlFor
  * @property {() => Promise<unknown>} flushScripts
- * @property {(partition: number) => Promise<void>} untilReplicated until a replica, if there is one, has what was written
+ * @property {(partition: number) => Promise<unknown>} untilReplicated until a replica, if there is one, has what was written
  * @property {() => Promise<void>} close
  */
 
