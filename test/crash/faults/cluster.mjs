@@ -72,10 +72,14 @@ async function killReplica({ world, random }) {
   await untilFollowing(replica);
 }
 
+/** A master names its replica once that has told how far it is. */
 async function replicaOf(cluster, master) {
-  const [, , replicas] = await onNode(master, (redis) => redis.role());
-  const [, port] = replicas[0] ?? [];
-  const replica = cluster.nodes.find((node) => String(node.port) === port);
-  if (!replica) throw new Error(`nobody follows the node on port ${master.port}`);
-  return replica;
+  const endsAtMs = performance.now() + LIMIT_MS;
+  while (performance.now() < endsAtMs) {
+    const [, , replicas = []] = await onNode(master, (redis) => redis.role());
+    const replica = cluster.nodes.find((node) => String(node.port) === replicas[0]?.[1]);
+    if (replica) return replica;
+    await delay(20);
+  }
+  throw new Error(`nobody follows the node on port ${master.port}`);
 }
