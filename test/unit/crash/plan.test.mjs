@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { countKills, fewestKills, mixedDeck, soakDeck } from '../../crash/decks.mjs';
 import { planStrokes } from '../../crash/plan.mjs';
 import { missingEvents, missingFaults, rareEvents } from '../../crash/rare-events.mjs';
+import { topologies } from '../../crash/topologies.mjs';
 
 const fleets = { bots: { size: 3 }, consumers: { size: 3 } };
 
@@ -43,6 +44,14 @@ describe('the plan of a crash run', () => {
     expect(members).toEqual(['bots 0', 'bots 1', 'bots 2', 'consumers 0', 'consumers 1', 'consumers 2']);
   });
 
+  it.each(['sentinel', 'cluster'])('has faults of its own with a %s, and none that needs a proxy', (name) => {
+    const namesOf = (topology) => mixedDeck({ isLossy: true, topology }).cards.map(({ fault }) => fault.name);
+    const [here, single] = [namesOf(topologies[name]), namesOf(topologies.single)];
+    expect(here.filter((fault) => !single.includes(fault))).toContain('planned failover');
+    expect(here.filter((fault) => /redis$|of redis|^Redis/.test(fault))).toEqual([]);
+    expect(new Set(here).size).toBe(here.length);
+  });
+
   it('lets Redis lose its tail only when it is asked to', () => {
     const names = (isLossy) => mixedDeck({ isLossy }).cards.map(({ fault }) => fault.name);
     expect(names(true).filter((name) => !names(false).includes(name))).toEqual(['Redis loses its tail']);
@@ -68,9 +77,9 @@ describe('the deck of a soak', () => {
 describe('the gate', () => {
   it('names what never happened', () => {
     const seen = new Map(rareEvents.map((event) => [event, 1]));
-    expect(missingEvents(seen)).toEqual([]);
+    expect(missingEvents(seen, rareEvents)).toEqual([]);
     seen.set('bisect', 0);
     seen.delete('row parked');
-    expect(missingEvents(seen)).toEqual(['bisect', 'row parked']);
+    expect(missingEvents(seen, rareEvents)).toEqual(['bisect', 'row parked']);
   });
 });

@@ -1,4 +1,4 @@
-import { checkHistory } from '@cauce/history';
+import { type Call, checkHistory } from '@cauce/history';
 import { describe, expect, it } from 'vitest';
 import {
   cached,
@@ -303,6 +303,26 @@ describe('a Redis that was killed', () => {
     expect(findings(calls, undefined, killed)).toEqual([gone]);
     // After the restart.
     expect(findings([...calls, save(40, 'c')], row(20, 'b'), killed)).toEqual([older]);
+  });
+
+  it('never had saves that a replica or PostgreSQL had', () => {
+    for (const durability of ['replica', 'postgres'] as const) {
+      const calls = [save(10, 'a'), save(20, 'b', { durability })];
+      expect(findings(calls, row(20, 'b'), killed)).toEqual([]);
+      expect(findings(calls, row(10, 'a'), killed)).toContain(older);
+    }
+  });
+
+  it('may have lost what was under way since its replica was behind, and nothing else', () => {
+    const promoted = { restarts: [{ lostSinceUs: 18, killedUs: 30, floors: ['0'] }], partitionOf: () => 0 };
+    const after = (...calls: Call[]) => findings([save(10, 'a'), ...calls], row(10, 'a'), promoted);
+    expect(after(save(20, 'b'))).toEqual([]);
+    // The bot was asleep when the answer came.
+    expect(after(call('save', 'b', [29, 90], { version: 20 }))).toEqual([]);
+    expect(after(call('save', 'b', [31, 90], { version: 20 }))).toEqual([older]);
+    expect(after(save(17, 'b'))).toEqual([older]);
+    const elsewhere = { ...promoted, restarts: [{ lostSinceUs: 18, killedUs: 30, floors: ['99'] }] };
+    expect(findings([save(10, 'a'), save(20, 'b')], row(10, 'a'), elsewhere)).toEqual([older]);
   });
 
   it('is the only reason for a conflict', () => {

@@ -171,3 +171,17 @@ it('a save that was not as durable as asked for was saved', async () => {
   await expect(bot.saveUserState(ana, { step: 1 })).rejects.toThrow(NotDurable);
   expect(lines().at(-1)).toMatchObject({ at: 'done', outcome: 'ok', code: 'NOT_DURABLE', version: '7' });
 });
+
+it('tells how far beyond the memory of Redis a save had come', async () => {
+  for (const [durability, recordedAs] of [
+    ['memory', undefined],
+    ['replica', 'replica'],
+    ['postgres', 'postgres'],
+  ] as const) {
+    const { bot, lines } = recorded(
+      clientWith({ saveUserState: () => Promise.resolve({ ...receipt, durability }) }),
+    );
+    await bot.saveUserState(ana, { step: 1 });
+    expect(lines().at(-1)?.durability).toBe(recordedAs);
+  }
+});
