@@ -5,7 +5,7 @@ import { hashState, recordHistory } from '@cauce/history';
 import { createSessionClient, isCauceError, SaveUnknownError } from '@cauce/session-client';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import { maybePause } from './buggify.mjs';
-import { openHistory } from './history.mjs';
+import { nowUs, openHistory } from './history.mjs';
 import { makeState } from './session-state.mjs';
 import { isCounter, KEY_PREFIX, PARTITIONS, pickSession, refOf, SCHEMA } from './sessions.mjs';
 import { tell, watchReplies } from './watch-replies.mjs';
@@ -15,6 +15,8 @@ const replicaShare = Number(process.env.CRASH_REPLICA_SHARE);
 const postgresShare = Number(process.env.CRASH_POSTGRES_SHARE);
 const WORKERS_PER_CLIENT = 8;
 const MAX_THINK_MS = 60;
+/** The client's own five seconds, and some for a busy machine. */
+const LOADER_REST_US = 5_200_000;
 const COMMAND_TIMEOUT_MS = 700;
 /** No fault lasts so long: a client to which nothing succeeds has not come back. */
 const LONGEST_OUTAGE_MS = 30_000;
@@ -25,7 +27,7 @@ const history = openHistory(CRASH_HISTORY);
 const postgres = createPostgresLoader({ databaseUrl: DATABASE_URL, schema: SCHEMA, timeoutMs: 1500 });
 const loader = {
   async load(refs, options) {
-    const rows = await postgres.load(refs, options);
+    const rows = await loadRows(refs, options);
     await maybePause(0.3, 400);
     return rows;
   },
@@ -46,6 +48,17 @@ const clients = [10_000, 300].map((leaseTtlMs) =>
     { file: CRASH_HISTORY, proc: CRASH_PROC },
   ),
 );
+
+/** A client that could not ask PostgreSQL gives what Redis has, and does not ask again for five seconds. */
+async function loadRows(refs, options) {
+  const sinceUs = nowUs();
+  try {
+    return await postgres.load(refs, options);
+  } catch (error) {
+    history.unanswered({ proc: CRASH_PROC, sinceUs, untilUs: nowUs() + LOADER_REST_US });
+    throw error;
+  }
+}
 
 let isStopping = false;
 let named = 0;

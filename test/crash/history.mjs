@@ -12,19 +12,23 @@ export function openHistory(historyFile) {
     made: ({ n, state }) => write({ n, state }),
     /** The state may be seen with another version from now on. */
     again: ({ n }) => write({ n }),
+    /** PostgreSQL could not be asked on behalf of this process. */
+    unanswered: ({ proc, sinceUs, untilUs }) => write({ proc, sinceUs, untilUs }),
     close: () => closeSync(fd),
   };
 }
 
-/** @returns {{ stateOf: Map<string, string>, restated: Set<string> }} hashes */
+/** @returns {{ stateOf: Map<string, string>, restated: Set<string>, unanswered: object[] }} hashes */
 export function readNames(historyFile) {
   const stateOf = new Map();
   const moved = [];
+  const unanswered = [];
   for (const text of readFileSync(`${historyFile}.names`, 'utf8').split('\n')) {
     if (text === '') continue;
-    const { n, state } = JSON.parse(text);
-    if (state === undefined) moved.push(n);
+    const { n, state, ...rest } = JSON.parse(text);
+    if (n === undefined) unanswered.push(rest);
+    else if (state === undefined) moved.push(n);
     else stateOf.set(n, state);
   }
-  return { stateOf, restated: new Set(moved.map((n) => stateOf.get(n))) };
+  return { stateOf, restated: new Set(moved.map((n) => stateOf.get(n))), unanswered };
 }

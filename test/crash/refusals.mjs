@@ -20,7 +20,7 @@ const RECORDED_LATE_SECONDS = 20;
 
 export const REFUSALS = `
   CREATE SEQUENCE ${SCHEMA}.refusals;
-  CREATE TABLE ${SCHEMA}.refusal (share int, salt text, ended_at timestamptz);
+  CREATE TABLE ${SCHEMA}.refusal (share int, salt text, started_at timestamptz DEFAULT clock_timestamp(), ended_at timestamptz);
   CREATE FUNCTION ${SCHEMA}.refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
     IF EXISTS (
@@ -91,7 +91,7 @@ export async function retryRefused(world) {
     await connection.ready(RETRY_LIMIT_MS);
     const { sessions } = await listParked(deps);
     const isOurs = ({ record }) => record?.sqlState === SQL_STATE;
-    const ours = sessions.filter(isOurs).map(({ ref }) => ref.userId);
+    const ours = sessions.filter(isOurs);
     const others = sessions.filter((one) => !isOurs(one)).map(({ ref }) => ref.userId);
     for (const user of [...others, ...(await findInnocent(pool, ours))]) world.parkedWrongly.add(user);
     const signal = AbortSignal.timeout(RETRY_LIMIT_MS);
@@ -116,16 +116,17 @@ async function accept({ pool }) {
   await pool.query(`UPDATE ${SCHEMA}.refusal SET ended_at = now() WHERE ended_at IS NULL`);
 }
 
-/** Those of the users whose rows were not refused of late: only neighbours were. A refusal may be recorded late. */
-async function findInnocent(pool, users) {
+/** Those whose rows were not refused when they were parked: only neighbours were. A refusal may be recorded late. */
+async function findInnocent(pool, sessions) {
   const { rows } = await pool.query(
-    `SELECT user_id FROM unnest($1::text[]) AS parked (user_id)
+    `SELECT user_id FROM unnest($1::text[], $2::bigint[]) AS parked (user_id, last_seen_ms)
      WHERE NOT EXISTS (
        SELECT FROM ${SCHEMA}.refusal
-       WHERE coalesce(ended_at, now()) > now() - interval '${RECORDED_LATE_SECONDS} s'
+       WHERE to_timestamp(last_seen_ms / 1e3) BETWEEN started_at
+         AND coalesce(ended_at, now()) + interval '${RECORDED_LATE_SECONDS} s'
          AND (hashtext(salt || user_id) & 127) < share
      )`,
-    [users],
+    [sessions.map(({ ref }) => ref.userId), sessions.map(({ record }) => record.lastSeenMs)],
   );
   return rows.map(({ user_id }) => user_id);
 }

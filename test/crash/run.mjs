@@ -93,13 +93,17 @@ async function crash() {
     const parked = (await world.countParked()) + world.parkedWrongly.size;
     await world.consumers.stopAll(12_000);
 
-    const { stateOf, restated } = readNames(historyFile);
+    const { stateOf, restated, unanswered } = readNames(historyFile);
     const verdict = checkRun({
       ...(await readHistory([historyFile])),
       ...(await readRows(world, sessions)),
       rowChanges: await readRowChanges(world, stateOf),
       conflicts: await countConflicts(world),
       restarts: log.flatMap(({ redisRestart }) => redisRestart ?? []),
+      isUnconfirmed: ({ proc, startUs, endUs }) =>
+        unanswered.some(
+          (one) => proc.startsWith(`${one.proc}.`) && one.sinceUs < endUs && one.untilUs > startUs,
+        ),
       partitionOf: (session) => world.keyspace.locate(parseSessionName(session)).partition,
       ...{ restated, cached: caches, parked, stillDirty },
     });

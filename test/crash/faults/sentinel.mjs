@@ -79,13 +79,27 @@ async function failOver({ world }) {
   const { group } = world.store;
   const old = await group.primary();
   const lostSinceUs = await untilReplicated(old, 0);
-  await onNode(group.sentinels[0], (sentinel) => sentinel.call('SENTINEL', 'FAILOVER', group.masterName));
+  await askForFailover(group);
   await untilRole(old, 'slave');
   const demotedUs = nowUs();
   await group.untilFailedOver(old, LIMIT_MS);
   world.see('replica promoted');
   await group.untilReplica(old, LIMIT_MS);
   return { redisRestart: lostTail(lostSinceUs, demotedUs) };
+}
+
+/** Refused while the sentinel has not looked at the replica for a while. */
+async function askForFailover({ sentinels, masterName }) {
+  const endsAtMs = performance.now() + LIMIT_MS;
+  for (;;) {
+    try {
+      await onNode(sentinels[0], (sentinel) => sentinel.call('SENTINEL', 'FAILOVER', masterName));
+      return;
+    } catch (error) {
+      if (!error.message.startsWith('NOGOODSLAVE') || performance.now() > endsAtMs) throw error;
+      await delay(100);
+    }
+  }
 }
 
 async function killReplica({ world, random }) {

@@ -6,6 +6,7 @@ import { checkRowHistory, type RowChange } from './check-row-history.ts';
 import { type Cached, checkCached, checkRow, type Row } from './check-stores.ts';
 import { checkCounter, checkUpdates } from './check-updates.ts';
 import { forgetLostTail, type RedisRestart } from './forget-lost-tail.ts';
+import { mayMissIn } from './may-miss.ts';
 import { arrange } from './session-history.ts';
 import type { Violation, ViolationKind } from './violation.ts';
 
@@ -28,6 +29,11 @@ export interface Evidence {
   /** States that somebody moved to versions nobody was told of. */
   readonly restated?: ReadonlySet<StateHash>;
   readonly restarts?: readonly RedisRestart[];
+  /**
+   * PostgreSQL could not be asked while this call went on, so that it got what Redis had: it may have missed what
+   * Redis lost and PostgreSQL kept. Default: never.
+   */
+  readonly isUnconfirmed?: (call: Call) => boolean;
   /** Needed with `restarts`. */
   readonly partitionOf?: (session: string) => number;
   /** Sessions that were parked, though PostgreSQL was only away. */
@@ -64,10 +70,11 @@ export interface Verdict {
 export function checkHistory(evidence: Evidence): Verdict {
   const { rows, cached, clockSkewUs: skewUs = 0, purgedBefore = 0n, startsEmpty = false } = evidence;
   const { restarts = [], partitionOf = () => 0, restated = new Set() } = evidence;
-  const { calls, forgotten } = forgetLostTail(evidence.calls, restarts, partitionOf);
+  const { calls, forgotten, lostVersions } = forgetLostTail(evidence.calls, restarts, partitionOf);
   const violations: Violation[] = [];
   const acknowledged: Write[] = [];
   for (const [session, ofSession] of groupBySession(calls)) {
+    const mayMiss = mayMissIn(lostVersions.get(session), evidence.isUnconfirmed);
     const history = arrange(session, ofSession, { startsEmpty, restated });
     const report = (kind: ViolationKind, what: string, found: Violation['evidence']): void => {
       violations.push({ kind, session, what, evidence: found });
@@ -78,10 +85,10 @@ export function checkHistory(evidence: Evidence): Verdict {
     checkRow(history, isAhead(atRest) ? atRest : row, purgedBefore, report);
     for (const moment of cached) checkCached(row, moment.get(session), purgedBefore, report);
     checkOrder(history, skewUs, report);
-    checkReads(history, { skewUs, purgedBefore }, report);
-    checkUpdates(history, purgedBefore, report);
+    checkReads(history, { skewUs, purgedBefore, mayMiss }, report);
+    checkUpdates(history, { purgedBefore, mayMiss }, report);
     const counter = evidence.counters?.get(session);
-    if (counter !== undefined) checkCounter(history, counter, report);
+    if (counter !== undefined) checkCounter(history, { counter, mayMiss }, report);
     checkRowHistory(history, evidence.rowChanges?.get(session) ?? [], report);
   }
   const ofAll = (kind: ViolationKind, count: number, what: string): void => {

@@ -1,11 +1,16 @@
 // Compare-and-set: a write on a condition that was acknowledged changed exactly what stood before it.
 import type { Write } from '../call.ts';
+import type { MayMiss } from './may-miss.ts';
 import type { SessionHistory } from './session-history.ts';
 import type { Report } from './violation.ts';
 
-export function checkUpdates(history: SessionHistory, purgedBefore: bigint, report: Report): void {
+export function checkUpdates(
+  history: SessionHistory,
+  { purgedBefore, mayMiss }: { readonly purgedBefore: bigint; readonly mayMiss: MayMiss },
+  report: Report,
+): void {
   for (const [i, write] of history.acknowledged.entries()) {
-    const before = history.acknowledged[i - 1];
+    const before = history.acknowledged.findLast((other, at) => at < i && !mayMiss(write, other));
     if (before && before.version < purgedBefore) continue;
     const isLost =
       write.op === 'update'
@@ -28,11 +33,12 @@ function standsOn(
 /** For a session that is only updated: its counter is the number of updates that were applied. */
 export function checkCounter(
   { acknowledged, writes }: SessionHistory,
-  counter: number,
+  { counter, mayMiss }: { readonly counter: number; readonly mayMiss: MayMiss },
   report: Report,
 ): void {
   const unknown = writes.filter(({ outcome }) => outcome === 'unknown').length;
-  if (counter < acknowledged.length || counter > acknowledged.length + unknown) {
+  const missed = acknowledged.filter((write) => acknowledged.some((later) => mayMiss(later, write))).length;
+  if (counter < acknowledged.length - missed || counter > acknowledged.length + unknown) {
     report('lost update', 'the counter does not add up', {
       counter,
       acknowledged: acknowledged.length,

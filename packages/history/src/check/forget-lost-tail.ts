@@ -27,8 +27,14 @@ export function forgetLostTail(
   calls: readonly Call[],
   restarts: readonly RedisRestart[],
   partitionOf: (session: string) => number,
-): { readonly calls: readonly Call[]; readonly forgotten: number } {
-  if (restarts.length === 0) return { calls, forgotten: 0 };
+): {
+  readonly calls: readonly Call[];
+  readonly forgotten: number;
+  /** Versions that Redis may not have any more, though PostgreSQL may. By session. */
+  readonly lostVersions: ReadonlyMap<string, ReadonlySet<bigint>>;
+} {
+  const lostVersions = new Map<string, Set<bigint>>();
+  if (restarts.length === 0) return { calls, forgotten: 0, lostVersions };
   const lost = new Set<Call>();
   const answered = calls.filter(({ outcome, version }) => outcome === 'ok' && version !== undefined);
   answered.sort((a, b) => a.endUs - b.endUs);
@@ -38,13 +44,18 @@ export function forgetLostTail(
     for (let i = firstSince(answered, sinceUs); i < answered.length; i++) {
       const call = answered[i] as Call;
       if (lostSinceUs === undefined && call.endUs > killedUs) break;
-      if (call.startUs > killedUs || call.durability !== undefined) continue;
-      if ((call.version ?? 0n) > BigInt(floors[partitionOf(call.session)] ?? '0')) lost.add(call);
+      if (call.startUs > killedUs || call.durability === 'replica') continue;
+      const { session, version = 0n } = call;
+      if (version <= BigInt(floors[partitionOf(session)] ?? '0')) continue;
+      if (call.op !== 'load')
+        lostVersions.set(session, (lostVersions.get(session) ?? new Set()).add(version));
+      if (call.durability === undefined) lost.add(call);
     }
   }
   return {
     calls: calls.map((call) => (lost.has(call) ? { ...call, outcome: 'unknown' } : call)),
     forgotten: [...lost].filter(({ op }) => op !== 'load').length,
+    lostVersions,
   };
 }
 
