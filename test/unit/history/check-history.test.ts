@@ -325,6 +325,25 @@ describe('a Redis that was killed', () => {
     expect(findings([save(10, 'a'), save(20, 'b')], row(10, 'a'), elsewhere)).toEqual([older]);
   });
 
+  it('may be missed by a load that could not ask PostgreSQL, and by no other', () => {
+    const seen = (isUnconfirmed: boolean, base: string) =>
+      findings(
+        [
+          save(10, 'a'),
+          save(15, 'b', { durability: 'replica' }),
+          update(20, 'b', 'c', { durability: 'postgres' }),
+          load(40, base === 'b' ? 15 : 10, base),
+          update(60, base, 'd'),
+        ],
+        row(60, 'd'),
+        { restarts: [{ lostSinceUs: 18, killedUs: 30, floors: ['0'] }], isUnconfirmed: () => isUnconfirmed },
+      );
+    expect(seen(true, 'b')).toEqual([]);
+    expect(seen(false, 'b')).toEqual(['stale: by a load', 'lost update: what was saved meanwhile is gone']);
+    // A replica had this one.
+    expect(seen(true, 'a')).toHaveLength(2);
+  });
+
   it('is the only reason for a conflict', () => {
     expect(findings([save(10, 'a')], row(10, 'a'), { conflicts: 1 })).toEqual([
       'conflicted: 1 saves lost to a newer row',
