@@ -7,6 +7,8 @@ import { onRedis } from './fault.mjs';
 import { lostTail } from './lost-tail.mjs';
 
 const LIMIT_MS = 30_000;
+const FAILOVER_MS = 5000;
+const MOST_TRIES = 10;
 /** As the group's sentinels were set; a restart forgets it. */
 const HASTE = ['INFO-PERIOD', 'PUBLISH-PERIOD', 'ASK-PERIOD'];
 
@@ -79,8 +81,7 @@ async function failOver({ world }) {
   const { group } = world.store;
   const old = await group.primary();
   const lostSinceUs = await untilReplicated(old, 0);
-  await askForFailover(group);
-  await untilRole(old, 'slave');
+  await demote(old, group);
   const demotedUs = nowUs();
   await group.untilFailedOver(old, LIMIT_MS);
   world.see('replica promoted');
@@ -88,16 +89,15 @@ async function failOver({ world }) {
   return { redisRestart: lostTail(lostSinceUs, demotedUs) };
 }
 
-/** Refused while the sentinel has not looked at the replica for a while. */
-async function askForFailover({ sentinels, masterName }) {
-  const endsAtMs = performance.now() + LIMIT_MS;
-  for (;;) {
+/** Refused while the sentinel has not looked at the replica for a while; given up when it takes too long. */
+async function demote(old, { sentinels, masterName }) {
+  for (let tries = 1; ; tries++) {
     try {
       await onNode(sentinels[0], (sentinel) => sentinel.call('SENTINEL', 'FAILOVER', masterName));
-      return;
+      return await untilRole(old, 'slave', FAILOVER_MS);
     } catch (error) {
-      if (!error.message.startsWith('NOGOODSLAVE') || performance.now() > endsAtMs) throw error;
-      await delay(100);
+      if (tries === MOST_TRIES) throw error;
+      await delay(200);
     }
   }
 }

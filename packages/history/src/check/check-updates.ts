@@ -9,16 +9,29 @@ export function checkUpdates(
   { purgedBefore, mayMiss }: { readonly purgedBefore: bigint; readonly mayMiss: MayMiss },
   report: Report,
 ): void {
-  for (const [i, write] of history.acknowledged.entries()) {
-    const before = history.acknowledged.findLast((other, at) => at < i && !mayMiss(write, other));
-    if (before && before.version < purgedBefore) continue;
-    const isLost =
-      write.op === 'update'
-        ? !standsOn(history, write, before)
-        : // '0' asks only whether Redis has the session; it may have expired there.
-          before !== undefined && Boolean(write.ifVersion) && before.version > (write.ifVersion ?? 0n);
-    if (isLost) report('lost update', 'what was saved meanwhile is gone', { before, write });
+  const { acknowledged } = history;
+  for (const [i, write] of acknowledged.entries()) {
+    // It may have missed the nearest ones, or seen them.
+    let at = i - 1;
+    while (isLost(history, write, acknowledged[at], purgedBefore)) {
+      const before = acknowledged[at--];
+      if (before && mayMiss(write, before)) continue;
+      report('lost update', 'what was saved meanwhile is gone', { before, write });
+      break;
+    }
   }
+}
+
+function isLost(
+  history: SessionHistory,
+  write: Write,
+  before: Write | undefined,
+  purgedBefore: bigint,
+): boolean {
+  if (before && before.version < purgedBefore) return false;
+  if (write.op === 'update') return !standsOn(history, write, before);
+  // '0' asks only whether Redis has the session; it may have expired there.
+  return before !== undefined && Boolean(write.ifVersion) && before.version > (write.ifVersion ?? 0n);
 }
 
 function standsOn(
