@@ -36,7 +36,8 @@ export const topologies = {
     faults: [...sentinelFaults, ...anywhere],
     lossyFaults: [],
     rareEvents: ['replica promoted', 'save replicated'],
-    ...{ gateSeconds: 40, replicaShare: 0.15, postgresShare: 0.05 },
+    // Many: what only PostgreSQL has is what a promotion must not overwrite.
+    ...{ gateSeconds: 40, replicaShare: 0.15, postgresShare: 0.2 },
   },
   cluster: {
     openStore: openCluster,

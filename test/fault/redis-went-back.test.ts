@@ -35,18 +35,19 @@ function rememberRedis(server: RedisServer): () => Promise<void> {
   };
 }
 
-function openClient(pipeline: Pipeline, options: { timeoutMs?: number } = {}): SessionClient<ChatState> {
+function openClient(
+  pipeline: Pipeline,
+  { isAway = () => false }: { isAway?: () => boolean } = {},
+): SessionClient<ChatState> {
   const { SESSION_KEY_PREFIX, SESSION_PARTITIONS, SESSION_DB_SCHEMA } = pipeline.settings;
-  const loader = createPostgresLoader({
-    databaseUrl: pipeline.databaseUrl,
-    schema: SESSION_DB_SCHEMA,
-    ...options,
-  });
+  const loader = createPostgresLoader({ databaseUrl: pipeline.databaseUrl, schema: SESSION_DB_SCHEMA });
   const client = createSessionClient<ChatState>({
     redis: pipeline.redisUrl,
     keyPrefix: SESSION_KEY_PREFIX,
     partitions: SESSION_PARTITIONS,
-    loader,
+    loader: {
+      load: (refs, options) => (isAway() ? Promise.reject(new Error('away')) : loader.load(refs, options)),
+    },
   });
   onTestFinished(async () => {
     await client.close();
@@ -196,6 +197,26 @@ test('Redis was restarted and PostgreSQL is away: loads answer with what Redis h
   const startedAtMs = performance.now();
   for (let load = 0; load < 50; load++) expect(await client.getUserState(ana)).toEqual({ step: 'kept' });
   expect(performance.now() - startedAtMs).toBeLessThan(2000);
+});
+
+test('PostgreSQL was away before Redis went back, and is not any more: it is asked at once (P6)', async () => {
+  const server = await exactRedis();
+  const pipeline = await createPipeline({ redisUrl: server.url });
+  let isAway = false;
+  const client = openClient(pipeline, { isAway: () => isAway });
+  pipeline.startSync();
+  await client.saveUserState(ana, { step: 'old' });
+  await eventually(async () => expect(await pipeline.countDirty()).toBe(0));
+  const goBack = rememberRedis(server);
+  const { version } = await client.saveUserState(ana, { step: 'lost by Redis' });
+  await expectSynced(pipeline, new Map([['ana', { version, state: { step: 'lost by Redis' } }]]));
+  isAway = true;
+  await server.kill('SIGKILL');
+  await server.restart();
+  expect(await firstAnswer(client)).toEqual({ step: 'lost by Redis' });
+  await goBack();
+  isAway = false;
+  expect(await firstAnswer(client)).toEqual({ step: 'lost by Redis' });
 });
 
 test('Redis was restarted and lost nothing: each session is looked up in PostgreSQL once', async () => {

@@ -132,8 +132,8 @@ function serverOptions({ connectionName, answerTimeoutMs }: OpenRedisOptions) {
     role: 'master',
     sentinelRetryStrategy: retryDelayMs,
     sentinelReconnectStrategy: () => SENTINEL_RETRY_MS,
-    // An old primary that hangs does not close its connections.
-    failoverDetector: true,
+    // Not failoverDetector: an announcement that comes while ioredis asks a sentinel ends the connection for ever. A
+    // primary that hangs is left when it owes an answer for `answerTimeoutMs`.
   } satisfies RedisOptions;
 }
 

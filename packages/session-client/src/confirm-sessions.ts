@@ -52,12 +52,14 @@ const MAX_ROUNDS = 3;
 /** @returns a function that throws RedisError, CorruptSessionError, LayoutMismatchError; never for the loader */
 export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
   const { gate, reader, scripts, loader, signal, now, newTtlMs } = deps;
-  let restsUntilMs = Number.NEGATIVE_INFINITY;
+  /** `epoch`: of the sessions that were asked for; a later one is worth another try at once. */
+  let rest = { untilMs: Number.NEGATIVE_INFINITY, epoch: 0 };
 
   async function loadRows(
     sessions: readonly LocatedSession[],
+    epoch: number,
   ): Promise<(StoredSession | undefined)[] | undefined> {
-    if (now() < restsUntilMs) return undefined;
+    if (now() < rest.untilMs && epoch <= rest.epoch) return undefined;
     try {
       const refs = sessions.map(({ ref }) => ref);
       const rows = await loader.load(refs, { signal });
@@ -65,7 +67,7 @@ export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
     } catch {
       // As when it answers nonsense: what Redis has is served.
     }
-    restsUntilMs = now() + LOADER_REST_MS;
+    rest = { untilMs: now() + LOADER_REST_MS, epoch };
     return undefined;
   }
 
@@ -95,7 +97,10 @@ export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
       const asked = open.filter((one) => !isOf(epochOf(one), one.held));
       const rows =
         round <= MAX_ROUNDS && asked.length > 0
-          ? await loadRows(asked.map(({ session }) => session))
+          ? await loadRows(
+              asked.map(({ session }) => session),
+              Math.max(...asked.map((one) => Number(epochOf(one)))),
+            )
           : undefined;
       for (const one of open) confirmed.set(one.session.key, one.held);
       if (!rows) break;

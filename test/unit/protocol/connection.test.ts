@@ -80,7 +80,6 @@ it('F7 a connection through sentinels queues nothing, sends nothing twice, and g
     password: 's3',
     username: null,
     role: 'master',
-    failoverDetector: true,
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     socketTimeout: 1000,
