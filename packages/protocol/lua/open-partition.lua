@@ -12,7 +12,8 @@
 --       5 group  '' = do not create one
 --       6 inFlightMs  for how long a consumer may still commit what it took before the change, ms: then a second
 --                     epoch follows, so that what was trusted too early is compared once more
--- Returns  { 'opened' | 'created', isSeeded '0'|'1', epoch }   isSeeded: a floor was given before, or now
+-- Returns  { 'opened' | 'created', isSeeded '0'|'1', epoch, serverEpoch }   isSeeded: a floor was given before, or
+--          now; serverEpoch: the first one on this server
 --          { 'mismatch', partitions, hashName, protocolVersion }   what the data was written with
 -- Writes   meta, hlc, changes. allow-oom: a consumer must be able to start and drain a full Redis (P7).
 
@@ -24,11 +25,13 @@ local floor, group, inFlightMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
 -- version would be taken for written. Wider than what a second or two of saves use up, or two hosts' clocks differ.
 local EPOCH_GAP_US = 10000000
 
-local stored = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol', 'epoch', 'server', 'epochEndsAtMs', 'seeded')
+local layout = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol')
+local epoch, serverEpoch, knownServer, epochEndsAtMs, isSeeded =
+  unpack(redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'server', 'epochEndsAtMs', 'seeded'))
 local lastIssued = tonumber(redis.call('GET', hlc) or '0')
 local raisedTo = math.max(lastIssued, tonumber(floor))
-if stored[1] and (stored[1] ~= partitions or stored[2] ~= hashName or stored[3] ~= protocolVersion) then
-  return { 'mismatch', stored[1], stored[2] or '', stored[3] or '' }
+if layout[1] and (layout[1] ~= partitions or layout[2] ~= hashName or layout[3] ~= protocolVersion) then
+  return { 'mismatch', layout[1], layout[2] or '', layout[3] or '' }
 end
 
 local time = redis.call('TIME')
@@ -37,11 +40,10 @@ local nowMs = math.floor(nowUs / 1000)
 -- A restart changes the run id; a promotion, or data copied from another server, the replication id.
 local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
-local epochEndsAtMs = tonumber(stored[6])
-local isOtherServer = stored[5] ~= server
+local isOtherServer = knownServer ~= server
 -- The clock may have stepped back since the end was set.
-local isOver = epochEndsAtMs and (nowMs >= epochEndsAtMs or epochEndsAtMs - nowMs > inFlightMs)
-local epoch = stored[4]
+local endsInMs = epochEndsAtMs and tonumber(epochEndsAtMs) - nowMs
+local isOver = endsInMs and (endsInMs <= 0 or endsInMs > inFlightMs)
 if isOtherServer then
   raisedTo = math.max(raisedTo, nowUs) + EPOCH_GAP_US
 end
@@ -53,7 +55,7 @@ if group ~= '' then
     return created
   end
 end
-if not stored[1] then
+if not layout[1] then
   redis.call('HSET', meta, 'partitions', partitions, 'hash', hashName, 'protocol', protocolVersion)
 end
 if raisedTo > lastIssued then
@@ -68,9 +70,10 @@ if isOtherServer or isOver then
   redis.call('HSET', meta, 'epoch', epoch)
   if isOtherServer then
     local endsAtMs = string.format('%.0f', nowMs + inFlightMs)
+    serverEpoch = epoch
     redis.call('HSET', meta, 'server', server, 'serverEpoch', epoch, 'epochEndsAtMs', endsAtMs)
   else
     redis.call('HDEL', meta, 'epochEndsAtMs')
   end
 end
-return { stored[1] and 'opened' or 'created', (stored[7] or floor ~= '0') and '1' or '0', epoch }
+return { layout[1] and 'opened' or 'created', (isSeeded or floor ~= '0') and '1' or '0', epoch, serverEpoch }

@@ -87,7 +87,14 @@ export type ResyncOutcome = 'announced' | 'dirty' | 'older' | 'gone';
 export type SweepOutcome = 'announced' | 'waiting' | 'parked' | 'clean' | 'unreadable';
 
 export type OpenPartitionReply =
-  | { readonly outcome: 'opened' | 'created'; readonly isSeeded: boolean; readonly epoch: Epoch }
+  | {
+      readonly outcome: 'opened' | 'created';
+      /** Whether a floor was ever given. */
+      readonly isSeeded: boolean;
+      readonly epoch: Epoch;
+      /** The first epoch on this server. */
+      readonly serverEpoch: Epoch;
+    }
   | {
       readonly outcome: 'mismatch';
       readonly partitions: string;
@@ -313,9 +320,9 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
           ...[createGroup ? SYNC_GROUP : '', MAX_IN_FLIGHT_MS],
         ],
       );
-      return outcome === 'mismatch'
-        ? { outcome, partitions: first, hash: second, protocol: third }
-        : { outcome: outcome === 'created' ? outcome : 'opened', isSeeded: first === '1', epoch: second };
+      if (outcome === 'mismatch') return { outcome, partitions: first, hash: second, protocol: third };
+      const opened = outcome === 'created' ? outcome : 'opened';
+      return { outcome: opened, isSeeded: first === '1', epoch: second, serverEpoch: third };
     },
 
     forgetConsumer: (partition, { consumer }) =>

@@ -102,7 +102,7 @@ export class SyncConsumer {
   readonly #stopping = new AbortController();
   #finished: Promise<void> = Promise.resolve();
   #hasOpened = false;
-  readonly #epochs = new Map<number, Epoch>();
+  readonly #serverEpochs = new Map<number, Epoch>();
   #nextSyncAtMs = 0;
 
   constructor(deps: SyncConsumerDeps, options: SyncConsumerOptions) {
@@ -312,20 +312,21 @@ export class SyncConsumer {
     const { redis, keyspace, logger } = this.#deps;
     const deps = { redis: redis.redis, keyspace, scripts: this.#scripts, queries: this.#queries };
     const onLeftAside = this.#hasOpened ? this.#leftAside.note : leaveNoneAside;
-    const { created, epochs } = await openPartitions({ ...deps, gate: this.gate, onLeftAside }, signal);
-    const changed = [...epochs].filter(([partition, epoch]) => epoch !== this.#epochs.get(partition)).length;
+    const { created, serverEpochs } = await openPartitions({ ...deps, gate: this.gate, onLeftAside }, signal);
+    const known = this.#serverEpochs;
+    const changed = [...serverEpochs].filter(([partition, epoch]) => epoch !== known.get(partition)).length;
     if (created > 0 && this.#hasOpened) {
       logger.error(
         { partitions: created },
         'Redis lost data: partitions it knew are gone; they were opened anew',
       );
-    } else if (changed > 0 && this.#epochs.size > 0) {
+    } else if (changed > 0 && known.size > 0) {
       logger.warn(
         { partitions: changed },
         'Redis was restarted, promoted or moved; sessions are compared with PostgreSQL before they are trusted again',
       );
     }
-    for (const [partition, epoch] of epochs) this.#epochs.set(partition, epoch);
+    for (const [partition, epoch] of serverEpochs) known.set(partition, epoch);
   }
 
   async #restoreGroups(partitions: readonly number[]): Promise<void> {

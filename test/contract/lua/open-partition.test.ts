@@ -13,6 +13,7 @@ it('the first contact pins the layout, later ones find it', async () => {
     outcome: 'created',
     isSeeded: false,
     epoch: anEpoch,
+    serverEpoch: anEpoch,
   });
   expect(await redis.hgetall(keyspace.meta(PARTITION))).toEqual({
     partitions: '1',
@@ -27,6 +28,7 @@ it('the first contact pins the layout, later ones find it', async () => {
     outcome: 'opened',
     isSeeded: false,
     epoch: anEpoch,
+    serverEpoch: anEpoch,
   });
 });
 

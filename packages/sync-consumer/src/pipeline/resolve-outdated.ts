@@ -85,8 +85,8 @@ export async function resolveOutdated(
     );
     return row;
   });
-  const ofEpoch = lost.filter(({ row }) => row.isLater);
-  const reissued = await askPartitions(deps, ofEpoch, 'reissue', async ({ row }) => {
+  const later = lost.filter(({ row }) => row.isLater);
+  const reissued = await askPartitions(deps, later, 'reissue', async ({ row }) => {
     const { version: floor } = storedFor(row) as SessionRow;
     const call = { expectedVersion: row.version, isDirty: true, floor };
     const outcome = await scripts.reissue(row.announced.session, call);

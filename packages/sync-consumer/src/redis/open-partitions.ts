@@ -22,7 +22,7 @@ export interface OpenedPartitions {
   /** Partitions Redis knew nothing of: all on first contact, later a sign that Redis lost its data. */
   readonly created: number;
   /** Of each partition that answered. A new one: Redis was restarted, promoted or moved, and may have lost the end of its data. */
-  readonly epochs: ReadonlyMap<number, Epoch>;
+  readonly serverEpochs: ReadonlyMap<number, Epoch>;
 }
 
 /**
@@ -55,7 +55,7 @@ export async function openPartitions(deps: OpenDeps, signal: AbortSignal): Promi
   }
   return {
     created: opened.filter(({ outcome }) => outcome === 'created').length,
-    epochs: new Map(opened.map(({ partition, epoch }) => [partition, epoch])),
+    serverEpochs: new Map(opened.map(({ partition, serverEpoch }) => [partition, serverEpoch])),
   };
 
   async function open(floor: string): Promise<OpenedPartition[]> {
