@@ -19,7 +19,7 @@ const MAX_THINK_MS = 60;
 const LOADER_REST_US = 5_200_000;
 const COMMAND_TIMEOUT_MS = 700;
 /** No fault lasts so long: a client to which nothing succeeds has not come back. */
-const LONGEST_OUTAGE_MS = 30_000;
+const LONGEST_OUTAGE_MS = 75_000;
 
 watchReplies();
 const startedUs = Number(CRASH_STARTED_US);

@@ -7,7 +7,7 @@ import { onNode, untilFollowing, untilReplicated } from '../stores/on-node.mjs';
 import { onRedis } from './fault.mjs';
 import { lostTail } from './lost-tail.mjs';
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 90_000;
 
 /** @type {import('./fault.mjs').Fault[]} */
 export const clusterFaults = [

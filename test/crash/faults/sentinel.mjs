@@ -6,7 +6,8 @@ import { onNode, untilReplicated, untilRole } from '../stores/on-node.mjs';
 import { onRedis } from './fault.mjs';
 import { lostTail } from './lost-tail.mjs';
 
-const LIMIT_MS = 30_000;
+/** A sentinel whose own clock seems to jump, because the machine is busy, does nothing for 30 s. */
+const LIMIT_MS = 90_000;
 const FAILOVER_MS = 5000;
 const MOST_TRIES = 10;
 /** As the group's sentinels were set; a restart forgets it. */

@@ -358,6 +358,15 @@ it('a state that was moved to another version is explained there', () => {
   expect(findings([save(10, 'a')], row(99, 'a'), moved)).toEqual([]);
 });
 
+it('a save may stand above its version once Redis lost data, and nowhere else', () => {
+  const lost = { restarts: [{ lostSinceUs: 18, killedUs: 30, floors: ['0'] }] };
+  const calls = [save(10, 'a'), save(20, 'b'), save(40, 'c'), save(50, 'd')];
+  expect(findings(calls, row(99, 'd'))).toEqual(['unexplained: in the row']);
+  expect(findings(calls, row(99, 'd'), lost)).toEqual([]);
+  expect(findings(calls, row(99, 'nobody'), lost)).toEqual(['unexplained: in the row']);
+  expect(findings([...calls, save(99, 'e')], row(99, 'd'), lost)).toEqual(['wrong: in the row']);
+});
+
 it('what is wrong with the whole is told once', () => {
   expect(findings([save(10, 'a')], row(10, 'a'), { parked: 2, stillDirty: 3 })).toEqual([
     'parked: 2 sessions were parked, though PostgreSQL was only away (P9)',

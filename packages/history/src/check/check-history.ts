@@ -75,7 +75,11 @@ export function checkHistory(evidence: Evidence): Verdict {
   const acknowledged: Write[] = [];
   for (const [session, ofSession] of groupBySession(calls)) {
     const mayMiss = mayMissIn(lostVersions.get(session), evidence.isUnconfirmed);
-    const history = arrange(session, ofSession, { startsEmpty, restated });
+    const history = arrange(session, ofSession, {
+      startsEmpty,
+      restated,
+      mayBeReissued: forgotten > 0,
+    });
     const report = (kind: ViolationKind, what: string, found: Violation['evidence']): void => {
       violations.push({ kind, session, what, evidence: found });
     };

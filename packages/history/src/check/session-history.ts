@@ -40,12 +40,15 @@ export interface SessionHistory {
   readonly stateAt: ReadonlyMap<bigint, StateHash | null>;
   /** No session existed before the history began. */
   readonly startsEmpty: boolean;
+  /** Redis lost data: what was saved after that may have been given a version above its row's. */
+  readonly mayBeReissued: boolean;
   /** What stood before the first write, as the first load found it; undefined when not known, or nothing. */
   readonly past: Held | undefined;
 }
 
 export interface ArrangeOptions {
   readonly startsEmpty: boolean;
+  readonly mayBeReissued: boolean;
   /** States that may stand at versions nobody was told of. */
   readonly restated: ReadonlySet<StateHash>;
 }
@@ -58,16 +61,21 @@ export function arrange(session: string, calls: readonly Call[], options: Arrang
     ...{ session, writes, reads, acknowledged, newest: acknowledged.at(-1) },
     ...savedBy(writes, options.restated),
     startsEmpty: options.startsEmpty,
+    mayBeReissued: options.mayBeReissued,
     past: undefined,
   };
   return options.startsEmpty ? history : { ...history, past: pastOf(history) };
 }
 
 /** Whether a write, or what stood there before, explains that somebody holds this. */
-export function isExplained({ saved, stateAt, past }: SessionHistory, { version, state }: Held): boolean {
+export function isExplained(history: SessionHistory, { version, state }: Held): boolean {
+  const { saved, stateAt, past } = history;
   const writes = saved.get(state);
   if (writes && (writes.isUncertain || version === undefined)) return true;
   if (version !== undefined && stateAt.get(version) === state) return true;
+  const isReissued =
+    writes?.newest !== undefined && version !== undefined && version > writes.newest && !stateAt.has(version);
+  if (history.mayBeReissued && isReissued) return true;
   if (past?.state !== state) return false;
   return version === undefined || past.version === undefined || past.version === version;
 }
