@@ -12,10 +12,6 @@ export const rareEvents = [
   'PostgreSQL away',
   'consumer group missing',
   'clean sessions evicted',
-  'bisect',
-  'row parked',
-  'parked row retried',
-  'breaker opened',
   'save committed through',
 ];
 

@@ -28,7 +28,10 @@ export const topologies = {
     openStore: openSingleServer,
     faults: [...singleServerFaults, ...anywhere],
     lossyFaults,
-    rareEvents: ['refused when full', 'drained while full', 'half-open connection given up'],
+    rareEvents: [
+      ...['refused when full', 'drained while full', 'half-open connection given up'],
+      ...['bisect', 'row parked', 'parked row retried', 'breaker opened'],
+    ],
     ...{ gateSeconds: 60, replicaShare: 0, postgresShare: 0.03 },
   },
   sentinel: {
