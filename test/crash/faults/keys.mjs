@@ -10,7 +10,7 @@ export const keyFaults = [
     name: 'XGROUP DESTROY',
     weight: 1,
     target: onRedis,
-    strike: onStream((admin, key) => admin.xgroup('DESTROY', key, 'sync')),
+    strike: onStream((admin, key) => admin.xgroup('DESTROY', key, 'sync').catch(ignoreMissing)),
   },
   { name: 'DEL of a stream', weight: 1, target: onRedis, strike: onStream((admin, key) => admin.del(key)) },
   {
@@ -73,3 +73,8 @@ const STEP_AHEAD = `
   end
   redis.call('SET', KEYS[1], string.format('%.0f', ahead))
   return moved`;
+
+/** There is no stream before the first save, and after somebody deleted it. */
+function ignoreMissing(error) {
+  if (!error.message.includes('requires the key to exist')) throw error;
+}

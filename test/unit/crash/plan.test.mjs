@@ -78,8 +78,8 @@ describe('the gate', () => {
   it('names what never happened', () => {
     const seen = new Map(rareEvents.map((event) => [event, 1]));
     expect(missingEvents(seen, rareEvents)).toEqual([]);
-    seen.set('bisect', 0);
-    seen.delete('row parked');
-    expect(missingEvents(seen, rareEvents)).toEqual(['bisect', 'row parked']);
+    seen.set('hydrate refused', 0);
+    seen.delete('events taken over');
+    expect(missingEvents(seen, rareEvents)).toEqual(['events taken over', 'hydrate refused']);
   });
 });
