@@ -13,7 +13,7 @@ import type { Step as ModelStep } from './explore.ts';
  * What is not: tombstones, their purge, and faults of the stream (see session-model.ts, which has no losses);
  * PostgreSQL being away while a load wants to compare; a session that leaves Redis between the loss of its commit and
  * the resync; a Redis that lost all, the database it knew included, right before PostgreSQL lost its tail; a second
- * loss of Redis before the first one's gap is used up.
+ * loss of Redis before the first one's gap is used up (floors of two servers differ by the time they began).
  */
 
 /** The weakened protocols: each leaves one safeguard out, and must be caught. */

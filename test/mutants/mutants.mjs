@@ -215,7 +215,7 @@ export const mutants = [
     file: 'packages/sync-consumer/src/sync-pass.ts',
     find: "await onPhase('taken');",
     replace: `await settleBatch(
-          { scripts, nowMs: Date.now },
+          { ...this.#deps, nowMs: Date.now },
           { committed: rows, acknowledged: [], refused: [], held: [], takenAtUs },
           { ttlMs },
         );

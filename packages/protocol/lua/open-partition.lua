@@ -22,7 +22,9 @@ local partitions, hashName, protocolVersion = ARGV[1], ARGV[2], ARGV[3]
 local floor, group, inFlightMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
 
 -- Versions that were issued and then lost are not issued again to other saves: a session whose row has such a
--- version would be taken for written. Wider than what a second or two of saves use up, or two hosts' clocks differ.
+-- version would be taken for written. Wider than what a second or two of saves use up, or two hosts' clocks differ;
+-- and wider by the time, so that two servers that begin from the same clock do not issue the same versions: the first
+-- one may be lost before the second knew of its floor.
 local EPOCH_GAP_US = 10000000
 
 local layout = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol')
@@ -45,7 +47,7 @@ local isOtherServer = knownServer ~= server
 local endsInMs = epochEndsAtMs and tonumber(epochEndsAtMs) - nowMs
 local isOver = endsInMs and (endsInMs <= 0 or endsInMs > inFlightMs)
 if isOtherServer then
-  raisedTo = math.max(raisedTo, nowUs) + EPOCH_GAP_US
+  raisedTo = math.max(raisedTo, nowUs) + EPOCH_GAP_US + nowUs % EPOCH_GAP_US
 end
 
 -- Always from 0: a group that starts at '$' would skip what was announced before it existed.

@@ -31,14 +31,24 @@ it('P3 on another server a new epoch begins, and no version is issued that may h
   expect(BigInt(await world.save(world.session())) - BigInt(version)).toBeGreaterThan(10_000_000n);
 });
 
-it('P3 versions pass a clock that was ahead, with the same distance', async () => {
+it('P3 versions pass a clock that was ahead with the same distance, and differ on two servers that began from it', async () => {
   const world = createWorld();
   await openedEpoch(world);
   const ahead = versionInOneHour();
-  await world.redis.set(world.keyspace.hlc(PARTITION), ahead);
-  await openedElsewhere(world);
-  await openedEpoch(world);
-  expect(await world.save(world.session())).toBe(String(BigInt(ahead) + 10_000_001n));
+  const issued: bigint[] = [];
+  // The second server never heard of the first one's versions.
+  for (let server = 0; server < 2; server++) {
+    await world.redis.del(world.session().key);
+    await world.redis.set(world.keyspace.hlc(PARTITION), ahead);
+    await openedElsewhere(world);
+    await openedEpoch(world);
+    issued.push(BigInt(await world.save(world.session())) - BigInt(ahead));
+  }
+  for (const distanceUs of issued) {
+    expect(distanceUs).toBeGreaterThan(10_000_000n);
+    expect(distanceUs).toBeLessThanOrEqual(20_000_001n);
+  }
+  expect(new Set(issued).size).toBe(2);
 });
 
 it('a minute after it a second epoch begins, for what was still under way; then none', async () => {
