@@ -10,7 +10,7 @@ import type { Step as ModelStep } from './explore.ts';
  * resync, eviction, a clock that was further ahead than the gap is wide. A save is known by its number, the order in
  * which saves were acknowledged, and not by its version: that the two differ is what a loss is about.
  * The second epoch and every client's learning of it are one step; a client asks again every 30 s.
- * What is not: tombstones, their purge, and faults of the stream (see session-model.ts, which has no losses);
+ * What is not: a former primary that goes on; a clock that jumped further ahead than the gap in what Redis lost; tombstones, their purge, and faults of the stream (see session-model.ts, which has no losses);
  * PostgreSQL being away while a load wants to compare; a session that leaves Redis between the loss of its commit and
  * the resync; a Redis that lost all, the database it knew included, right before PostgreSQL lost its tail; a second
  * loss of Redis before the first one's gap is used up (floors of two servers differ by the time they began).
@@ -43,11 +43,7 @@ export interface Weakness {
   readonly leaseTrusts?: boolean;
   /** compare-and-set takes the version of a session that was not compared with its row in this epoch. */
   readonly casIgnoresEpoch?: boolean;
-  /** reissue goes by the epoch in which the state was taken. */
-  readonly reissueTrustsTake?: boolean;
-  /** A session that was compared with its row in an epoch is taken for one that was saved in it. */
-  readonly confirmIsSave?: boolean;
-  /** A save of the first epoch after a loss counts as made before the loss once the second has begun. */
+  /** A save of the first epoch on a server counts as made before it once the second has begun. */
   readonly secondEpochDemotes?: boolean;
   /** A Redis that lost `meta` too begins without a gap. */
   readonly noGapAfterReset?: boolean;
@@ -100,6 +96,8 @@ interface Redis {
   readonly server: number;
   readonly isFirstEpoch: boolean;
   readonly serverEpoch: number;
+  /** meta: the floor a consumer gave when it found none: rows up to it were there when Redis had lost everything. */
+  readonly seeded: number;
   /** meta: the database the sessions were carried to last. */
   readonly database: number;
 }
@@ -110,7 +108,8 @@ interface Consumer {
   readonly save: number;
   /** What it took; after `done` the version that was written, 0 = none. */
   readonly version: number;
-  readonly isLater: boolean;
+  /** Rows up to this version are older whatever their versions say. */
+  readonly winsOver: number;
   /** The newer row, from `compared` on. */
   readonly winner: Row;
   /** Taken: from a Redis that lost its tail since. Compared or done: with a PostgreSQL that did. */
@@ -168,7 +167,7 @@ const idle: Consumer = {
   event: 0,
   save: 0,
   version: 0,
-  isLater: false,
+  winsOver: 0,
   winner: noRow,
   isBeforeLoss: false,
 };
@@ -191,6 +190,7 @@ const emptyRedis: Redis = {
   server: 0,
   isFirstEpoch: false,
   serverEpoch: 0,
+  seeded: 0,
   database: 0,
 };
 const START_CLOCK = 10;
@@ -238,7 +238,8 @@ function open(state: State, weakness: Weakness): State {
     const hasGap = !weakness.noGap && !(isReset && weakness.noGapAfterReset);
     const hlc = hasGap ? Math.max(redis.hlc, clock) + GAP : redis.hlc;
     const isFirstEpoch = !weakness.noSecondEpoch && !(isReset && weakness.noSecondEpochAfterReset);
-    const begun = { epoch, server, serverEpoch: epoch, isFirstEpoch };
+    const seeded = isReset ? state.row.version : redis.seeded;
+    const begun = { epoch, server, serverEpoch: epoch, isFirstEpoch, seeded };
     return { ...state, redis: { ...redis, ...begun, hlc }, lastEpoch: epoch };
   }
   // Its time is longer than what was taken before the loss is written.
@@ -384,11 +385,11 @@ function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
           },
         ];
       const hlc = Math.max(redis.hlc, asked.version);
-      // What was saved since the loss is newer than the row, whatever their versions are.
-      const isSavedSince = session.isDirty && session.savedIn >= redis.serverEpoch;
+      // What was saved since Redis lost everything is newer than a row that was there, whatever their versions are.
+      const isSavedSince =
+        session.isDirty && session.savedIn >= redis.serverEpoch && asked.version <= redis.seeded;
       if (asked.version <= held.version || isSavedSince) {
-        const savedIn = weakness.confirmIsSave ? epoch : session.savedIn;
-        return [give('confirm', held, { hlc, session: { ...session, epoch, savedIn } })];
+        return [give('confirm', held, { hlc, session: { ...session, epoch } })];
       }
       if (session.isDirty) return [give('confirm: outdated', asked, { hlc })];
       return [
@@ -455,10 +456,10 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
           next: become({ ...idle, phase: 'done', event }),
         }));
       const { save: number, version, savedIn } = session;
-      const isLater = savedIn >= redis.serverEpoch;
+      const winsOver = savedIn >= redis.serverEpoch ? redis.seeded : 0;
       return events.map((event) => ({
         name: name(`take of ${number}`),
-        next: become({ ...idle, phase: 'taken', event, save: number, version, isLater }),
+        next: become({ ...idle, phase: 'taken', event, save: number, version, winsOver }),
       }));
     }
     case 'taken': {
@@ -497,13 +498,16 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
       const { event, version, winner } = consumer;
       const settled: Consumer = { ...idle, phase: 'done', event };
       const hlc = Math.max(redis.hlc, winner.version);
-      const wasSavedSince = (!weakness.alwaysAdopts && consumer.isLater) || weakness.alwaysReissues;
+      const wasSavedSince =
+        (!weakness.alwaysAdopts && winner.version <= consumer.winsOver) || weakness.alwaysReissues;
       if (weakness.noAdopt) return [{ name: name('superseded'), next: become(settled) }];
       if (wasSavedSince) {
         const isStill =
-          weakness.reissueTrustsTake ||
           weakness.alwaysReissues ||
-          (session && isOpened(state) && session.savedIn >= redis.serverEpoch);
+          (session &&
+            isOpened(state) &&
+            session.savedIn >= redis.serverEpoch &&
+            winner.version <= redis.seeded);
         if (!session?.isDirty || session.version !== version || !isStill)
           return [{ name: name('reissue: superseded'), next: become(settled) }];
         const reissued = Math.max(version + 1, redis.hlc + 1, winner.version + 1, state.clock);
@@ -731,7 +735,7 @@ export function encode(state: State): string {
         ? `${ofRow(session)}${bit(session.isDirty)}${session.event}e${session.epoch}s${session.savedIn}`
         : '-',
       events.join(''),
-      `${one.hlc},${one.lease}${bit(one.isFirstEpoch)}${one.epoch}${one.server}${one.serverEpoch}${one.database}`,
+      `${one.hlc},${one.lease}${bit(one.isFirstEpoch)}${one.epoch}${one.server}${one.serverEpoch}s${one.seeded}d${one.database}`,
     ].join(',');
   const { replica, left } = state;
   return [
@@ -745,8 +749,8 @@ export function encode(state: State): string {
     // Which of the two it is makes no difference.
     ...state.consumers
       .map(
-        ({ phase, event, winner, isLater, isBeforeLoss, ...one }) =>
-          `${phase.slice(0, 2)}${event}${ofRow(one)}${bit(isLater)}${bit(isBeforeLoss)}${ofRow(winner)}`,
+        ({ phase, event, winner, winsOver, isBeforeLoss, ...one }) =>
+          `${phase.slice(0, 2)}${event}${ofRow(one)}w${winsOver}${bit(isBeforeLoss)}${ofRow(winner)}`,
       )
       .sort(),
     ...state.loads.map(

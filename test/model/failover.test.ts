@@ -20,7 +20,7 @@ const scopes: Partial<Bounds>[] = [
   { saves: 2, loads: 2, redisLosses: 1 },
   { saves: 2, loads: 1, redisLosses: 1, evictions: 1 },
   { saves: 2, loads: 1, redisLosses: 1, crashes: 1 },
-  { saves: 2, loads: 1, redisLosses: 1, clockJumps: 1 },
+  { saves: 2, loads: 1, redisResets: 1, clockJumps: 1 },
   { saves: 1, loads: 2, overlaps: 1, redisLosses: 1 },
   { saves: 2, loads: 2, redisResets: 1 },
   { saves: 3, loads: 1, postgresLosses: 1 },
@@ -68,7 +68,7 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
   },
   {
     weakness: 'alwaysAdopts',
-    scope: { saves: 2, redisLosses: 1, clockJumps: 1 },
+    scope: { saves: 2, redisResets: 1, clockJumps: 1 },
     finds: 'STALE_LOAD',
   },
   { weakness: 'alwaysReissues', scope: { saves: 2, redisLosses: 1 }, finds: 'STALE_LOAD' },
@@ -88,11 +88,9 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
     scope: { saves: 2, loads: 1, redisLosses: 1, evictions: 1 },
     finds: 'STALE_LOAD',
   },
-  { weakness: 'reissueTrustsTake', scope: { saves: 2, redisLosses: 1 }, finds: 'STALE_LOAD' },
   { weakness: 'noGapAfterReset', scope: { saves: 2, redisResets: 1 }, finds: 'ROW_IS_NOT_THE_NEWEST' },
   { weakness: 'noSecondEpochAfterReset', scope: { saves: 2, loads: 2, redisResets: 1 }, finds: 'STALE_LOAD' },
-  { weakness: 'secondEpochDemotes', scope: { saves: 2, redisLosses: 1, clockJumps: 1 }, finds: 'STALE_LOAD' },
-  { weakness: 'confirmIsSave', scope: { saves: 2, loads: 1, redisLosses: 1 }, finds: 'ROW_WENT_BACK' },
+  { weakness: 'secondEpochDemotes', scope: { saves: 2, redisResets: 1, clockJumps: 1 }, finds: 'STALE_LOAD' },
   { weakness: 'casIgnoresEpoch', scope: { saves: 3, loads: 1, redisLosses: 1 }, finds: 'LOST_UPDATE' },
 ];
 

@@ -9,7 +9,7 @@
 --       4 state       of the row, JSON text, '' for a tombstone
 --       5 tombstone   '0' | '1'
 --       6 ttlMs       how long the adopted session stays, ms
--- Returns  'confirmed'   the row is not newer, or the session was saved on this server: a consumer puts it above the row
+-- Returns  'confirmed'   the row is not newer; or it is only by its version, and a consumer puts the session above it
 --          'adopted'     Redis has the row now
 --          'outdated'    the row is newer and the session unsynced: the row counts; a consumer adopts it and keeps
 --                        the loser
@@ -21,7 +21,7 @@ local version, epoch, rowVersion, state, tombstone = ARGV[1], ARGV[2], ARGV[3], 
 local ttlMs = string.format('%.0f', ARGV[6])
 
 local stored = redis.call('HMGET', session, 'v', 'd', 'e')
-local opened = redis.call('HMGET', meta, 'epoch', 'serverEpoch')
+local opened = redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'seeded')
 local raisesClock = tonumber(rowVersion) > tonumber(redis.call('GET', hlc) or '0')
 if stored[1] ~= version or opened[1] ~= epoch then
   return 'superseded'
@@ -30,7 +30,8 @@ if raisesClock then
   redis.call('SET', hlc, rowVersion)
 end
 local isLater = stored[2] == '1' and (tonumber(stored[3]) or 0) >= (tonumber(opened[2]) or 0)
-if isLater or tonumber(rowVersion) <= tonumber(version) then
+local wins = isLater and tonumber(rowVersion) <= (tonumber(opened[3]) or 0)
+if wins or tonumber(rowVersion) <= tonumber(version) then
   redis.call('HSET', session, 'c', epoch)
   return 'confirmed'
 end

@@ -22,10 +22,11 @@ local partitions, hashName, protocolVersion = ARGV[1], ARGV[2], ARGV[3]
 local floor, group, inFlightMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
 
 -- Versions that were issued and then lost are not issued again to other saves: a session whose row has such a
--- version would be taken for written. Wider than what a second or two of saves use up, or two hosts' clocks differ;
--- and wider by the time, so that two servers that begin from the same clock do not issue the same versions: the first
--- one may be lost before the second knew of its floor.
+-- version would be taken for written. Wider than what a second or two of saves use up, or two hosts' clocks differ.
 local EPOCH_GAP_US = 10000000
+-- A clock that is behind does not move the floor, so two servers, the second without having heard of the first, would
+-- begin with the same one: it goes up with the time of the hour, by room for 5,000 versions a second.
+local HOUR_US, US_OF_ONE_VERSION = 3600000000, 200
 
 local layout = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol')
 local epoch, serverEpoch, knownServer, epochEndsAtMs, isSeeded =
@@ -47,7 +48,11 @@ local isOtherServer = knownServer ~= server
 local endsInMs = epochEndsAtMs and tonumber(epochEndsAtMs) - nowMs
 local isOver = endsInMs and (endsInMs <= 0 or endsInMs > inFlightMs)
 if isOtherServer then
-  raisedTo = math.max(raisedTo, nowUs) + EPOCH_GAP_US + nowUs % EPOCH_GAP_US
+  local isBehind = raisedTo > nowUs
+  raisedTo = math.max(raisedTo, nowUs) + EPOCH_GAP_US
+  if isBehind then
+    raisedTo = raisedTo + math.floor(nowUs % HOUR_US / US_OF_ONE_VERSION)
+  end
 end
 
 -- Always from 0: a group that starts at '$' would skip what was announced before it existed.
@@ -64,7 +69,7 @@ if raisedTo > lastIssued then
   redis.call('SET', hlc, string.format('%.0f', raisedTo))
 end
 if floor ~= '0' then
-  redis.call('HSET', meta, 'seeded', '1')
+  redis.call('HSET', meta, 'seeded', floor)
 end
 if isOtherServer or isOver then
   -- From the clock, so that it is new even where Redis lost meta too.

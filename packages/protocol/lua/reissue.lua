@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
 -- reissue: gives a session a new version and announces it, so that PostgreSQL gets what Redis holds. For a repair
 -- (the row is missing, older, or of the same version with another state), and for a save that was made after Redis
--- had lost its clock and got a version below its row's.
+-- had lost everything, its clock too, and got a version below its row's.
 --
 -- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 hlc  string    5 meta  hash
 -- ARGV  1 expectedVersion  what was compared with the row
 --       2 isDirty  '0' | '1': what it was then
 --       3 floor  the new version is above this: the row's
--- Returns  { 'reissued', version } | { 'superseded' } (saved, settled or removed since, or a dirty one that was
---          not saved on this server: it may be what Redis went back to)
+-- Returns  { 'reissued', version } | { 'superseded' } (saved, settled or removed since, or a dirty one that does
+--          not win over such a row: Redis may have gone back to it, or not be the primary any more)
 -- Writes   session, changes, dirty, hlc
 
 local session, changes, dirty, hlc, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -18,7 +18,7 @@ redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 local lastIssued = tonumber(redis.call('GET', hlc) or '0')
 local stored = redis.call('HMGET', session, 'v', 'd', 'q', 'e')
-local opened = redis.call('HMGET', meta, 'serverEpoch', 'server')
+local opened = redis.call('HMGET', meta, 'serverEpoch', 'server', 'seeded')
 if stored[1] ~= expectedVersion or stored[2] ~= isDirty then
   return { 'superseded' }
 end
@@ -26,7 +26,8 @@ if isDirty == '1' then
   local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
     .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
   local isLater = (tonumber(stored[4]) or 0) >= (tonumber(opened[1]) or 0)
-  if not isLater or (opened[2] and opened[2] ~= server) then
+  local wins = isLater and floor <= (tonumber(opened[3]) or 0)
+  if not wins or (opened[2] and opened[2] ~= server) then
     return { 'superseded' }
   end
 end

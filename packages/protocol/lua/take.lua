@@ -5,8 +5,9 @@
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
 -- ARGV  1 maxBytes  stop before the states exceed this, bytes; the first dirty session always fits
 -- Returns  { nowUs, taken } with one entry a session, in the order of KEYS:
---          { 'dirty', state, version, tombstone, parked, isLater }   parked: its record, or ''; isLater: '1' when it
---          was saved on this server, after whatever Redis may have lost
+--          { 'dirty', state, version, tombstone, parked, winsOver }   parked: its record, or ''; winsOver: rows up to
+--          this version are older whatever their versions say, '0' = none: the session was saved since Redis had
+--          lost everything, and these were there before
 --          { 'clean' }     nothing to carry: synced already, or vanished
 --          { 'deferred' }  did not fit, ask again
 --          { 'unreadable' }  something that is no session stands under its key
@@ -18,7 +19,7 @@ local maxBytes = tonumber(ARGV[1])
 
 local time = redis.call('TIME')
 local nowUs = string.format('%.0f', time[1] * 1000000 + time[2])
-local opened = redis.call('HMGET', meta, 'serverEpoch', 'server')
+local opened = redis.call('HMGET', meta, 'serverEpoch', 'server', 'seeded')
 if
   opened[2]
   and opened[2]
@@ -45,8 +46,8 @@ for i = 3, #KEYS do
       bytes = bytes + size
       local stored = redis.call('HMGET', KEYS[i], 's', 't', 'e')
       local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
-      local isLater = (tonumber(stored[3]) or 0) >= (tonumber(opened[1]) or 0) and '1' or '0'
-      taken[i - 2] = { 'dirty', stored[1], flags[2], stored[2], record or '', isLater }
+      local isLater = (tonumber(stored[3]) or 0) >= (tonumber(opened[1]) or 0)
+      taken[i - 2] = { 'dirty', stored[1], flags[2], stored[2], record or '', isLater and opened[3] or '0' }
     end
   end
 end

@@ -59,8 +59,8 @@ export type TakenSession =
   | ({
       readonly outcome: 'dirty';
       readonly parked: ParkedRecord | undefined;
-      /** Saved after the last moment at which Redis may have lost data: newer than what was lost. */
-      readonly isLater: boolean;
+      /** Rows up to this version are older than the session, whatever their versions say; '0' = none. */
+      readonly winsOver: Version;
     } & StoredSession)
   | { readonly outcome: 'clean' }
   | { readonly outcome: 'deferred' }
@@ -256,7 +256,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
             outcome,
             ...storedSession(rest),
             parked: decodeParkedRecord(rest[3] ?? ''),
-            isLater: rest[4] === '1',
+            winsOver: rest[4] ?? '0',
           };
         }),
       };

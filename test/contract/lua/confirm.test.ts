@@ -85,26 +85,35 @@ it.each(['saved', 'deleted', 'evicted', 'of a later epoch'])(
   },
 );
 
-it('P6 an unsynced session that was saved on this server is newer than any row, also in its second epoch', async () => {
-  const world = createWorld();
-  await doubted(world);
-  const version = await world.save(world.session());
-  const meta = world.keyspace.meta(PARTITION);
-  await world.redis.hset(meta, 'epochEndsAtMs', '1');
-  const reply = await world.scripts.openPartition(PARTITION, { floor: '0', createGroup: true });
-  const epoch = reply.outcome === 'mismatch' ? expect.fail(reply.outcome) : reply.epoch;
-  const before = await world.fields(world.session());
-  expect(before.e).not.toBe(epoch);
-  const call = { version, epoch, row: newerRow(), ttlMs: TTL_MS };
-  expect(await world.scripts.confirm(world.session(), call)).toBe('confirmed');
-  expect(await world.fields(world.session())).toEqual({ ...before, c: epoch });
-});
+it.each(['was there', 'came since'])(
+  'P6 an unsynced session that was saved since Redis had lost everything, and a newer row that %s then',
+  async (when) => {
+    const world = createWorld();
+    const row = newerRow();
+    const floor = when === 'was there' ? row.version : String(BigInt(row.version) - 1n);
+    const open = async (): Promise<string> => {
+      const reply = await world.scripts.openPartition(PARTITION, { floor, createGroup: true });
+      return reply.outcome === 'mismatch' ? expect.fail(reply.outcome) : reply.epoch;
+    };
+    await open();
+    await world.redis.set(world.keyspace.hlc(PARTITION), '5');
+    const version = await world.save(world.session());
+    await world.redis.hset(world.keyspace.meta(PARTITION), 'epochEndsAtMs', '1');
+    const epoch = await open();
+    const before = await world.fields(world.session());
+    expect(before.e).not.toBe(epoch);
+    const call = { version, epoch, row, ttlMs: TTL_MS };
+    const wins = when === 'was there';
+    expect(await world.scripts.confirm(world.session(), call)).toBe(wins ? 'confirmed' : 'outdated');
+    expect(await world.fields(world.session())).toEqual(wins ? { ...before, c: epoch } : before);
+  },
+);
 
 it('P6 being confirmed makes no session one that was saved on this server', async () => {
   const world = createWorld();
-  await world.open();
+  await world.scripts.openPartition(PARTITION, { floor: versionInOneHour(), createGroup: true });
   const version = await world.save(world.session());
   const epoch = await newEpoch(world);
   await world.scripts.confirm(world.session(), { version, epoch, row: undefined, ttlMs: TTL_MS });
-  expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty', isLater: false });
+  expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty', winsOver: '0' });
 });

@@ -61,11 +61,12 @@ it('a repair does not forget which operations were applied', async () => {
 it('P3 P4 a dirty session passes the version of its row, and keeps its event and its age', async () => {
   const world = createWorld();
   const session = world.session();
-  await world.open();
+  const floor = versionInOneHour();
+  await world.scripts.openPartition(PARTITION, { floor, createGroup: true });
+  await world.redis.set(world.keyspace.hlc(PARTITION), '5');
   const expectedVersion = await world.save(session);
   const before = await world.fields(session);
   const dirtySince = await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key);
-  const floor = versionInOneHour();
   expect(await world.scripts.reissue(session, { expectedVersion, isDirty: true, floor })).toBe('reissued');
   expect(await world.fields(session)).toEqual({ ...before, v: String(BigInt(floor) + 1n) });
   expect(await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key)).toBe(dirtySince);

@@ -13,7 +13,7 @@ it('P4 a clean session is dirty again at the version it has, announced, pinned, 
   expect(await world.fields(session)).toEqual({ ...before, d: '1', q: event?.id, c: '' });
   expect(await world.redis.pttl(session.key)).toBe(-1);
   expect(await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key)).not.toBeNull();
-  expect(await world.takeOne(session)).toMatchObject({ version, isLater: true });
+  expect(await world.takeOne(session)).toMatchObject({ version, winsOver: '0' });
   expect(await world.settleOne(session, version, [event?.id ?? ''])).toBe('clean');
 });
 

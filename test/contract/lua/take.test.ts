@@ -19,14 +19,14 @@ it('answers every session in the order asked for: dirty with its state, clean, v
   expect(taken).toEqual([
     { outcome: 'clean' },
     { outcome: 'clean' },
-    { outcome: 'dirty', state: '{"n":1}', version, isTombstone: false, parked: undefined, isLater: true },
+    { outcome: 'dirty', state: '{"n":1}', version, isTombstone: false, parked: undefined, winsOver: '0' },
     {
       outcome: 'dirty',
       state: '',
       version: 'version' in tombstone ? tombstone.version : '',
       isTombstone: true,
       parked: undefined,
-      isLater: true,
+      winsOver: '0',
     },
   ]);
 });

@@ -21,7 +21,7 @@ export interface ResolvedRows {
   /** PostgreSQL is newer than what Redis came back with: the loser is archived and Redis took the row over. */
   readonly conflicts: readonly TakenRow[];
   /**
-   * Saved after Redis had lost its clock, below the version of its row: the row's state is archived, and the session
+   * Saved after Redis had lost everything, below the version of its row: the row's state is archived, and the session
    * is announced with a version above it.
    */
   readonly reissued: readonly TakenRow[];
@@ -69,7 +69,7 @@ export async function resolveOutdated(
     return { duplicates, superseded, conflicts: [], reissued: [], unsettled: waiting };
   }
   const lost = disputed.map((row) => ({ row, partition: row.announced.session.partition }));
-  const older = lost.filter(({ row }) => !row.isLater);
+  const older = lost.filter(({ row }) => !wins(row));
   const conflicts = await askPartitions(deps, older, 'adopt', async ({ row }) => {
     const winner = storedFor(row) as SessionRow;
     const outcome = await scripts.adopt(row.announced.session, {
@@ -85,7 +85,7 @@ export async function resolveOutdated(
     );
     return row;
   });
-  const later = lost.filter(({ row }) => row.isLater);
+  const later = lost.filter(({ row }) => wins(row));
   const reissued = await askPartitions(deps, later, 'reissue', async ({ row }) => {
     const { version: floor } = storedFor(row) as SessionRow;
     const call = { expectedVersion: row.version, isDirty: true, floor };
@@ -104,9 +104,14 @@ export async function resolveOutdated(
     return { partition: announced.session.partition, losingVersion: version };
   }
 
+  /** Against a row that is newer by its version. */
+  function wins(row: TakenRow): boolean {
+    return compareVersions(storedFor(row)?.version ?? '0', row.winsOver) <= 0;
+  }
+
   function toConflict(row: TakenRow): ConflictRow {
     const stored = storedFor(row) as SessionRow;
-    return row.isLater
+    return wins(row)
       ? { ...stored, winningVersion: row.version }
       : { ...row, winningVersion: stored.version };
   }

@@ -1,4 +1,4 @@
-import { MAX_SCRIPT_BYTES, type ParkedRecord, type Scripts } from '@cauce/protocol';
+import { MAX_SCRIPT_BYTES, type ParkedRecord, type Scripts, type Version } from '@cauce/protocol';
 import type { SessionRow } from '../postgres/queries.ts';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import { unreadableSessions } from '../redis/unreadable-sessions.ts';
@@ -9,8 +9,8 @@ import { groupBy } from './group-by.ts';
 export interface TakenRow extends SessionRow {
   readonly announced: AnnouncedSession;
   readonly parked: ParkedRecord | undefined;
-  /** Saved since Redis was last restarted, promoted or moved: newer than anything it may have lost then. */
-  readonly isLater: boolean;
+  /** Rows up to this version are older, whatever their versions say: they were there when Redis had lost everything. */
+  readonly winsOver: Version;
 }
 
 export interface TakenBatch {
@@ -59,7 +59,7 @@ export async function takeStates(deps: TakeDeps, sessions: readonly AnnouncedSes
           version: taken.version,
           announced: one,
           parked: taken.parked,
-          isLater: taken.isLater,
+          winsOver: taken.winsOver,
         });
       }
     }
