@@ -10,10 +10,11 @@ import type { Step as ModelStep } from './explore.ts';
  * resync, eviction, a clock that was further ahead than the gap is wide. A save is known by its number, the order in
  * which saves were acknowledged, and not by its version: that the two differ is what a loss is about.
  * The second epoch and every client's learning of it are one step; a client asks again every 30 s.
- * What is not: a former primary that goes on; a clock that jumped further ahead than the gap in what Redis lost; tombstones, their purge, and faults of the stream (see session-model.ts, which has no losses);
- * PostgreSQL being away while a load wants to compare; a session that leaves Redis between the loss of its commit and
- * the resync; a Redis that lost all, the database it knew included, right before PostgreSQL lost its tail; a second
- * loss of Redis before the first one's gap is used up (floors of two servers differ by the time they began).
+ * What is not: a former primary that goes on; a clock that jumped further ahead than the gap in what Redis lost;
+ * tombstones, their purge, and faults of the stream (see session-model.ts, which has no losses); PostgreSQL being away
+ * while a load wants to compare; a session that leaves Redis between the loss of its commit and the resync; a Redis
+ * that lost all, the database it knew included, right before PostgreSQL lost its tail; a second loss of Redis before
+ * the first one's gap is used up (floors of two servers differ by the time they began).
  */
 
 /** The weakened protocols: each leaves one safeguard out, and must be caught. */
