@@ -26,7 +26,7 @@ export default defineConfig({
         ...sources,
         test: {
           name: 'services',
-          include: ['test/{dev-services,contract,integration,fault,cli,package}/**/*.test.ts'],
+          include: ['test/{dev-services,contract,integration,fault,cli,package,bench}/**/*.test.ts'],
           globalSetup: ['test/helpers/shared-servers.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -50,6 +50,10 @@ const tasks = {
   'test:soak': [...forCrash, crash('--kills', '1000')],
   'test:sentinel': [...forCrash, crash('--topology', 'sentinel')],
   'test:cluster': [...forCrash, crash('--topology', 'cluster')],
+  bench: [
+    ...buildOf('session-client', 'sync-consumer', 'dev-services'),
+    { title: 'bench', command: script('bench/run.mjs') },
+  ],
   format: [{ title: 'format', command: [bin('biome'), 'check', '--write', '.'] }],
   docs: [...build, docs()],
   demo: [...buildOf('example-bot'), { command: script('packages/example-bot/dist/demo.js') }],

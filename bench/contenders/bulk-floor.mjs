@@ -1,0 +1,82 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createKeyspace } from '@cauce/protocol';
+import { createPool, createQueries, migrate } from '@cauce/sync-consumer';
+import { from as copyFrom } from 'pg-copy-streams';
+import { refOf } from '../workload/users.mjs';
+
+const SCHEMA = 'floor';
+const BATCH_ROWS = 500;
+/** The consumer's default. */
+const BATCHES_IN_FLIGHT = 4;
+
+/** What PostgreSQL can take at best, without Redis: the consumer's own statement, and COPY. */
+export async function openBulkFloor({ databaseUrl, pool: admin }) {
+  await admin.query(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE; CREATE SCHEMA ${SCHEMA}`);
+  await migrate({ databaseUrl, schema: SCHEMA, table: 'session' });
+  const pool = createPool({
+    databaseUrl,
+    maxConnections: BATCHES_IN_FLIGHT,
+    connectTimeoutMs: 5000,
+    queryTimeoutMs: 60_000,
+    onError: () => {},
+  });
+  const queries = createQueries(pool, {
+    ...{ schema: SCHEMA, table: 'session' },
+    ...{ lockTimeoutMs: 2000, statementTimeoutMs: 60_000, longTimeoutMs: 60_000 },
+  });
+  const keyspace = createKeyspace();
+
+  return {
+    /** In the order in which partitions give them to the consumer. */
+    toRows(users, states) {
+      const version = String(Date.now() * 1000);
+      return [...users]
+        .map((user) => ({ ref: refOf(user), state: states[user % states.length].json, version }))
+        .map((row) => ({ row, partition: keyspace.locate(row.ref).partition }))
+        .sort((a, b) => a.partition - b.partition)
+        .map(({ row }) => row);
+    },
+    async upsert(rows) {
+      let next = 0;
+      const lane = async () => {
+        while (next < rows.length) {
+          const start = next;
+          next += BATCH_ROWS;
+          await queries.upsertSessions(rows.slice(start, start + BATCH_ROWS));
+        }
+      };
+      await Promise.all(Array.from({ length: BATCHES_IN_FLIGHT }, lane));
+    },
+    async copyAndMerge(rows) {
+      const client = await admin.connect();
+      try {
+        await client.query('BEGIN');
+        await client.query(
+          'CREATE TEMP TABLE staging (tenant_id text, user_id text, state jsonb, version bigint) ON COMMIT DROP',
+        );
+        const copy = client.query(copyFrom('COPY staging FROM STDIN'));
+        await pipeline(Readable.from([rows.map(toCopyLine).join('')]), copy);
+        await client.query(mergeStatement);
+        await client.query('COMMIT');
+      } finally {
+        client.release();
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+const mergeStatement = `
+  INSERT INTO ${SCHEMA}.session AS stored (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
+  SELECT tenant_id, user_id, state, version, to_timestamp(version / 1e6), to_timestamp(version / 1e6), clock_timestamp()
+  FROM staging
+  ORDER BY tenant_id COLLATE "C", user_id COLLATE "C"
+  ON CONFLICT (tenant_id, user_id) DO UPDATE
+  SET state = excluded.state, version = excluded.version, updated_at = excluded.updated_at,
+      synced_at = excluded.synced_at
+  WHERE excluded.version > stored.version`;
+
+function toCopyLine({ ref, state, version }) {
+  return `${ref.tenantId}\t${ref.userId}\t${state.replaceAll('\\', '\\\\')}\t${version}\n`;
+}

@@ -1,0 +1,38 @@
+// BullMQ's worker, one upsert a job. `carry 100`: so many jobs, then on until `pause`; `start`: from now on.
+import { Worker } from 'bullmq';
+import pg from 'pg';
+import { QUEUE, redisOptions, WORKER_CONCURRENCY } from '../contenders/bullmq.mjs';
+import { upsertStatement } from '../contenders/direct-upsert.mjs';
+import { answerCommands } from './answer-commands.mjs';
+
+const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: WORKER_CONCURRENCY });
+const upsert = ({ data: { tenantId, userId, state } }) =>
+  pool.query(upsertStatement, [tenantId, userId, JSON.stringify(state)]);
+const worker = new Worker(QUEUE, upsert, {
+  connection: redisOptions(process.env.REDIS_URL),
+  concurrency: WORKER_CONCURRENCY,
+  autorun: false,
+});
+worker.on('error', (error) => process.stderr.write(`${error.stack}\n`));
+await worker.waitUntilReady();
+let completed = 0;
+worker.on('completed', () => {
+  completed++;
+});
+
+answerCommands({
+  start: () => worker.resume(),
+  pause: () => worker.pause(),
+  async carry(jobs) {
+    const wanted = completed + Number(jobs);
+    const done = new Promise((resolve) => {
+      worker.on('completed', function look() {
+        if (completed < wanted) return;
+        worker.off('completed', look);
+        resolve();
+      });
+    });
+    await worker.resume();
+    await done;
+  },
+});

@@ -1,0 +1,14 @@
+/** A consumer that carries only when it is told to. */
+export function onDemandConsumer(servers) {
+  return everyInterval(servers, { intervalMs: 3_600_000, earlySessions: 10_000_000 });
+}
+
+/** A consumer as it is run, but for its interval. */
+export function everyInterval({ redisUrl, databaseUrl }, { intervalMs, earlySessions }) {
+  return {
+    REDIS_URL: redisUrl,
+    DATABASE_URL: databaseUrl,
+    SESSION_SYNC_INTERVAL: String(intervalMs),
+    ...(earlySessions === undefined ? {} : { SYNC_EARLY_SESSIONS: String(earlySessions) }),
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * How much each suite does. `full` is what is committed; `quick` gives an impression; `smoke` only shows that
+ * everything runs.
+ */
+const saveCases = (sizes, distributions, concurrencies) =>
+  sizes.flatMap((stateBytes) =>
+    distributions.flatMap((distribution) =>
+      concurrencies.map((concurrency) => ({ stateBytes, distribution, concurrency })),
+    ),
+  );
+
+const trafficCases = (intervalsMs, ...populations) =>
+  intervalsMs.flatMap((intervalMs) =>
+    populations.map(([users, distribution]) => ({ users, distribution, intervalMs })),
+  );
+
+export const profiles = {
+  full: {
+    save: {
+      cases: [
+        ...saveCases([1024], ['uniform', 'zipf', 'new'], [1, 16, 64]),
+        ...saveCases([200, 10_240], ['uniform'], [1, 16, 64]),
+      ],
+      ...{ rounds: 5, windowMs: 400, users: 10_000 },
+    },
+    load: { rounds: 7, loads: 5000, concurrency: 64, stateBytes: 1024 },
+    sync: { rounds: 5, rows: 20_000, jobs: 4000, stateBytes: 1024, consumerCounts: [1, 2, 4] },
+    traffic: {
+      cases: trafficCases(
+        [1000, 60_000],
+        [10_000, 'uniform'],
+        [10_000, 'zipf'],
+        [1000, 'uniform'],
+        [1000, 'zipf'],
+      ),
+      ...{ saves: 30_000, perSecond: 500, stateBytes: 1024, directSaves: 3000 },
+    },
+    memory: { sessions: 10_000, stateSizes: [200, 1024, 10_240] },
+    outageMemory: { sessions: 10_000, savesEach: [1, 2, 5, 10, 20], stateBytes: 1024 },
+    growth: {
+      sizes: [1000, 10_000, 100_000, 1_000_000],
+      ...{ rounds: 7, savesEachRound: 5000, stateBytes: 200 },
+    },
+    backlogLatency: {
+      ...{ rounds: 2, backlog: 200_000, perSecond: 500, restMs: 8000 },
+      ...{ stateBytes: 200, users: 10_000 },
+    },
+    consumerCpu: {
+      ...{ rounds: 3, perSecond: 500, windowMs: 8000, intervalMs: 1000 },
+      ...{ stateBytes: 1024, users: 10_000 },
+    },
+    endToEnd: { rounds: 3, rates: [1000, 5000], windowMs: 6000, intervalMs: 1000, stateBytes: 1024 },
+  },
+  quick: {
+    save: {
+      cases: saveCases([1024], ['uniform'], [1, 16, 64]),
+      ...{ rounds: 3, windowMs: 200, users: 10_000 },
+    },
+    load: { rounds: 3, loads: 1000, concurrency: 64, stateBytes: 1024 },
+    sync: { rounds: 2, rows: 5000, jobs: 1000, stateBytes: 1024, consumerCounts: [1, 2] },
+    traffic: {
+      cases: trafficCases([1000, 60_000], [10_000, 'uniform'], [1000, 'zipf']),
+      ...{ saves: 6000, perSecond: 100, stateBytes: 1024, directSaves: 500 },
+    },
+    memory: { sessions: 2000, stateSizes: [1024] },
+    outageMemory: { sessions: 1000, savesEach: [1, 5, 20], stateBytes: 1024 },
+    growth: { sizes: [1000, 10_000, 100_000], rounds: 3, savesEachRound: 2000, stateBytes: 200 },
+    backlogLatency: {
+      ...{ rounds: 1, backlog: 20_000, perSecond: 500, restMs: 2000 },
+      ...{ stateBytes: 200, users: 10_000 },
+    },
+    consumerCpu: {
+      ...{ rounds: 1, perSecond: 500, windowMs: 2000, intervalMs: 1000 },
+      ...{ stateBytes: 1024, users: 10_000 },
+    },
+    endToEnd: { rounds: 1, rates: [1000, 5000], windowMs: 2000, intervalMs: 1000, stateBytes: 1024 },
+  },
+  smoke: {
+    save: { cases: saveCases([200], ['new'], [4]), rounds: 1, windowMs: 30, users: 100 },
+    load: { rounds: 1, loads: 50, concurrency: 4, stateBytes: 200 },
+    sync: { rounds: 1, rows: 100, jobs: 50, stateBytes: 200, consumerCounts: [1, 2] },
+    traffic: {
+      cases: trafficCases([60_000], [50, 'zipf']),
+      ...{ saves: 100, perSecond: 100, stateBytes: 200, directSaves: 20 },
+    },
+    memory: { sessions: 100, stateSizes: [200] },
+    outageMemory: { sessions: 50, savesEach: [1, 3], stateBytes: 200 },
+    growth: { sizes: [100, 200], rounds: 1, savesEachRound: 100, stateBytes: 200 },
+    backlogLatency: {
+      ...{ rounds: 1, backlog: 200, perSecond: 100, restMs: 200 },
+      ...{ stateBytes: 200, users: 100 },
+    },
+    consumerCpu: {
+      ...{ rounds: 1, perSecond: 100, windowMs: 200, intervalMs: 50 },
+      ...{ stateBytes: 200, users: 100 },
+    },
+    endToEnd: { rounds: 1, rates: [200], windowMs: 300, intervalMs: 100, stateBytes: 200 },
+  },
+};

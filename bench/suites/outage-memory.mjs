@@ -1,0 +1,66 @@
+import { openCauce } from '../contenders/cauce.mjs';
+import { runAll } from '../measure/closed-loop.mjs';
+import { spreadOf } from '../measure/figure.mjs';
+import { usedMemoryBytes } from '../measure/redis-memory.mjs';
+import { startChild } from '../processes/child.mjs';
+import { everyInterval } from '../processes/consumer-settings.mjs';
+import { createStates } from '../workload/states.mjs';
+
+const CONCURRENCY = 64;
+
+/** PostgreSQL is away and a consumer waits for it: Redis must grow with the sessions, not with the saves. */
+export async function measureOutageMemory(servers, { sessions, savesEach, stateBytes }) {
+  await servers.reset();
+  const states = createStates(stateBytes);
+  const consumer = await startChild('consumer.mjs', {
+    ...everyInterval(servers, { intervalMs: 200 }),
+    DATABASE_URL: servers.countedDatabaseUrl,
+  });
+  const bot = await openCauce(servers);
+  servers.countedProxy.refuse();
+  servers.countedProxy.cutConnections();
+  const points = [];
+  let saves = 0;
+  try {
+    const atStart = await usedMemoryBytes(servers.redis);
+    for (const times of savesEach) {
+      const count = sessions * times - saves;
+      await runAll((i) => bot.save(i % sessions, states[(saves + i) % states.length]), {
+        count,
+        concurrency: CONCURRENCY,
+      });
+      saves += count;
+      points.push({ times, bytes: (await usedMemoryBytes(servers.redis)) - atStart });
+    }
+  } finally {
+    await Promise.all([bot.close(), consumer.stop()]);
+    await servers.countedProxy.accept();
+  }
+  const [first] = points;
+  const figures = points.slice(1).map(({ times, bytes }) => ({
+    what: `${sessions} sessions of ${stateBytes} B, each saved ${times} times, PostgreSQL away`,
+    quantity: 'used_memory',
+    subject: `${times} saves a session`,
+    reference: `${first.times} save a session`,
+    ratio: spreadOf([bytes / first.bytes]),
+    measured: { unit: 'B', subject: bytes, reference: first.bytes },
+    goal: { atMost: 1.05 },
+  }));
+  return {
+    figures,
+    plots: [
+      {
+        name: 'outage-memory',
+        title: `Memory of Redis while PostgreSQL is away, ${sessions} sessions of ${stateBytes} B`,
+        x: { label: 'saves a session' },
+        y: { label: 'times the memory after one save each', from: 0 },
+        series: [
+          {
+            name: 'used_memory',
+            points: points.map(({ times, bytes }) => ({ x: times, median: bytes / first.bytes })),
+          },
+        ],
+      },
+    ],
+  };
+}
