@@ -1,12 +1,11 @@
 // npm run bench -- [--quick] [--profile full|quick|smoke] [--only save,sync] [--out FOLDER]
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { profiles } from './profiles.mjs';
 import { describeMachine } from './report/machine.mjs';
-import { renderReport } from './report/markdown.mjs';
-import { renderPlot } from './report/svg-plot.mjs';
+import { writeRun } from './report/write-run.mjs';
 import { startServers } from './servers.mjs';
 import { suites } from './suites/index.mjs';
 
@@ -36,30 +35,29 @@ const folder =
 
 const startedMs = performance.now();
 const servers = await startServers();
-const results = [];
+const run = {
+  profile: profileName,
+  machine: describeMachine(servers.versions),
+  seconds: 0,
+  suites: [],
+};
+mkdirSync(folder, { recursive: true });
 try {
   for (const name of names) {
     const suiteStartedMs = performance.now();
     const { figures, plots } = await suites[name].measure(servers, profile[name]);
-    const seconds = Math.round((performance.now() - suiteStartedMs) / 100) / 10;
-    results.push({ name, title: suites[name].title, seconds, figures: figures.filter(Boolean), plots });
+    const seconds = secondsSince(suiteStartedMs);
+    run.suites.push({ name, title: suites[name].title, seconds, figures: figures.filter(Boolean), plots });
+    run.seconds = secondsSince(startedMs);
+    // After each suite: one that fails takes nothing of the others with it.
+    writeRun(folder, run);
     console.error(`${suites[name].title}: ${seconds} s`);
   }
 } finally {
   await servers.stop();
 }
-const run = {
-  profile: profileName,
-  machine: describeMachine(servers.versions),
-  seconds: Math.round((performance.now() - startedMs) / 1000),
-  suites: results,
-};
-mkdirSync(folder, { recursive: true });
-const report = renderReport(run);
-writeFileSync(join(folder, 'results.json'), `${JSON.stringify(run, null, 2)}\n`);
-writeFileSync(join(folder, 'results.md'), report);
-for (const plot of results.flatMap(({ plots }) => plots)) {
-  writeFileSync(join(folder, `${plot.name}.svg`), renderPlot(plot));
-}
-console.log(report);
 console.log(`Written to ${folder}`);
+
+function secondsSince(ms) {
+  return Math.round((performance.now() - ms) / 1000);
+}

@@ -15,7 +15,7 @@ export async function runClosedLoop(call, { concurrency, durationMs }) {
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
   const seconds = (performance.now() - startedMs) / 1000;
-  return { perSecond: latenciesMs.length / seconds, ...summarise(latenciesMs) };
+  return { count: latenciesMs.length, perSecond: latenciesMs.length / seconds, ...summarise(latenciesMs) };
 }
 
 /** Calls `call(0)` to `call(count - 1)`, `concurrency` at a time. Returns how many a second that was. */

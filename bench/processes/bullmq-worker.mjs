@@ -12,6 +12,8 @@ const worker = new Worker(QUEUE, upsert, {
   connection: redisOptions(process.env.REDIS_URL),
   concurrency: WORKER_CONCURRENCY,
   autorun: false,
+  // How long it waits for jobs before it looks again, s: a pause waits for that.
+  drainDelay: 1,
 });
 worker.on('error', (error) => process.stderr.write(`${error.stack}\n`));
 await worker.waitUntilReady();

@@ -5,6 +5,7 @@ import { measureGrowth } from './growth.mjs';
 import { measureLoads } from './load.mjs';
 import { measureMemory } from './memory.mjs';
 import { measureOutageMemory } from './outage-memory.mjs';
+import { measurePipeline } from './pipeline.mjs';
 import { measureSaves } from './save.mjs';
 import { measureSync } from './sync.mjs';
 import { measureTraffic } from './traffic.mjs';
@@ -12,6 +13,7 @@ import { measureTraffic } from './traffic.mjs';
 /** By the names `--only` takes and the profiles use. */
 export const suites = {
   save: { title: 'Save', measure: measureSaves },
+  pipeline: { title: 'Save while it is carried', measure: measurePipeline },
   load: { title: 'Load', measure: measureLoads },
   sync: { title: 'Sync', measure: measureSync },
   traffic: { title: 'Traffic to PostgreSQL', measure: measureTraffic },

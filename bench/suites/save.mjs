@@ -3,6 +3,7 @@ import { openBullmq } from '../contenders/bullmq.mjs';
 import { CAUCE, openCauce } from '../contenders/cauce.mjs';
 import { openDirectUpsert } from '../contenders/direct-upsert.mjs';
 import { runClosedLoop } from '../measure/closed-loop.mjs';
+import { readCpuUs } from '../measure/cpu.mjs';
 import { pair, toFigure } from '../measure/figure.mjs';
 import { interleave } from '../measure/interleave.mjs';
 import { FAR_MS } from '../servers.mjs';
@@ -16,6 +17,9 @@ const quantities = [
   { quantity: 'p50', field: 'p50Ms', unit: 'ms', better: 'lower' },
   { quantity: 'p99', field: 'p99Ms', unit: 'ms', better: 'lower' },
   { quantity: 'p99.9', field: 'p999Ms', unit: 'ms', better: 'lower' },
+  // Undefined where the work is PostgreSQL's.
+  { quantity: 'CPU of the client', field: 'clientUs', unit: 'µs', better: 'lower' },
+  { quantity: 'CPU of Redis', field: 'redisUs', unit: 'µs', better: 'lower' },
 ];
 /** For states of 1 KB, 64 at a time. */
 const goals = {
@@ -72,11 +76,19 @@ async function measureCase(servers, { stateBytes, distribution, concurrency, rou
   const draw = createUserDraw(distribution, users);
   let saves = 0;
   try {
-    return await interleave(contenders, { rounds }, async ({ save, cleanUp }) => {
+    return await interleave(contenders, { rounds }, async ({ name, save, cleanUp }) => {
       const call = () => save(draw(), states[saves++ % states.length]);
+      const before = await readCpuUs(servers.redis);
       const result = await runClosedLoop(call, { concurrency, durationMs: windowMs });
+      const after = await readCpuUs(servers.redis);
       await cleanUp();
-      return result;
+      if (name === NEAR_UPSERT || name === FAR_UPSERT) return result;
+      const { count } = result;
+      return {
+        ...result,
+        clientUs: (after.client - before.client) / count,
+        redisUs: (after.redis - before.redis) / count,
+      };
     });
   } finally {
     await Promise.all(contenders.map(({ close }) => close()));

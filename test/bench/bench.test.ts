@@ -28,7 +28,7 @@ it('every benchmark runs and gives ratios, a report and plots', async () => {
   const { suites } = JSON.parse(readFileSync(join(folder, 'results.json'), 'utf8')) as Run;
   expect(suites.map(({ name, figures }) => [name, figures.length > 0])).toEqual(
     [
-      ...['save', 'load', 'sync', 'traffic', 'memory', 'outageMemory'],
+      ...['save', 'pipeline', 'load', 'sync', 'traffic', 'memory', 'outageMemory'],
       ...['growth', 'backlogLatency', 'consumerCpu', 'endToEnd'],
     ].map((name) => [name, true]),
   );
@@ -43,7 +43,7 @@ it('every benchmark runs and gives ratios, a report and plots', async () => {
   }
 
   const report = readFileSync(join(folder, 'results.md'), 'utf8');
-  expect(report.match(/^## /gm)).toHaveLength(suites.length);
+  expect(report.match(/^## /gm)).toHaveLength(1 + suites.length);
   const plots = readdirSync(folder).filter((name) => name.endsWith('.svg'));
   expect(plots.length).toBeGreaterThan(0);
   for (const name of plots) {

@@ -1,0 +1,62 @@
+import { openBullmq } from '../contenders/bullmq.mjs';
+import { CAUCE, openCauce } from '../contenders/cauce.mjs';
+import { runClosedLoop } from '../measure/closed-loop.mjs';
+import { pair, toFigure } from '../measure/figure.mjs';
+import { interleave } from '../measure/interleave.mjs';
+import { startChild } from '../processes/child.mjs';
+import { everyInterval } from '../processes/consumer-settings.mjs';
+import { createStates } from '../workload/states.mjs';
+import { createUserDraw } from '../workload/users.mjs';
+
+const BULLMQ = 'BullMQ add, its worker at work';
+
+/** Saves while a process carries them: `saveUserState` and a consumer against BullMQ and its worker. */
+export async function measurePipeline(servers, profile) {
+  const { rounds, windowMs, concurrency, intervalMs, stateBytes, users } = profile;
+  await servers.reset();
+  const states = createStates(stateBytes);
+  const consumer = await startChild('consumer.mjs', everyInterval(servers, { intervalMs }));
+  const worker = await startChild('bullmq-worker.mjs', {
+    REDIS_URL: servers.redisUrl,
+    DATABASE_URL: servers.databaseUrl,
+  });
+  const cauce = await openCauce(servers);
+  const bullmq = await openBullmq(servers);
+  const draw = createUserDraw('zipf', users);
+  const contenders = [
+    { name: CAUCE, save: cauce.save, before: async () => {}, after: () => consumer.ask('carry') },
+    {
+      name: BULLMQ,
+      save: bullmq.save,
+      before: () => worker.ask('start'),
+      async after() {
+        await worker.ask('pause');
+        await bullmq.cleanUp();
+      },
+    },
+  ];
+  let saves = 0;
+  try {
+    const results = await interleave(contenders, { rounds }, async ({ save, before, after }) => {
+      await before();
+      const call = () => save(draw(), states[saves++ % states.length]);
+      const result = await runClosedLoop(call, { concurrency, durationMs: windowMs });
+      await after();
+      return result;
+    });
+    const figures = [
+      { quantity: 'throughput', field: 'perSecond', unit: '1/s', better: 'higher' },
+      { quantity: 'p50', field: 'p50Ms', unit: 'ms', better: 'lower' },
+      { quantity: 'p99', field: 'p99Ms', unit: 'ms', better: 'lower' },
+    ].map(({ field, ...quantity }) =>
+      toFigure({
+        what: `${stateBytes} B, zipf, ${concurrency} at a time`,
+        ...{ subject: `${CAUCE}, a consumer at work`, reference: BULLMQ, ...quantity },
+        values: pair(results.get(CAUCE), results.get(BULLMQ), field),
+      }),
+    );
+    return { figures, plots: [] };
+  } finally {
+    await Promise.all([cauce.close(), bullmq.close(), consumer.stop(), worker.stop()]);
+  }
+}
