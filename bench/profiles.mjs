@@ -32,19 +32,13 @@ export const profiles = {
       users: 10_000,
     },
     load: { rounds: 5, loads: 4000, concurrency: 64, stateBytes: 1024 },
-    sync: { rounds: 4, rows: 20_000, jobs: 3000, stateBytes: 1024, consumerCounts: [1, 2, 4] },
+    sync: { rounds: 4, rows: 10_000, jobs: 2000, stateBytes: 1024, consumerCounts: [1, 2, 4] },
     traffic: {
-      cases: trafficCases(
-        [1000, 60_000],
-        [10_000, 'uniform'],
-        [10_000, 'zipf'],
-        [1000, 'uniform'],
-        [1000, 'zipf'],
-      ),
+      cases: trafficCases([1000, 60_000], [10_000, 'uniform'], [10_000, 'zipf'], [1000, 'zipf']),
       ...{ saves: 30_000, perSecond: 500, stateBytes: 1024, directSaves: 3000 },
     },
     memory: { sessions: 10_000, stateSizes: [200, 1024, 10_240] },
-    outageMemory: { sessions: 10_000, savesEach: [1, 2, 5, 10, 20], stateBytes: 1024 },
+    outageMemory: { sessions: 5000, savesEach: [1, 2, 5, 10, 20], stateBytes: 1024 },
     growth: {
       sizes: [1000, 10_000, 100_000, 1_000_000],
       ...{ rounds: 5, savesEachRound: 4000, stateBytes: 200 },

@@ -1,6 +1,6 @@
 import { openBulkFloor } from '../contenders/bulk-floor.mjs';
 import { openBullmq } from '../contenders/bullmq.mjs';
-import { toFigure } from '../measure/figure.mjs';
+import { spreadOf, toFigure } from '../measure/figure.mjs';
 import { interleave } from '../measure/interleave.mjs';
 import { startChild } from '../processes/child.mjs';
 import { onDemandConsumer } from '../processes/consumer-settings.mjs';
@@ -37,7 +37,7 @@ export async function measureSync(servers, { rounds, rows, jobs, stateBytes, con
       },
     })),
     {
-      name: 'INSERT … SELECT FROM unnest alone',
+      name: 'upsert from unnest alone',
       rows,
       before: () => floor.toRows(range(0, rows), states),
       carry: floor.upsert,
@@ -65,7 +65,10 @@ export async function measureSync(servers, { rounds, rows, jobs, stateBytes, con
       await carry(prepared);
       return { perSecond: (rows / (performance.now() - startedMs)) * 1000 };
     });
-    return { figures: toFigures(results, consumerCounts, stateBytes), plots: [] };
+    return {
+      figures: toFigures(results, consumerCounts, stateBytes),
+      plots: [plotConsumers(results, consumerCounts, stateBytes)],
+    };
   } finally {
     await Promise.all([...children.map((child) => child.stop()), worker.stop()]);
     await Promise.all([fill.close(), floor.close(), bullmq.close()]);
@@ -81,9 +84,29 @@ async function addJobs({ saveMany }, jobs, states) {
   }
 }
 
+function plotConsumers(results, consumerCounts, stateBytes) {
+  const references = [...results.keys()].filter((name) => !consumerCounts.map(consumersNamed).includes(name));
+  const ratiosTo = (reference, count) =>
+    spreadOf(
+      results
+        .get(consumersNamed(count))
+        .map(({ perSecond }, round) => perSecond / results.get(reference)[round].perSecond),
+    );
+  return {
+    name: 'sync-consumers',
+    title: `Rows a second, ${stateBytes} B, as a multiple of …`,
+    x: { label: 'consumers' },
+    y: { label: 'times the reference', isLog: true },
+    series: references.map((reference) => ({
+      name: reference,
+      points: consumerCounts.map((count) => ({ x: count, ...ratiosTo(reference, count) })),
+    })),
+  };
+}
+
 function toFigures(results, consumerCounts, stateBytes) {
   const goals = {
-    'INSERT … SELECT FROM unnest alone': { atLeast: 0.8 },
+    'upsert from unnest alone': { atLeast: 0.8 },
     "BullMQ's worker": { atLeast: 8 },
   };
   const one = consumersNamed(consumerCounts[0]);
