@@ -55,7 +55,10 @@ async function measureSize({ consumer, states, bot, set, floor }, { sessions, ro
   const saveCosts = [];
   const rowCosts = [];
   for (let round = -1; round < rounds; round++) {
-    const touched = Array.from({ length: TOUCHED }, () => Math.floor(random() * sessions));
+    // No session twice, so that every pass carries as many rows.
+    const touched = Array.from({ length: TOUCHED }, (_, i) =>
+      Math.floor(((i + random()) * sessions) / TOUCHED),
+    );
     const saveAt = (i) => bot.save(touched[i % TOUCHED], states[i % states.length]);
     const setAt = (i) => set.save(i % TOUCHED, states[i % states.length]);
     const saving = await runAll(saveAt, { count: savesEachRound, concurrency: CONCURRENCY });
