@@ -68,7 +68,8 @@ end
 if raisedTo > lastIssued then
   redis.call('SET', hlc, string.format('%.0f', raisedTo))
 end
-if floor ~= '0' then
+-- Once: rows that came later are no older than what is saved here (see take).
+if floor ~= '0' and not isSeeded then
   redis.call('HSET', meta, 'seeded', floor)
 end
 if isOtherServer or isOver then

@@ -96,6 +96,9 @@ it('take tells which rows a session wins over: those there were when Redis had l
   await seed(world, floor);
   await world.save(world.session('since'));
   expect(await world.takeOne(world.session('since'))).toMatchObject({ winsOver: floor });
+  // Another partition may need a floor later; it is given to all.
+  await seed(world, String(BigInt(floor) + 1n));
+  expect(await world.takeOne(world.session('since'))).toMatchObject({ winsOver: floor });
   // Restarted: what is there may be what Redis went back to.
   await openedElsewhere(world);
   await openedEpoch(world);
