@@ -19,7 +19,7 @@ export interface FoundSession {
 
 /**
  * What a load does with sessions of an earlier epoch: Redis may have come back older than PostgreSQL, so the row is
- * looked at once. The newer of the two is what is loaded; a save made since Redis came back is newer than any row.
+ * looked at once. The newer of the two is what is loaded; `confirm.lua` says which one that is.
  *
  * While PostgreSQL cannot be asked it gives what Redis holds, and asks again a few seconds later: a restart of Redis
  * must not keep the bot from its sessions. Undefined: the session vanished meanwhile, as if it had been missed.

@@ -29,7 +29,7 @@ export function createUntilDurable({ replicated, reader, loader, signal }: Durab
   ): Promise<void> {
     const stored = await loader?.write?.(session.ref, { ...content, version }, { signal });
     if (stored === version) return;
-    // A newer row means a later save that came first, or a Redis that lost its clock: then the consumer raises ours.
+    // A newer row means a later save that came first, or a Redis that lost its clock: then a consumer decides.
     const held = await reader.read(session);
     if (!held || compareVersions(held.version, version) > 0) return;
     throw new Error('The row has another version than this save; a consumer puts that right.');

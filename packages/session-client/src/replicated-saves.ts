@@ -1,5 +1,6 @@
 import {
   compareVersions,
+  isCluster,
   type Keyspace,
   type LocatedSession,
   type OpenRedis,
@@ -50,7 +51,8 @@ export function createReplicatedSaves(
   async function connected(): Promise<RedisConnection> {
     if (!own) {
       const { redis } = connection;
-      own = 'nodes' in redis ? redis.duplicate() : redis.duplicate();
+      // The two have no common signature.
+      own = isCluster(redis) ? redis.duplicate() : redis.duplicate();
       own.on('error', () => {});
     }
     await openRedis(own, { connectionName: '', answerTimeoutMs: commandTimeoutMs, onError: () => {} }).ready(
@@ -94,7 +96,7 @@ export function createReplicatedSaves(
   return {
     untilReplicated(session, version) {
       // Of a cluster, only what lies in one slot is surely on one node.
-      const group = 'nodes' in connection.redis ? session.partition : 0;
+      const group = isCluster(connection.redis) ? session.partition : 0;
       return new Promise((resolve, reject) => {
         const waiting = groups.get(group);
         const one = { session, version, resolve, reject };

@@ -39,10 +39,10 @@ export async function pinLayout(
 }
 
 /**
- * Pins and compares the layout in Redis, creates the consumer groups, and gives partitions without a clock the
- * newest version PostgreSQL has as their floor (P3). Safe to repeat at any time.
+ * Pins and compares the layout in Redis, creates the consumer groups, and gives partitions that were never
+ * given a floor the newest version PostgreSQL has (P3). Safe to repeat at any time.
  *
- * @throws LayoutMismatchError, RedisError as askAllPartitions, AbortError (it waits for PostgreSQL when a clock is
+ * @throws LayoutMismatchError, RedisError as askAllPartitions, AbortError (it waits for PostgreSQL when a floor is
  *   missing)
  */
 export async function openPartitions(deps: OpenDeps, signal: AbortSignal): Promise<OpenedPartitions> {
