@@ -32,8 +32,8 @@ export const mutants = [
     breaks: 'a repeated save is applied a second time',
     promise: 'P1',
     file: save,
-    find: "local recent = opId .. '=' .. nextVersion",
-    replace: "local recent = ''",
+    find: "local recent, cut = opId .. '=' .. nextVersion, 0",
+    replace: "local recent, cut = '', 0",
     tests: ['test/contract/lua/save.test.ts'],
   },
   {
@@ -77,8 +77,8 @@ export const mutants = [
     breaks: 'after the clock stepped back a save gets a version below the row',
     promise: 'P3',
     file: save,
-    find: ', lastIssued + 1, nowUs)',
-    replace: ', nowUs)',
+    find: 'math.max(tonumber(version) or 0, lastIssued)',
+    replace: 'tonumber(version) or 0',
     tests: ['test/contract/lua/save-version.test.ts'],
   },
   {
@@ -155,12 +155,12 @@ export const mutants = [
     tests: ['test/contract/sql/purge-race.test.ts'],
   },
   {
-    name: 'save-trusts-event-id',
-    breaks: 'a session whose event was trimmed is never announced again by its saves',
+    name: 'save-trusts-the-index',
+    breaks: 'a dirty session whose event and index were lost is never announced again',
     promise: 'P4',
     file: save,
-    find: " and #redis.call('XRANGE', changes, event, event) == 1",
-    replace: '',
+    find: "redis.call('ZADD', dirty, 'NX', nowUs, session)",
+    replace: "if not isAnnounced then redis.call('ZADD', dirty, 'NX', nowUs, session) end",
     tests: ['test/contract/lua/save.test.ts'],
   },
   {

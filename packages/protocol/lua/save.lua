@@ -22,11 +22,10 @@ local session, changes, dirty, hlc, lease, meta = KEYS[1], KEYS[2], KEYS[3], KEY
 local state, opId, tombstone, ifVersion, epoch = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local maxBytes = tonumber(ARGV[6])
 
--- Read and type-check everything first: a script that fails after its first write is not rolled back.
-local stored = redis.call('HMGET', session, 'v', 'q', 'o', 'e', 'c')
-local version, event, operations = stored[1], stored[2], stored[3] or ''
+-- Everything is read and checked before the first write: a script that fails after it is not rolled back.
+local stored = redis.call('HMGET', session, 'v', 'd', 'q', 'o', 'e', 'c')
+local version, event, operations = stored[1], stored[3] or '', stored[4] or ''
 local lastIssued = tonumber(redis.call('GET', hlc) or '0')
-redis.call('ZCARD', dirty)
 local present = redis.call('HGET', meta, 'epoch') or ''
 
 local _, found = string.find(' ' .. operations, ' ' .. opId .. '=', 1, true)
@@ -35,43 +34,52 @@ if found then
   redis.call('SET', hlc, string.format('%.0f', math.max(lastIssued, tonumber(version))))
   return { 'replayed', string.match(operations, '^%d+', found) }
 end
-local isTrusted = not version or stored[4] == present or stored[5] == present or epoch == present
+local isTrusted = not version or stored[5] == present or stored[6] == present or epoch == present
 if ifVersion ~= '' and (ifVersion ~= (version or '0') or not isTrusted) then
   return { 'conflict', version or '0' }
 end
 if #state > maxBytes then
   return { 'too_large', #state }
 end
-
-local announced = event and event ~= '' and #redis.call('XRANGE', changes, event, event) == 1
-if not announced then
-  redis.call('XLEN', changes)
-end
+-- By the session alone: an event that was lost from the stream is announced again by sweep.
+local isDirty = stored[2] == '1'
+local isAnnounced = isDirty and event ~= ''
 
 local time = redis.call('TIME')
-local nowUs = time[1] * 1000000 + time[2]
+local nowUs = time[1] .. string.sub('00000' .. time[2], -6)
 -- The clock may step back and the session may have left Redis: the partition's last version is the floor (P3).
--- %.0f because tostring() turns a version into 1.7638300001235e+15.
-local nextVersion = string.format('%.0f', math.max((tonumber(version) or 0) + 1, lastIssued + 1, nowUs))
+local nextVersion, floor = nowUs, math.max(tonumber(version) or 0, lastIssued)
+if floor >= tonumber(nowUs) then
+  -- %.0f because tostring() turns a version into 1.7638300001235e+15.
+  nextVersion = string.format('%.0f', floor + 1)
+end
+local recent, cut = opId .. '=' .. nextVersion, 0
+for _ = 1, 3 do
+  cut = cut and string.find(operations, ' ', cut + 1, true)
+end
+if operations ~= '' then
+  recent = recent .. ' ' .. (cut and string.sub(operations, 1, cut - 1) or operations)
+end
 
-if not announced then
-  event = redis.call('XADD', changes, '*', 'k', session)
-end
-local recent = opId .. '=' .. nextVersion
-local kept = 1
-for operation in string.gmatch(operations, '%S+') do
-  if kept == 4 then
-    break
-  end
-  recent = recent .. ' ' .. operation
-  kept = kept + 1
-end
 -- The session itself last: where the ACL lacks a command the save fails and has not happened. What the writes
 -- before it leave behind is harmless: take, settle and sweep find a session that is not dirty.
+if not isAnnounced then
+  redis.call('ZCARD', dirty)
+  event = redis.call('XADD', changes, '*', 'k', session)
+end
+-- Also of one that is dirty: the index is where sweep looks for lost events.
+redis.call('ZADD', dirty, 'NX', nowUs, session)
 redis.call('SET', hlc, nextVersion)
-redis.call('ZADD', dirty, 'NX', string.format('%.0f', nowUs), session)
-redis.call('DEL', lease)
-redis.call('PERSIST', session)
+if isAnnounced and stored[5] == present then
+  redis.call('HSET', session, 's', state, 'v', nextVersion, 'o', recent, 't', tombstone)
+  return { 'saved', nextVersion }
+end
+if not version then
+  -- There is none for a session that is here.
+  redis.call('DEL', lease)
+elseif not isDirty then
+  redis.call('PERSIST', session)
+end
 redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone,
   'e', present)
 return { 'saved', nextVersion }

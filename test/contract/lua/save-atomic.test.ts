@@ -42,20 +42,7 @@ it.each(['save', 'reissue'] as const)(
   },
 );
 
-const savesCommands = [
-  'hmget',
-  'get',
-  'hget',
-  'zcard',
-  'xlen',
-  'time',
-  'xadd',
-  'set',
-  'zadd',
-  'del',
-  'persist',
-  'hset',
-];
+const savesCommands = ['hmget', 'get', 'hget', 'time', 'zcard', 'xadd', 'zadd', 'set', 'persist', 'hset'];
 const firstWrite = savesCommands.indexOf('xadd');
 
 it.each(savesCommands)(
@@ -91,6 +78,46 @@ it.each(savesCommands)(
     // It was not applied, so the same op id is not answered as if it had been.
     const reply = await world.scripts.save(session, { ...save, opId: 'op', ifVersion: version });
     expect(reply.outcome).toBe('saved');
+  },
+);
+
+it.each(['hmget', 'get', 'hget', 'time', 'zadd', 'set', 'hset'])(
+  'P1 a second save by a user who lacks %s is refused and the session is as it was',
+  async (command) => {
+    const world = createWorld({ url });
+    const session = world.session();
+    await world.open();
+    const version = await world.save(session);
+    const fields = await world.fields(session);
+    const poor = await withoutCommand(world, command);
+    await expect(poor.save(session, { ...save, opId: 'op' })).rejects.toEqual(refused);
+    expect(await world.fields(session)).toEqual(fields);
+    const reply = await world.scripts.save(session, { ...save, opId: 'op', ifVersion: version });
+    expect(reply.outcome).toBe('saved');
+  },
+);
+
+it('P1 a first save by a user who lacks del is refused and there is no session', async () => {
+  const world = createWorld({ url });
+  const session = world.session();
+  await world.open();
+  const poor = await withoutCommand(world, 'del');
+  await expect(poor.save(session, { ...save, opId: 'op' })).rejects.toEqual(refused);
+  expect(await world.redis.exists(session.key)).toBe(0);
+});
+
+it.each(['dirty', 'hlc', 'meta'] as const)(
+  'P1 a second save fails when %s is of a wrong type and has then changed nothing',
+  async (kind) => {
+    const world = createWorld({ url });
+    const session = world.session();
+    await world.save(session);
+    const key = world.keyspace[kind](PARTITION);
+    await world.redis.del(key);
+    await world.redis.rpush(key, 'of a wrong type');
+    const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+    await expect(world.trySave(session)).rejects.toMatchObject({ failure: { reason: 'WRONGTYPE' } });
+    expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
   },
 );
 

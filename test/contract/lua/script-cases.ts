@@ -34,6 +34,8 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
     save: {
       prepare: async () => {
         await saved();
+        // One that is not here: its save touches every key.
+        await redis.del(session.key);
         await redis.set(keyspace.lease(session), 'token', 'PX', TTL_MS);
       },
       run: () => world.trySave(session, { state: '{"step":2}' }),
