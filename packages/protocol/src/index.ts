@@ -12,6 +12,7 @@ export {
   type RedisConnection,
   type RedisSource,
 } from './connection.ts';
+export { createCorkWrites } from './cork-writes.ts';
 export {
   CauceError,
   type CauceErrorCode,

@@ -34,6 +34,8 @@ export interface RedisGate {
    * @throws LayoutMismatchError
    */
   open(partitions: readonly number[]): Promise<void>;
+  /** Whether {@link RedisGate.open} would only have let the call pass. */
+  isOpen(partition: number): boolean;
   /** Of a partition that is open; '' of another. */
   epochOf(partition: number): Epoch;
   /** Asks Redis. @throws RedisError, LayoutMismatchError */
@@ -118,7 +120,11 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
     });
   }
 
+  const knows = (partition: number): boolean => (epochs.get(partition)?.knownUntilMs ?? 0) > now();
+
   return {
+    isOpen: (partition) =>
+      redis.status === 'ready' && recheckAtMs !== undefined && now() <= recheckAtMs && knows(partition),
     async open(partitions) {
       if (recheckAtMs === undefined) {
         checking ??= firstUse().finally(() => {
@@ -128,7 +134,7 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
       }
       // A connection that was passed in may have an offline queue, from which a save would be applied late.
       if (redis.status !== 'ready') throw notConnected();
-      const unknown = partitions.filter((partition) => !((epochs.get(partition)?.knownUntilMs ?? 0) > now()));
+      const unknown = partitions.filter((partition) => !knows(partition));
       if (unknown.length > 0) await Promise.all(unknown.map(openOnce));
       if (recheckAtMs !== undefined && now() > recheckAtMs) void recheck();
     },

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   type Epoch,
   InvalidOptionError,
@@ -50,6 +49,13 @@ export type CheckedSaveOptions = SaveOptions & {
   readonly epoch?: Epoch | undefined;
 };
 
+export interface SaveDefaults {
+  readonly newOpId: () => string;
+  readonly durability: Durability;
+  /** Whether the loader can write, which `durability: 'postgres'` needs. */
+  readonly canCommit: boolean;
+}
+
 export interface SaveDeps {
   readonly gate: RedisGate;
   readonly scripts: Scripts;
@@ -66,8 +72,10 @@ export function createSaveSession(
 ): SaveSession {
   return async (session, content, { ifVersion, epoch, opId, durability, signal }) => {
     refuseAborted(signal);
-    await raceAbort(openForSave(gate, session.partition), signal, abortedBefore);
-    refuseAborted(signal);
+    if (!gate.isOpen(session.partition)) {
+      await raceAbort(openForSave(gate, session.partition), signal, abortedBefore);
+      refuseAborted(signal);
+    }
     const call = { ...content, opId, ifVersion, epoch, maxBytes: options.maxStateBytes };
     let reply: SaveReply;
     try {
@@ -105,7 +113,7 @@ export function createSaveSession(
  */
 export function checkSaveOptions(
   options: SaveOptions,
-  limits: { readonly durability: Durability; readonly canCommit: boolean },
+  { newOpId, ...limits }: SaveDefaults,
 ): CheckedSaveOptions {
   const { opId = newOpId(), ifVersion, durability = limits.durability } = options;
   if (typeof opId !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(opId)) {
@@ -123,11 +131,6 @@ export function checkSaveOptions(
     );
   }
   return { ...options, opId, durability };
-}
-
-/** 12 random characters. */
-export function newOpId(): string {
-  return randomBytes(9).toString('base64url');
 }
 
 async function openForSave(gate: RedisGate, partition: number): Promise<void> {

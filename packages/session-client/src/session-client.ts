@@ -17,13 +17,14 @@ import { createConfirmSessions } from './confirm-sessions.ts';
 import { createUntilDurable } from './durable-saves.ts';
 import { AbortedError } from './errors.ts';
 import { createLoadSessions } from './load-sessions.ts';
+import { createOpIds } from './op-ids.ts';
 import { type ResolvedOptions, resolveOptions, type SessionClientOptions } from './options.ts';
 import { createSessionReader } from './read-sessions.ts';
 import { createRedisGate } from './redis-gate.ts';
 import { createReplicatedSaves } from './replicated-saves.ts';
 import { createRestoreSessions } from './restore-sessions.ts';
 import type { SaveContent, SaveReceipt } from './save-receipt.ts';
-import { checkSaveOptions, createSaveSession, newOpId, type SaveOptions } from './save-session.ts';
+import { checkSaveOptions, createSaveSession, type SaveDefaults, type SaveOptions } from './save-session.ts';
 import { createStateCodec } from './state-schema.ts';
 import { createTenantCache, type LoadTenant } from './tenant-cache.ts';
 import { type UpdateOptions, updateSession } from './update-session.ts';
@@ -118,7 +119,11 @@ export interface SessionClient<T> extends AsyncDisposable {
 export function createSessionClient<T = unknown>(options: SessionClientOptions<T>): SessionClient<T> {
   const resolved = resolveOptions(options);
   const { locate, loads, save, tenants, calls, gate, replicated, connection } = assemble(resolved);
-  const limits = { durability: resolved.durability, canCommit: resolved.loader?.write !== undefined };
+  const newOpId = createOpIds();
+  const defaults: SaveDefaults = {
+    ...{ newOpId, durability: resolved.durability },
+    canCommit: resolved.loader?.write !== undefined,
+  };
   const codec = createStateCodec(resolved.schema, { maxBytes: resolved.maxStateBytes });
   let closed: Promise<void> | undefined;
 
@@ -139,7 +144,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
     saveUserState: (name, state, saveOptions = {}) =>
       calls.run('save', async () => {
         const session = locate(name);
-        const checked = checkSaveOptions(saveOptions, limits);
+        const checked = checkSaveOptions(saveOptions, defaults);
         return save(session, { state: await codec.encode(state), isTombstone: false }, checked);
       }),
 
@@ -189,7 +194,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
                 save(
                   session,
                   { state, isTombstone: false },
-                  { ...checkSaveOptions({ ...condition, durability, signal }, limits), epoch },
+                  { ...checkSaveOptions({ ...condition, durability, signal }, defaults), epoch },
                 ),
               ),
             reconnected: () => connection.ready(resolved.commandTimeoutMs),
@@ -203,7 +208,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
     clearUserState: (name, saveOptions = {}) =>
       calls.run('clear', async () => {
         const tombstone: SaveContent = { state: '', isTombstone: true };
-        return save(locate(name), tombstone, checkSaveOptions(saveOptions, limits));
+        return save(locate(name), tombstone, checkSaveOptions(saveOptions, defaults));
       }),
 
     getTenantInfo: (tenantId, loadTenant, { signal } = {}) =>

@@ -176,19 +176,22 @@ it('P8 a session saved while its event is being carried keeps that event', async
   expect(await world.announced()).toHaveLength(1);
 });
 
-it.each(['XTRIM', 'DEL'])('P4 sweep finds what %s of the stream lost, also once its index is gone', async (how) => {
-  const world = createWorld();
-  const session = world.session();
-  const changes = world.keyspace.changes(PARTITION);
-  const dirty = world.keyspace.dirty(PARTITION);
-  await world.save(session);
-  await (how === 'DEL' ? world.redis.del(changes) : world.redis.xtrim(changes, 'MAXLEN', 0));
-  await world.redis.del(dirty);
-  await world.save(session);
-  expect(await world.redis.zrange(dirty, 0, -1)).toEqual([session.key]);
-  expect(await world.scripts.sweep(PARTITION, [session.key])).toEqual(['announced']);
-  expect(await world.announced()).toEqual([session.key]);
-});
+it.each(['XTRIM', 'DEL'])(
+  'P4 sweep finds what %s of the stream lost, also once its index is gone',
+  async (how) => {
+    const world = createWorld();
+    const session = world.session();
+    const changes = world.keyspace.changes(PARTITION);
+    const dirty = world.keyspace.dirty(PARTITION);
+    await world.save(session);
+    await (how === 'DEL' ? world.redis.del(changes) : world.redis.xtrim(changes, 'MAXLEN', 0));
+    await world.redis.del(dirty);
+    await world.save(session);
+    expect(await world.redis.zrange(dirty, '0', '-1')).toEqual([session.key]);
+    expect(await world.scripts.sweep(PARTITION, [session.key])).toEqual(['announced']);
+    expect(await world.announced()).toEqual([session.key]);
+  },
+);
 
 it('the dirty index keeps the time of the first unsynced save', async () => {
   const world = createWorld();
