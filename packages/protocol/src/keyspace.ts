@@ -36,7 +36,6 @@ export interface Keyspace {
   locate(ref: SessionRef): LocatedSession;
   /** Reads a session key back; undefined when it is not one of this keyspace. */
   parse(key: string): LocatedSession | undefined;
-  /** @throws InvalidIdError */
   lease(session: LocatedSession): string;
   changes(partition: number): string;
   dirty(partition: number): string;
@@ -95,8 +94,8 @@ export function createKeyspace(options: KeyspaceOptions = {}): Keyspace {
         ? { ref: { tenantId, userId }, partition, key }
         : undefined;
     },
-    lease: ({ ref, partition }) =>
-      inPartition(partition, `l:${encodeId(ref.tenantId, 'tenant id')}:${encodeId(ref.userId, 'user id')}`),
+    lease: ({ partition, key }) =>
+      inPartition(partition, `l${key.slice(inPartition(partition, 's').length)}`),
     changes: (partition) => inPartition(partition, 'changes'),
     dirty: (partition) => inPartition(partition, 'dirty'),
     hlc: (partition) => inPartition(partition, 'hlc'),

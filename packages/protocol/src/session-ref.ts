@@ -14,6 +14,8 @@ export const MAX_ENCODED_ID_BYTES = 256;
 
 // encodeURIComponent leaves these alone; they are encoded too, so that no id is a glob or a quote.
 const leftAlone = /[!'()*]/g;
+/** Encoded as it is: most ids, at a tenth of the price. */
+const plain = /^[\w.~-]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/;
 
@@ -28,6 +30,7 @@ export function encodeId(id: string, what: 'tenant id' | 'user id'): string {
   if (typeof id !== 'string') {
     throw new InvalidIdError(`The ${what} is a ${typeof id}; give a string.`);
   }
+  if (plain.test(id) && id.length <= MAX_ENCODED_ID_BYTES) return id;
   if (id === '') throw new InvalidIdError(`The ${what} is empty.`);
   if (controlCharacter.test(id)) {
     throw new InvalidIdError(`The ${what} has a control character; remove or encode it.`);

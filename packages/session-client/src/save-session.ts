@@ -76,7 +76,8 @@ export function createSaveSession(
       await raceAbort(openForSave(gate, session.partition), signal, abortedBefore);
       refuseAborted(signal);
     }
-    const call = { ...content, opId, ifVersion, epoch, maxBytes: options.maxStateBytes };
+    const { state, isTombstone } = content;
+    const call = { state, isTombstone, opId, ifVersion, epoch, maxBytes: options.maxStateBytes };
     let reply: SaveReply;
     try {
       reply = await raceAbort(scripts.save(session, call), signal, (aborted) => abortedSave(aborted, opId));
@@ -115,7 +116,7 @@ export function checkSaveOptions(
   options: SaveOptions,
   { newOpId, ...limits }: SaveDefaults,
 ): CheckedSaveOptions {
-  const { opId = newOpId(), ifVersion, durability = limits.durability } = options;
+  const { opId = newOpId(), ifVersion, durability = limits.durability, signal } = options;
   if (typeof opId !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(opId)) {
     throw new InvalidOptionError('The opId is not 1 to 64 of A-Z a-z 0-9 _ -.');
   }
@@ -130,7 +131,7 @@ export function checkSaveOptions(
       "durability 'postgres' needs a loader that can write, as createPostgresLoader's.",
     );
   }
-  return { ...options, opId, durability };
+  return { opId, ifVersion, durability, signal };
 }
 
 async function openForSave(gate: RedisGate, partition: number): Promise<void> {
