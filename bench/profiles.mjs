@@ -9,10 +9,8 @@ const saveCases = (sizes, distributions, concurrencies) =>
     ),
   );
 
-const trafficCases = (intervalsMs, ...populations) =>
-  intervalsMs.flatMap((intervalMs) =>
-    populations.map(([users, distribution]) => ({ users, distribution, intervalMs })),
-  );
+const trafficCases = (intervalMs, perSecond, ...populations) =>
+  populations.map(([users, distribution]) => ({ users, distribution, intervalMs, perSecond }));
 
 export const profiles = {
   full: {
@@ -34,8 +32,12 @@ export const profiles = {
     load: { rounds: 5, loads: 4000, concurrency: 64, stateBytes: 1024 },
     sync: { rounds: 4, rows: 10_000, jobs: 2000, stateBytes: 1024, consumerCounts: [1, 2, 4] },
     traffic: {
-      cases: trafficCases([1000, 60_000], [10_000, 'uniform'], [10_000, 'zipf'], [1000, 'zipf']),
-      ...{ saves: 30_000, perSecond: 500, stateBytes: 1024, directSaves: 3000 },
+      cases: [
+        ...trafficCases(60_000, 500, [10_000, 'uniform'], [10_000, 'zipf'], [1000, 'zipf']),
+        ...trafficCases(60_000, 2000, [10_000, 'uniform'], [10_000, 'zipf']),
+        ...trafficCases(1000, 500, [10_000, 'uniform'], [1000, 'zipf']),
+      ],
+      ...{ atLeastMs: 30_000, stateBytes: 1024, directSaves: 3000 },
     },
     memory: { sessions: 10_000, stateSizes: [200, 1024, 10_240] },
     outageMemory: { sessions: 5000, savesEach: [1, 2, 5, 10, 20], stateBytes: 1024 },
@@ -69,8 +71,8 @@ export const profiles = {
     load: { rounds: 3, loads: 1000, concurrency: 64, stateBytes: 1024 },
     sync: { rounds: 2, rows: 3000, jobs: 400, stateBytes: 1024, consumerCounts: [1, 2] },
     traffic: {
-      cases: trafficCases([60_000], [10_000, 'uniform'], [1000, 'zipf']),
-      ...{ saves: 1500, perSecond: 25, stateBytes: 1024, directSaves: 200 },
+      cases: trafficCases(60_000, 25, [10_000, 'uniform'], [1000, 'zipf']),
+      ...{ atLeastMs: 60_000, stateBytes: 1024, directSaves: 200 },
     },
     memory: { sessions: 2000, stateSizes: [1024] },
     outageMemory: { sessions: 1000, savesEach: [1, 5, 20], stateBytes: 1024 },
@@ -91,8 +93,8 @@ export const profiles = {
     load: { rounds: 1, loads: 50, concurrency: 4, stateBytes: 200 },
     sync: { rounds: 1, rows: 100, jobs: 50, stateBytes: 200, consumerCounts: [1, 2] },
     traffic: {
-      cases: trafficCases([60_000], [50, 'zipf']),
-      ...{ saves: 100, perSecond: 100, stateBytes: 200, directSaves: 20 },
+      cases: trafficCases(1000, 100, [50, 'zipf']),
+      ...{ atLeastMs: 1000, stateBytes: 200, directSaves: 20 },
     },
     memory: { sessions: 100, stateSizes: [200] },
     outageMemory: { sessions: 50, savesEach: [1, 3], stateBytes: 200 },

@@ -8,7 +8,7 @@ import { createStates } from '../workload/states.mjs';
 import { createUserDraw } from '../workload/users.mjs';
 
 /** SYNC_EARLY_SESSIONS: with so many waiting the consumer does not wait for its interval. */
-const EARLY_SESSIONS = 5000;
+const EARLY_SESSIONS = 20_000;
 const CONCURRENCY = 32;
 const CONNECTIONS = 4;
 
@@ -17,9 +17,10 @@ const CONNECTIONS = 4;
  * are made as fast as they can, then the consumer makes its pass. What coalesces depends on the saves between two
  * passes alone.
  */
-export async function measureTraffic(servers, { cases, saves, perSecond, stateBytes, directSaves }) {
+export async function measureTraffic(servers, { cases, atLeastMs, stateBytes, directSaves }) {
   const figures = [];
-  for (const { users, distribution, intervalMs } of cases) {
+  for (const { users, distribution, intervalMs, perSecond } of cases) {
+    const saves = (perSecond * Math.max(intervalMs, atLeastMs)) / 1000;
     await servers.reset();
     const states = createStates(stateBytes);
     const draw = createUserDraw(distribution, users);

@@ -171,7 +171,7 @@ export const settings = {
   },
   SYNC_EARLY_SESSIONS: {
     kind: 'number',
-    default: 5000,
+    default: 20_000,
     min: 1,
     max: 10_000_000,
     unit: 'sessions',
