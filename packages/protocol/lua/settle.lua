@@ -2,12 +2,12 @@
 -- settle: after the commit. Acknowledges and removes the events; a session whose version is still the one
 -- PostgreSQL has becomes clean and gets its TTL (P2, P4); one that was saved since is announced again.
 --
--- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4.. session  hash
+-- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4.. session  hash, each once
 -- ARGV  1 group
 --       2 ttlMs     how long a clean session stays, ms
 --       3 takenAtUs when the states were taken: the change that is still unsynced is not older, us
 --       then for each session: version ('' = none was written), number of events, its event ids
--- Returns  one text a session, in the order of KEYS:
+-- Returns  one word a session, in the order of KEYS, with spaces between them:
 --          'clean'  in step with PostgreSQL    'dirty'  saved since, announced    'gone'  no such session
 --          'unreadable'  something that is no session stands under its key: it is left as it is, and so are its events
 -- Writes   changes, dirty, parked, session. allow-oom: it only shrinks, or adds one event for one removed (P7).
@@ -18,64 +18,100 @@ local group, ttlMs, takenAtUs = ARGV[1], string.format('%.0f', ARGV[2]), ARGV[3]
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 local anyParked = redis.call('HLEN', parked) > 0
-local sessions, next = {}, 4
-for i = 4, #KEYS do
-  local session = { key = KEYS[i], written = ARGV[next], events = {} }
-  for event = next + 2, next + 1 + tonumber(ARGV[next + 1]) do
-    session.events[#session.events + 1] = ARGV[event]
+local groups = redis.call('EXISTS', changes) == 1 and redis.call('XINFO', 'GROUPS', changes) or {}
+
+-- Every session is read before the first is written.
+local outcomes, written, untouched, savedSince, inStep = {}, {}, {}, {}, {}
+local events, isListed = {}, {}
+local function remove(event)
+  if event ~= '' and not isListed[event] then
+    events[#events + 1] = event
+    isListed[event] = true
   end
-  next = next + 2 + #session.events
-  local stored = redis.pcall('HMGET', session.key, 'v', 'd', 'q')
+end
+local next = 4
+for i = 4, #KEYS do
+  local session, version, first = KEYS[i], ARGV[next], next + 2
+  next = first + ARGV[next + 1]
+  local stored = redis.pcall('HMGET', session, 'v', 'd', 'q')
+  local outcome, event = 'clean', stored[3] or ''
   if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
     return stored
+  elseif stored.err then
+    outcome = 'unreadable'
+  elseif not stored[1] then
+    outcome = 'gone'
+  elseif stored[2] ~= '1' then
+    untouched[#untouched + 1] = session
+  elseif stored[1] == version then
+    written[#written + 1] = session
+    -- The newest version is in PostgreSQL, so an event that still waits has nothing left to announce.
+    remove(event)
+  else
+    outcome = 'dirty'
+    savedSince[#savedSince + 1] = { key = session, event = event, isOlderWritten = version ~= '' }
   end
-  session.unreadable = stored.err ~= nil
-  session.version, session.dirty, session.event = stored[1], stored[2], stored[3]
-  sessions[#sessions + 1] = session
+  if outcome ~= 'unreadable' then
+    for at = first, next - 1 do
+      remove(ARGV[at])
+    end
+  end
+  if outcome == 'clean' or outcome == 'gone' then
+    inStep[#inStep + 1] = session
+  end
+  outcomes[i - 3] = outcome
 end
 
-local outcomes = {}
-for i, session in ipairs(sessions) do
-  if not session.unreadable then
-    for _, event in ipairs(session.events) do
-      redis.call('XACK', changes, group, event)
-      redis.call('XDEL', changes, event)
-    end
-  end
-  if session.unreadable then
-    outcomes[i] = 'unreadable'
-  elseif not session.version then
-    redis.call('ZREM', dirty, session.key)
-    if anyParked then
-      redis.call('HDEL', parked, session.key)
-    end
-    outcomes[i] = 'gone'
-  elseif session.dirty ~= '1' then
-    redis.call('ZREM', dirty, session.key)
-    -- Only where a script was refused half-way by the ACL is there none yet.
-    redis.call('PEXPIRE', session.key, ttlMs, 'NX')
-    outcomes[i] = 'clean'
-  elseif session.version == session.written then
-    -- The newest version is in PostgreSQL, so an event that still waits has nothing left to announce.
-    if session.event ~= '' then
-      redis.call('XACK', changes, group, session.event)
-      redis.call('XDEL', changes, session.event)
-    end
-    redis.call('HSET', session.key, 'd', '0', 'q', '')
-    redis.call('PEXPIRE', session.key, ttlMs)
-    redis.call('ZREM', dirty, session.key)
-    if anyParked then
-      redis.call('HDEL', parked, session.key)
-    end
-    outcomes[i] = 'clean'
-  else
-    if session.event == '' or #redis.call('XRANGE', changes, session.event, session.event) == 0 then
-      redis.call('HSET', session.key, 'q', redis.call('XADD', changes, '*', 'k', session.key))
-    end
-    if session.written ~= '' then
-      redis.call('ZADD', dirty, 'XX', 'GT', takenAtUs, session.key)
-    end
-    outcomes[i] = 'dirty'
+-- One command for many, because most of what a command costs is the call; Lua passes at most 8,000.
+local function inChunks(items, send)
+  for first = 1, #items, 1000 do
+    send(unpack(items, first, math.min(first + 999, #items)))
   end
 end
-return outcomes
+
+-- What was delivered and is in nobody's pending list is done with, or lost, and then the sweep or the next save
+-- announces it. One XTRIM removes it all; XDEL looks for each event from the start of its node of the stream.
+local function trimDone()
+  for _, info in ipairs(groups) do
+    local fields = {}
+    for i = 1, #info, 2 do
+      fields[info[i]] = info[i + 1]
+    end
+    if fields['name'] == group then
+      local oldest = redis.call('XPENDING', changes, group)[2]
+      local ms, seq = string.match(fields['last-delivered-id'], '(%d+)-(%d+)')
+      redis.call('XTRIM', changes, 'MINID', oldest or ms .. '-' .. string.format('%.0f', seq + 1))
+    end
+  end
+end
+
+inChunks(events, function(...)
+  redis.call('XACK', changes, group, ...)
+end)
+trimDone()
+inChunks(events, function(...)
+  redis.call('XDEL', changes, ...)
+end)
+for _, session in ipairs(written) do
+  redis.call('HSET', session, 'd', '0', 'q', '')
+  redis.call('PEXPIRE', session, ttlMs)
+end
+for _, session in ipairs(untouched) do
+  -- Only where a script was refused half-way by the ACL is there none yet.
+  redis.call('PEXPIRE', session, ttlMs, 'NX')
+end
+for _, session in ipairs(savedSince) do
+  if session.event == '' or #redis.call('XRANGE', changes, session.event, session.event) == 0 then
+    redis.call('HSET', session.key, 'q', redis.call('XADD', changes, '*', 'k', session.key))
+  end
+  if session.isOlderWritten then
+    redis.call('ZADD', dirty, 'XX', 'GT', takenAtUs, session.key)
+  end
+end
+inChunks(inStep, function(...)
+  redis.call('ZREM', dirty, ...)
+  if anyParked then
+    redis.call('HDEL', parked, ...)
+  end
+end)
+return table.concat(outcomes, ' ')

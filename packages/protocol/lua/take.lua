@@ -4,13 +4,13 @@
 --
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
 -- ARGV  1 maxBytes  stop before the states exceed this, bytes; the first dirty session always fits
--- Returns  { nowUs, taken } with one entry a session, in the order of KEYS:
---          { 'dirty', state, version, tombstone, parked, winsOver }   parked: its record, or ''; winsOver: rows up to
+-- Returns  { nowUs, outcome, state, outcome, state, … }: two texts a session, in the order of KEYS, up to the first
+--          that does not fit. Ask for the rest again.
+--          'dirty version tombstone winsOver parked', state    parked: its record, or nothing; winsOver: rows up to
 --          this version are older whatever their versions say, '0' = none: the session was saved since Redis had
 --          lost everything, and these were there before
---          { 'clean' }     nothing to carry: synced already, or vanished
---          { 'deferred' }  did not fit, ask again
---          { 'unreadable' }  something that is no session stands under its key
+--          'clean', ''       nothing to carry: synced already, or vanished
+--          'unreadable', ''  something that is no session stands under its key
 -- Error NOTOPENED  the partition was not opened on this server: its epoch is another one's
 -- Writes   nothing, so it also runs when memory is full (P7)
 
@@ -28,27 +28,28 @@ if
 then
   return redis.error_reply('NOTOPENED the partition was opened on another server')
 end
-local taken, bytes = {}, 0
+local serverEpoch = tonumber(opened[1]) or 0
 local anyParked = redis.call('HLEN', parked) > 0
+local reply, bytes = { nowUs }, 0
 for i = 3, #KEYS do
-  local flags = redis.pcall('HMGET', KEYS[i], 'd', 'v')
-  if flags.err and not string.find(flags.err, 'WRONGTYPE', 1, true) then
-    return flags
-  elseif flags.err then
-    taken[i - 2] = { 'unreadable' }
-  elseif flags[1] ~= '1' or not flags[2] then
-    taken[i - 2] = { 'clean' }
-  else
-    local size = redis.call('HSTRLEN', KEYS[i], 's')
-    if bytes > 0 and bytes + size > maxBytes then
-      taken[i - 2] = { 'deferred' }
-    else
-      bytes = bytes + size
-      local stored = redis.call('HMGET', KEYS[i], 's', 't', 'e')
-      local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
-      local isLater = (tonumber(stored[3]) or 0) >= (tonumber(opened[1]) or 0)
-      taken[i - 2] = { 'dirty', stored[1], flags[2], stored[2], record or '', isLater and opened[3] or '0' }
+  local outcome, state = 'clean', ''
+  local stored = redis.pcall('HMGET', KEYS[i], 'd', 'v', 's', 't', 'e')
+  if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
+    return stored
+  elseif stored.err then
+    outcome = 'unreadable'
+  elseif stored[1] == '1' and stored[2] then
+    state = stored[3] or ''
+    if bytes > 0 and bytes + #state > maxBytes then
+      break
     end
+    bytes = bytes + #state
+    local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
+    local winsOver = (tonumber(stored[5]) or 0) >= serverEpoch and opened[3] or '0'
+    local tombstone = stored[4] or '0'
+    outcome = 'dirty ' .. stored[2] .. ' ' .. tombstone .. ' ' .. winsOver .. ' ' .. record
   end
+  reply[#reply + 1] = outcome
+  reply[#reply + 1] = state
 end
-return { nowUs, taken }
+return reply

@@ -244,35 +244,23 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
 
     async take(partition, keys, { maxBytes = MAX_SCRIPT_BYTES } = {}) {
       refuseOversize(keys.length);
-      const [takenAtUs, taken] = await run<[string, string[][]]>(
+      const [takenAtUs = '', ...texts] = await run<string[]>(
         'take',
         [keyspace.parked(partition), keyspace.meta(partition), ...keys],
         [maxBytes],
       );
-      return {
-        takenAtUs,
-        taken: taken.map((entry): TakenSession => {
-          const [outcome, ...rest] = entry;
-          if (outcome === 'deferred' || outcome === 'unreadable') return { outcome };
-          if (outcome !== 'dirty') return { outcome: 'clean' };
-          return {
-            outcome,
-            ...storedSession(rest),
-            parked: decodeParkedRecord(rest[3] ?? ''),
-            winsOver: rest[4] ?? '0',
-          };
-        }),
-      };
+      return { takenAtUs, taken: keys.map((_, i) => takenSession(texts[2 * i], texts[2 * i + 1])) };
     },
 
     async settle(partition, sessions, { ttlMs, takenAtUs }) {
       refuseOversize(sessions.length);
       const args = sessions.flatMap(({ written, eventIds }) => [written ?? '', eventIds.length, ...eventIds]);
-      return run(
+      const outcomes = await run<string>(
         'settle',
         [...inPartition(partition), ...sessions.map(({ key }) => key)],
         [SYNC_GROUP, ttlMs, takenAtUs, ...args],
       );
+      return (outcomes === '' ? [] : outcomes.split(' ')) as SettleOutcome[];
     },
 
     park: ({ partition, key }, { version, record, eventIds }) =>
@@ -353,6 +341,13 @@ function defineCommands(redis: RedisConnection): Record<ScriptName, RedisCommand
     ScriptName,
     RedisCommand
   >;
+}
+
+function takenSession(entry = 'deferred', state = ''): TakenSession {
+  const [outcome, version = '', tombstone, winsOver = '0', parked = ''] = entry.split(' ');
+  if (outcome !== 'dirty') return { outcome: outcome as Exclude<TakenSession['outcome'], 'dirty'> };
+  const isTombstone = tombstone === '1';
+  return { outcome, state, version, isTombstone, parked: decodeParkedRecord(parked), winsOver };
 }
 
 function storedSession([state = '', version = '', tombstone]: readonly string[]): StoredSession {

@@ -137,7 +137,7 @@ it.each(['xadd', 'set', 'zadd', 'persist', 'hset'])(
   },
 );
 
-it.each(['xack', 'xdel', 'hset', 'pexpire', 'zrem'])(
+it.each(['exists', 'xinfo', 'xpending', 'xack', 'xtrim', 'xdel', 'hset', 'pexpire', 'zrem'])(
   'P4 a settle by a user who lacks %s is refused, and the session is carried again',
   async (command) => {
     const world = createWorld({ url });

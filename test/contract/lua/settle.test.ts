@@ -202,3 +202,47 @@ it('P4 a group and stream that are gone do not keep a session from being settled
   await cleanSession(world, world.session('bo'));
   expect(await world.announced()).toEqual([]);
 });
+
+it('P4 an event nobody has read yet stays', async () => {
+  const world = createWorld();
+  await world.open();
+  const version = await world.save(world.session('ana'));
+  const [event] = await world.read();
+  await world.save(world.session('bo'));
+  expect(await world.settleOne(world.session('ana'), version, [event?.id ?? ''])).toBe('clean');
+  expect((await world.read('c2')).map(({ key }) => key)).toEqual([world.session('bo').key]);
+});
+
+it('P4 an event that was lost goes with those around it, and the next save announces the session again', async () => {
+  const world = createWorld();
+  const [lost, other] = [world.session('ana'), world.session('bo')];
+  await world.open();
+  await world.save(lost);
+  await world.read('gone');
+  await world.redis.xgroup('DELCONSUMER', world.keyspace.changes(PARTITION), 'sync', 'gone');
+  const version = await world.save(other);
+  const [event] = await world.read();
+  expect(await world.settleOne(other, version, [event?.id ?? ''])).toBe('clean');
+  expect(await world.announced()).toEqual([]);
+  await world.save(lost);
+  expect(await world.announced()).toEqual([lost.key]);
+});
+
+it('P8 thousands of events of one session are acknowledged and removed in one call', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const changes = world.keyspace.changes(PARTITION);
+  await world.open();
+  const version = await world.save(session);
+  // Pending before all others, so that the others are not removed as the oldest.
+  await world.save(world.session('bo'));
+  await world.redis.xreadgroup('GROUP', 'sync', 'c2', 'COUNT', 2, 'STREAMS', changes, '>');
+  const stale = world.redis.pipeline();
+  for (let i = 0; i < 9000; i++) stale.xadd(changes, '*', 'k', session.key);
+  await stale.exec();
+  const eventIds = (await world.redis.xrange(changes, '-', '+')).map(([id]) => id).filter((_, i) => i !== 1);
+  await world.redis.xreadgroup('GROUP', 'sync', 'c1', 'COUNT', 9000, 'STREAMS', changes, '>');
+  expect(await world.settleOne(session, version, eventIds)).toBe('clean');
+  expect(await world.announced()).toEqual([world.session('bo').key]);
+  expect(await world.pending()).toBe(1);
+});

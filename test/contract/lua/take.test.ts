@@ -65,6 +65,38 @@ it('stops before the states exceed the limit, and what was deferred fits the nex
   expect(await outcomes(keys.slice(2), 200)).toEqual(['dirty']);
 });
 
+it('a session after the first that does not fit is asked for again, clean or not', async () => {
+  const world = createWorld();
+  const [first, second, clean] = ['a', 'b', 'c'].map((user) => world.session(user).key) as [
+    string,
+    string,
+    string,
+  ];
+  await world.open();
+  await cleanSession(world, world.session('c'));
+  for (const user of ['a', 'b']) await world.save(world.session(user), JSON.stringify('x'.repeat(98)));
+  const take = async (...keys: string[]) =>
+    (await world.scripts.take(PARTITION, keys, { maxBytes: 100 })).taken.map(({ outcome }) => outcome);
+  expect(await take(first, second, clean)).toEqual(['dirty', 'deferred', 'deferred']);
+  expect(await take(second, clean)).toEqual(['dirty', 'clean']);
+});
+
+it('P9 a session that lost its state is no deleted one, and does not keep its neighbour', async () => {
+  const world = createWorld();
+  await world.save(world.session('a'));
+  await world.save(world.session('b'), '1');
+  await world.redis.hdel(world.session('a').key, 's', 't', 'q');
+  const { taken } = await world.scripts.take(PARTITION, [world.session('a').key, world.session('b').key]);
+  expect(taken).toMatchObject([
+    { outcome: 'dirty', state: '', isTombstone: false },
+    { outcome: 'dirty', state: '1' },
+  ]);
+  const [first] = taken;
+  expect(await world.settleOne(world.session('a'), first?.outcome === 'dirty' ? first.version : '')).toBe(
+    'clean',
+  );
+});
+
 it('P9 a single state above the limit is handed over, so it never waits for ever', async () => {
   const world = createWorld();
   await world.save(world.session('a'), JSON.stringify('x'.repeat(500)));
