@@ -254,11 +254,12 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
 
     async settle(partition, sessions, { ttlMs, takenAtUs }) {
       refuseOversize(sessions.length);
-      const args = sessions.flatMap(({ written, eventIds }) => [written ?? '', eventIds.length, ...eventIds]);
+      const args: Argument[] = [SYNC_GROUP, ttlMs, takenAtUs];
+      for (const { written, eventIds } of sessions) args.push(written ?? '', eventIds.length, ...eventIds);
       const outcomes = await run<string>(
         'settle',
         [...inPartition(partition), ...sessions.map(({ key }) => key)],
-        [SYNC_GROUP, ttlMs, takenAtUs, ...args],
+        args,
       );
       return (outcomes === '' ? [] : outcomes.split(' ')) as SettleOutcome[];
     },

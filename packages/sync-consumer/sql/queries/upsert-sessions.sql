@@ -1,22 +1,28 @@
 -- Writes a batch; a row changes only if the incoming version is newer (P3). Same batch twice: no effect.
 --
--- $1 text[] tenant ids   $2 text[] user ids   $3 text[] states, JSON; NULL = tombstone   $4 text[] versions
--- Returns tenant_id, user_id of each row that was written; the guard rejected the others.
+-- $1 text[] tenant ids   $2 text[] user ids   $3 jsonb[] states; NULL = tombstone   $4 text[] versions
+-- Returns position (0-based, as given) of each row that the guard rejected; the others were written.
 --
 -- The order is the primary key's, so two batches never deadlock.
 WITH incoming AS (
-  SELECT tenant_id, user_id, state::jsonb AS state, version::bigint AS version,
+  SELECT tenant_id, user_id, state, version::bigint AS version,
          to_timestamp(version::bigint / 1e6) AS updated_at
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS batch (tenant_id, user_id, state, version)
+  FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::text[]) AS batch (tenant_id, user_id, state, version)
   ORDER BY tenant_id COLLATE "C", user_id COLLATE "C"
+), written AS (
+  INSERT INTO {session} AS stored (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
+  SELECT tenant_id, user_id, state, version, updated_at, updated_at, clock_timestamp()
+  FROM incoming
+  ON CONFLICT (tenant_id, user_id) DO UPDATE
+  SET state = excluded.state,
+      version = excluded.version,
+      updated_at = excluded.updated_at,
+      synced_at = excluded.synced_at
+  WHERE excluded.version > stored.version
+  RETURNING stored.tenant_id, stored.user_id
 )
-INSERT INTO {session} AS stored (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
-SELECT tenant_id, user_id, state, version, updated_at, updated_at, clock_timestamp()
-FROM incoming
-ON CONFLICT (tenant_id, user_id) DO UPDATE
-SET state = excluded.state,
-    version = excluded.version,
-    updated_at = excluded.updated_at,
-    synced_at = excluded.synced_at
-WHERE excluded.version > stored.version
-RETURNING stored.tenant_id, stored.user_id
+SELECT (given.ordinality - 1)::integer AS position
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (tenant_id, user_id)
+WHERE NOT EXISTS (
+  SELECT FROM written WHERE written.tenant_id = given.tenant_id AND written.user_id = given.user_id
+)

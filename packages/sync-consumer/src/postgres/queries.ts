@@ -1,6 +1,7 @@
 import { PARTITION_HASH, PROTOCOL_VERSION, type SessionRef, type Version } from '@cauce/protocol';
 import type pg from 'pg';
 import { queries as sql } from '../generated/queries.ts';
+import { jsonbArray, textArray } from './binary-array.ts';
 import { renderSql, type TableNames } from './identifiers.ts';
 import { inTransaction, type TransactionOptions } from './in-transaction.ts';
 
@@ -72,12 +73,14 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
 
   return {
     async upsertSessions(rows) {
-      const { rows: written } = await inTransaction<RefRow>(pool, options, text.upsertSessions, [
-        ...refColumns(rows.map(({ ref }) => ref)),
-        rows.map(({ state }) => state),
-        rows.map(({ version }) => version),
+      const { rows: found } = await inTransaction<{ position: number }>(pool, options, text.upsertSessions, [
+        textArray(rows.map(({ ref }) => ref.tenantId)),
+        textArray(rows.map(({ ref }) => ref.userId)),
+        jsonbArray(rows.map(({ state }) => state)),
+        textArray(rows.map(({ version }) => version)),
       ]);
-      return matching(rows, written);
+      const rejected = new Set(found.map(({ position }) => position));
+      return rows.filter((_, position) => !rejected.has(position));
     },
 
     async selectLockedSessions(rows) {
