@@ -9,6 +9,7 @@ import {
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import type { AnnouncedSession } from './dedupe-by-session.ts';
 import { groupBy } from './group-by.ts';
+import { SESSIONS_AT_ONCE, slicesOf } from './slices-of.ts';
 import type { TakenRow } from './take-states.ts';
 
 /** What is known of each session after PostgreSQL answered. */
@@ -44,10 +45,6 @@ export async function settleBatch(
     ...settlement.committed.map(({ announced, version }) => toSettle(announced, version)),
     ...settlement.acknowledged.map((announced) => toSettle(announced, undefined)),
   ];
-  const groups = [...groupBy(sessions, ({ partition }) => partition)].map(([partition, group]) => ({
-    partition,
-    group,
-  }));
   const parked = [
     ...settlement.refused.map(({ row, sqlState }) => ({
       row,
@@ -58,14 +55,17 @@ export async function settleBatch(
       record: row.parked ?? nextParkedRecord(undefined, { version: row.version, sqlState: 'LOCAL' }, nowMs()),
     })),
   ].map((one) => ({ partition: one.row.announced.session.partition, ...one }));
-  await Promise.all([
-    askPartitions(deps, groups, 'settle', ({ partition, group }) =>
+  await askPartitions(deps, parked, 'park', ({ row: { announced, version }, record }) =>
+    scripts.park(announced.session, { version, record, eventIds: announced.eventIds }),
+  );
+  // A few at a time, so that bots get their turn.
+  for (const few of slicesOf(sessions, SESSIONS_AT_ONCE)) {
+    const groups = [...groupBy(few, ({ partition }) => partition)];
+    const asked = groups.map(([partition, group]) => ({ partition, group }));
+    await askPartitions(deps, asked, 'settle', ({ partition, group }) =>
       scripts.settle(partition, group, { ttlMs, takenAtUs: settlement.takenAtUs.get(partition) ?? '0' }),
-    ),
-    askPartitions(deps, parked, 'park', ({ row: { announced, version }, record }) =>
-      scripts.park(announced.session, { version, record, eventIds: announced.eventIds }),
-    ),
-  ]);
+    );
+  }
 }
 
 /** Removes entries that Cauce did not write; a session they might have meant is in the dirty index. */

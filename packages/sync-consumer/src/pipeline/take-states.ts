@@ -4,6 +4,7 @@ import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import { unreadableSessions } from '../redis/unreadable-sessions.ts';
 import type { AnnouncedSession } from './dedupe-by-session.ts';
 import { groupBy } from './group-by.ts';
+import { SESSIONS_AT_ONCE, slicesOf } from './slices-of.ts';
 
 /** What a session holds now, on its way to its row. */
 export interface TakenRow extends SessionRow {
@@ -29,40 +30,48 @@ export interface TakeDeps extends AskDeps {
   readonly scripts: Pick<Scripts, 'take'>;
 }
 
-/** Reads the newest states of the announced sessions: one script call a partition. @throws RedisError as askPartitions */
+/**
+ * Reads the newest states of the announced sessions, a few at a time so that bots get their turn: one script call a
+ * partition. @throws RedisError as askPartitions
+ */
 export async function takeStates(deps: TakeDeps, sessions: readonly AnnouncedSession[]): Promise<TakenBatch> {
-  const partitions = groupBy(sessions, ({ session }) => session.partition);
-  // Shared among the partitions, so that a batch of large sessions stays near the limit as a whole.
-  const maxBytes = Math.ceil(MAX_SCRIPT_BYTES / Math.max(1, partitions.size));
   const rows: TakenRow[] = [];
   const clean: AnnouncedSession[] = [];
   const deferred: AnnouncedSession[] = [];
   const takenAtUs = new Map<number, string>();
   const leftAside = new Set(sessions);
-  const asked = [...partitions].map(([partition, announced]) => ({ partition, announced }));
-  await askPartitions(deps, asked, 'take', async ({ partition, announced }) => {
-    const keys = announced.map(({ session }) => session.key);
-    const reply = await deps.scripts.take(partition, keys, { maxBytes });
-    takenAtUs.set(partition, reply.takenAtUs);
-    const unreadable = reply.taken.filter(({ outcome }) => outcome === 'unreadable').length;
-    if (unreadable > 0) deps.onLeftAside([unreadableSessions(partition, unreadable)]);
-    for (const [i, taken] of reply.taken.entries()) {
-      const one = announced[i] as AnnouncedSession;
-      if (taken.outcome === 'unreadable') continue;
-      leftAside.delete(one);
-      if (taken.outcome === 'clean') clean.push(one);
-      else if (taken.outcome === 'deferred') deferred.push(one);
-      else {
-        rows.push({
-          ref: one.session.ref,
-          state: taken.isTombstone ? null : taken.state,
-          version: taken.version,
-          announced: one,
-          parked: taken.parked,
-          winsOver: taken.winsOver,
-        });
+  let bytesLeft = MAX_SCRIPT_BYTES;
+  for (const few of slicesOf(sessions, SESSIONS_AT_ONCE)) {
+    const partitions = groupBy(few, ({ session }) => session.partition);
+    const asked = [...partitions].map(([partition, announced]) => ({ partition, announced }));
+    // Shared among the partitions, so that a batch of large sessions stays near the limit as a whole.
+    const maxBytes = Math.max(0, Math.ceil(bytesLeft / partitions.size));
+    await askPartitions(deps, asked, 'take', async ({ partition, announced }) => {
+      const keys = announced.map(({ session }) => session.key);
+      const reply = await deps.scripts.take(partition, keys, { maxBytes });
+      // The first time: no change that is still unsynced is older.
+      if (!takenAtUs.has(partition)) takenAtUs.set(partition, reply.takenAtUs);
+      const unreadable = reply.taken.filter(({ outcome }) => outcome === 'unreadable').length;
+      if (unreadable > 0) deps.onLeftAside([unreadableSessions(partition, unreadable)]);
+      for (const [i, taken] of reply.taken.entries()) {
+        const one = announced[i] as AnnouncedSession;
+        if (taken.outcome === 'unreadable') continue;
+        leftAside.delete(one);
+        if (taken.outcome === 'clean') clean.push(one);
+        else if (taken.outcome === 'deferred') deferred.push(one);
+        else {
+          bytesLeft -= taken.state.length;
+          rows.push({
+            ref: one.session.ref,
+            state: taken.isTombstone ? null : taken.state,
+            version: taken.version,
+            announced: one,
+            parked: taken.parked,
+            winsOver: taken.winsOver,
+          });
+        }
       }
-    }
-  });
+    });
+  }
   return { rows, clean, deferred, leftAside: [...leftAside], takenAtUs };
 }
