@@ -15,7 +15,7 @@ export function watchStatements(pool) {
     client.query = (text, values, ...rest) => {
       const answer = query(text, values, ...rest);
       if (typeof text !== 'string' || !UPSERT.test(text)) return answer;
-      const [, users] = values;
+      const users = textsOf(values[1]);
       if (refused.some((batch) => isHalfOf(batch, users))) tell('bisect');
       answer.catch(({ code }) => {
         if (code?.startsWith('23') && users.length > 2) refused = [users, ...refused].slice(0, REMEMBERED);
@@ -23,4 +23,15 @@ export function watchStatements(pool) {
       return answer;
     };
   });
+}
+
+/** The items of a text[] parameter in PostgreSQL's binary form: after 20 bytes each item follows its length. */
+function textsOf(array) {
+  const texts = [];
+  for (let at = 20; at < array.length; ) {
+    const end = at + 4 + array.readInt32BE(at);
+    texts.push(array.toString('utf8', at + 4, end));
+    at = end;
+  }
+  return texts;
 }
