@@ -69,8 +69,8 @@ local function inChunks(items, send)
   end
 end
 
--- What was delivered and is in nobody's pending list is done with, or lost, and then the sweep or the next save
--- announces it. One XTRIM removes it all; XDEL looks for each event from the start of its node of the stream.
+-- What was delivered and is in nobody's pending list is done with, or lost, and then the sweep announces it. One XTRIM
+-- removes it all; XDEL looks for each event from the start of its node of the stream.
 local function trimDone()
   for _, info in ipairs(groups) do
     local fields = {}
