@@ -21,12 +21,12 @@ const keyOf = (kind, user) => {
   return `${kind}:${tenantId}:${userId}`;
 };
 
-export async function openBareSet({ redisUrl }) {
+export async function openBareSet({ redisUrl }, { prefix = 'set' } = {}) {
   const { redis, close } = await connect(redisUrl);
   return {
     name: 'SET',
-    save: (user, { json }) => redis.set(keyOf('set', user), json),
-    load: (user) => redis.get(keyOf('set', user)),
+    save: (user, { json }) => redis.set(keyOf(prefix, user), json),
+    load: (user) => redis.get(keyOf(prefix, user)),
     cleanUp: async () => {},
     close,
   };

@@ -5,15 +5,14 @@ import { createPool, createQueries, migrate } from '@cauce/sync-consumer';
 import { from as copyFrom } from 'pg-copy-streams';
 import { refOf } from '../workload/users.mjs';
 
-const SCHEMA = 'floor';
 const BATCH_ROWS = 500;
 /** The consumer's default. */
 const BATCHES_IN_FLIGHT = 4;
 
 /** What PostgreSQL can take at best, without Redis: the consumer's own statement, and COPY. */
-export async function openBulkFloor({ databaseUrl, pool: admin }) {
-  await admin.query(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE; CREATE SCHEMA ${SCHEMA}`);
-  await migrate({ databaseUrl, schema: SCHEMA, table: 'session' });
+export async function openBulkFloor({ databaseUrl, pool: admin }, { schema = 'floor' } = {}) {
+  await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE; CREATE SCHEMA ${schema}`);
+  await migrate({ databaseUrl, schema, table: 'session' });
   const pool = createPool({
     databaseUrl,
     maxConnections: BATCHES_IN_FLIGHT,
@@ -22,7 +21,7 @@ export async function openBulkFloor({ databaseUrl, pool: admin }) {
     onError: () => {},
   });
   const queries = createQueries(pool, {
-    ...{ schema: SCHEMA, table: 'session' },
+    ...{ schema, table: 'session' },
     ...{ lockTimeoutMs: 2000, statementTimeoutMs: 60_000, longTimeoutMs: 60_000 },
   });
   const keyspace = createKeyspace();
@@ -57,7 +56,7 @@ export async function openBulkFloor({ databaseUrl, pool: admin }) {
         );
         const copy = client.query(copyFrom('COPY staging FROM STDIN'));
         await pipeline(Readable.from([rows.map(toCopyLine).join('')]), copy);
-        await client.query(mergeStatement);
+        await client.query(mergeInto(schema));
         await client.query('COMMIT');
       } finally {
         client.release();
@@ -67,8 +66,8 @@ export async function openBulkFloor({ databaseUrl, pool: admin }) {
   };
 }
 
-const mergeStatement = `
-  INSERT INTO ${SCHEMA}.session AS stored (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
+const mergeInto = (schema) => `
+  INSERT INTO ${schema}.session AS stored (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
   SELECT tenant_id, user_id, state, version, to_timestamp(version / 1e6), to_timestamp(version / 1e6), clock_timestamp()
   FROM staging
   ORDER BY tenant_id COLLATE "C", user_id COLLATE "C"

@@ -15,9 +15,18 @@ const TOUCHED = 1000;
 const CONCURRENCY = 64;
 const GOAL = { atMost: 1.2 };
 
+/** What grows, and the names it has in the results. What is bare shows how much of it is the servers' own. */
+const measured = {
+  save: { quantity: 'cost of a save', series: 'a save', unit: 'SETs', goal: GOAL },
+  set: { quantity: 'cost of a bare SET', series: 'a bare SET', unit: 'SETs' },
+  row: { quantity: 'cost of a synced row', series: 'a synced row', unit: 'bare upserts', goal: GOAL },
+  upsert: { quantity: 'cost of a bare upsert', series: 'a bare upsert', unit: 'bare upserts' },
+};
+
 /**
- * What a save and a synced row cost while sessions grow. Each is divided by a piece of work that does not grow, done
- * next to it: a SET among 1,000 keys, an upsert of 1,000 rows into a table of 1,000.
+ * What a save and a synced row cost while sessions grow, and a bare SET and a bare upsert among as many. Each is divided
+ * by a piece of work that does not grow, done next to it: a SET among 1,000 keys, an upsert of 1,000 rows into a table
+ * of 1,000.
  */
 export async function measureGrowth(servers, { sizes, rounds, savesEachRound, stateBytes }) {
   await servers.reset();
@@ -29,54 +38,68 @@ export async function measureGrowth(servers, { sizes, rounds, savesEachRound, st
     fill: await openFill(servers),
     bot: await openCauce(servers),
     set: await openBareSet(servers),
-    floor: await openBulkFloor(servers),
+    fixedSet: await openBareSet(servers, { prefix: 'fixed' }),
+    floor: await openBulkFloor(servers, { schema: 'floor_growing' }),
+    fixedFloor: await openBulkFloor(servers),
   };
   const results = [];
   try {
     for (const [i, sessions] of sizes.entries()) {
       const before = sizes[i - 1] ?? 0;
-      await servers.pool.query('TRUNCATE session');
-      await insertRows(servers.pool, { table: 'session', rows: sessions, states });
+      for (const table of ['session', 'floor_growing.session']) {
+        await servers.pool.query(`TRUNCATE ${table}`);
+        await insertRows(servers.pool, { table, rows: sessions, states });
+      }
       await parts.fill.saveClean(range(before, sessions), states);
+      const setNext = (n) => parts.set.save(before + n, states[n % states.length]);
+      await runAll(setNext, { count: sessions - before, concurrency: CONCURRENCY });
       results.push({ sessions, ...(await measureSize(parts, { sessions, rounds, savesEachRound })) });
     }
   } finally {
-    await Promise.all([
-      consumer.stop(),
-      ...['fill', 'bot', 'set', 'floor'].map((part) => parts[part].close()),
-    ]);
+    const { consumer: _, states: __, ...opened } = parts;
+    await Promise.all([consumer.stop(), ...Object.values(opened).map((part) => part.close())]);
   }
   return { figures: toFigures(results, stateBytes), plots: [plotGrowth(results, stateBytes)] };
 }
 
 /** Costs relative to the fixed work beside them, one of each round. */
-async function measureSize({ consumer, states, bot, set, floor }, { sessions, rounds, savesEachRound }) {
+async function measureSize(parts, { sessions, rounds, savesEachRound }) {
+  const { consumer, states, bot, set, fixedSet, floor, fixedFloor } = parts;
   const random = createRandom(sessions);
-  const saveCosts = [];
-  const rowCosts = [];
+  const costs = { save: [], set: [], row: [], upsert: [] };
   for (let round = -1; round < rounds; round++) {
     // No session twice, so that every pass carries as many rows.
     const touched = Array.from({ length: TOUCHED }, (_, i) =>
       Math.floor(((i + random()) * sessions) / TOUCHED),
     );
-    const saveAt = (i) => bot.save(touched[i % TOUCHED], states[i % states.length]);
-    const setAt = (i) => set.save(i % TOUCHED, states[i % states.length]);
-    const saving = await runAll(saveAt, { count: savesEachRound, concurrency: CONCURRENCY });
-    const setting = await runAll(setAt, { count: savesEachRound, concurrency: CONCURRENCY });
-    const rows = floor.toRows(range(0, TOUCHED), states);
+    const perSecond = (contender, users) =>
+      runAll((i) => contender.save(users(i % TOUCHED), states[i % states.length]), {
+        count: savesEachRound,
+        concurrency: CONCURRENCY,
+      });
+    const saving = await perSecond(bot, (i) => touched[i]);
+    const setting = await perSecond(set, (i) => touched[i]);
+    const fixedSetting = await perSecond(fixedSet, (i) => i);
     const carryMs = await timeMs(async () => {
       const { written } = await consumer.ask('carry');
       return written;
     });
-    const upsertMs = await timeMs(async () => {
-      await floor.upsert(rows);
-      return TOUCHED;
-    });
+    const upsertMs = (into, users) => {
+      const rows = into.toRows(users, states);
+      return timeMs(async () => {
+        await into.upsert(rows);
+        return rows.length;
+      });
+    };
+    const upserting = await upsertMs(floor, new Set(touched));
+    const fixedUpserting = await upsertMs(fixedFloor, range(0, TOUCHED));
     if (round < 0) continue;
-    saveCosts.push(setting / saving);
-    rowCosts.push(carryMs / upsertMs);
+    costs.save.push(fixedSetting / saving);
+    costs.set.push(fixedSetting / setting);
+    costs.row.push(carryMs / fixedUpserting);
+    costs.upsert.push(upserting / fixedUpserting);
   }
-  return { save: spreadOf(saveCosts), row: spreadOf(rowCosts) };
+  return Object.fromEntries(Object.entries(costs).map(([name, values]) => [name, spreadOf(values)]));
 }
 
 /** Milliseconds for each of the things `work` says it did. */
@@ -96,33 +119,28 @@ const relativeTo = (base, spread) => ({
 function toFigures(results, stateBytes) {
   const [first] = results;
   return results.slice(1).flatMap(({ sessions, ...costs }) =>
-    Object.entries({ save: 'cost of a save', row: 'cost of a synced row' }).map(([name, quantity]) => ({
+    Object.entries(measured).map(([name, { quantity, unit, goal }]) => ({
       what: `sessions of ${stateBytes} B`,
       quantity,
       subject: `${sessions} sessions`,
       reference: `${first.sessions} sessions`,
       ratio: relativeTo(first[name], costs[name]),
-      measured: {
-        unit: name === 'save' ? 'SETs' : 'bare upserts',
-        subject: costs[name].median,
-        reference: first[name].median,
-      },
-      goal: GOAL,
+      measured: { unit, subject: costs[name].median, reference: first[name].median },
+      ...(goal ? { goal } : {}),
     })),
   );
 }
 
 function plotGrowth(results, stateBytes) {
   const [first] = results;
-  const series = (name, title) => ({
-    name: title,
-    points: results.map((result) => ({ x: result.sessions, ...relativeTo(first[name], result[name]) })),
-  });
   return {
     name: 'growth',
     title: `Cost while sessions grow, ${stateBytes} B each`,
     x: { label: 'sessions', isLog: true },
     y: { label: `times the cost at ${first.sessions} sessions`, from: 0 },
-    series: [series('save', 'a save'), series('row', 'a synced row')],
+    series: Object.entries(measured).map(([name, { series }]) => ({
+      name: series,
+      points: results.map((result) => ({ x: result.sessions, ...relativeTo(first[name], result[name]) })),
+    })),
   };
 }
