@@ -6,21 +6,21 @@
 --       2 opId       1..64 bytes without ' ' and '='; the same id again is answered, not applied, as long
 --                    as it is among the session's last four operations
 --       3 tombstone  '0' | '1'
---       4 ifVersion  '' = unconditional, '0' = only if the session is absent, else the expected version
---       5 epoch      in which the expected version was loaded, '' = not known
---       6 maxBytes   the largest state accepted, bytes
--- Returns  { 'saved', version }        applied now
---          { 'replayed', version }     this opId was applied before, as that version
---          { 'conflict', version }     ifVersion did not match; version is the present one, '0' when absent. Also of a
---                                      session of an earlier epoch that was loaded before it: Redis may have gone
---                                      back to that version, past later ones
---          { 'too_large', bytes }
+--       4 maxBytes   the largest state accepted, bytes
+--       5 ifVersion  left out = unconditional, '0' = only if the session is absent, else the expected version
+--       6 epoch      in which the expected version was loaded, '' or left out = not known
+-- Returns  'saved version'        applied now
+--          'replayed version'     this opId was applied before, as that version
+--          'conflict version'     ifVersion did not match; version is the present one, '0' when absent. Also of a
+--                                 session of an earlier epoch that was loaded before it: Redis may have gone
+--                                 back to that version, past later ones
+--          'too_large bytes'
 -- Writes   session, changes, dirty, hlc; removes lease. The session loses its TTL (P2).
 -- Without flags Redis refuses the script before it starts when memory is full, so nothing is half done (P7).
 
 local session, changes, dirty, hlc, lease, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local state, opId, tombstone, ifVersion, epoch = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local maxBytes = tonumber(ARGV[6])
+local state, opId, tombstone, maxBytes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local ifVersion, epoch = ARGV[5], ARGV[6]
 
 -- Everything is read and checked before the first write: a script that fails after it is not rolled back.
 local stored = redis.call('HMGET', session, 'v', 'd', 'q', 'o', 'e', 'c')
@@ -32,14 +32,14 @@ local _, found = string.find(' ' .. operations, ' ' .. opId .. '=', 1, true)
 if found then
   -- A write of its own: WAIT on this connection covers the save it answers for.
   redis.call('SET', hlc, string.format('%.0f', math.max(lastIssued, tonumber(version))))
-  return { 'replayed', string.match(operations, '^%d+', found) }
+  return 'replayed ' .. string.match(operations, '^%d+', found)
 end
 local isTrusted = not version or stored[5] == present or stored[6] == present or epoch == present
-if ifVersion ~= '' and (ifVersion ~= (version or '0') or not isTrusted) then
-  return { 'conflict', version or '0' }
+if ifVersion and (ifVersion ~= (version or '0') or not isTrusted) then
+  return 'conflict ' .. (version or '0')
 end
 if #state > maxBytes then
-  return { 'too_large', #state }
+  return 'too_large ' .. #state
 end
 -- By the session alone: an event that was lost from the stream is announced again by sweep.
 local isDirty = stored[2] == '1'
@@ -72,7 +72,7 @@ redis.call('ZADD', dirty, 'NX', nowUs, session)
 redis.call('SET', hlc, nextVersion)
 if isAnnounced and stored[5] == present then
   redis.call('HSET', session, 's', state, 'v', nextVersion, 'o', recent, 't', tombstone)
-  return { 'saved', nextVersion }
+  return 'saved ' .. nextVersion
 end
 if not version then
   -- There is none for a session that is here.
@@ -82,4 +82,4 @@ elseif not isDirty then
 end
 redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone,
   'e', present)
-return { 'saved', nextVersion }
+return 'saved ' .. nextVersion

@@ -204,7 +204,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
   return {
     async save(session, { state, isTombstone, opId, ifVersion, epoch, maxBytes }) {
       const { partition, key } = session;
-      const [outcome, value] = await run<[SaveReply['outcome'], string | number]>(
+      const reply = await run<string>(
         'save',
         [
           key,
@@ -214,11 +214,14 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
           keyspace.lease(session),
           keyspace.meta(partition),
         ],
-        [state, opId, flag(isTombstone), ifVersion ?? '', epoch ?? '', maxBytes],
+        [
+          ...[state, opId, flag(isTombstone), maxBytes],
+          // Seldom there, and each argument costs Redis and the bot its share of a save.
+          ...(ifVersion === undefined ? [] : [ifVersion, epoch ?? '']),
+        ],
       );
-      return outcome === 'too_large'
-        ? { outcome, bytes: Number(value) }
-        : { outcome, version: String(value) };
+      const [outcome, value = ''] = reply.split(' ') as [SaveReply['outcome'], string?];
+      return outcome === 'too_large' ? { outcome, bytes: Number(value) } : { outcome, version: value };
     },
 
     async lease(session, { token, leaseTtlMs }) {
