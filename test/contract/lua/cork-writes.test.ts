@@ -33,3 +33,19 @@ it('a call after the connection was lost is corked on the new one', async () => 
   expect((world.redis as Redis).stream.writableCorked).toBe(1);
   expect((await call).outcome).toBe('saved');
 });
+
+it('a burst leaves in several writes, so that Redis begins before it is complete', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.save(session);
+  const { stream } = world.redis as Redis;
+  const bytesHeld: number[] = [];
+  const calls = Array.from({ length: 20 }, () => {
+    const call = world.trySave(session);
+    bytesHeld.push(stream.writableLength);
+    return call;
+  });
+  const [first = 0] = bytesHeld;
+  expect(bytesHeld.filter((bytes) => bytes <= first * 1.2)).toHaveLength(3);
+  await Promise.all(calls);
+});
