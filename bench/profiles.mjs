@@ -16,7 +16,10 @@ export const profiles = {
   full: {
     save: {
       cases: [
-        ...saveCases([1024], ['uniform', 'zipf', 'new'], [1, 16, 64]),
+        // The one with the goals.
+        { stateBytes: 1024, distribution: 'uniform', concurrency: 64, rounds: 15 },
+        ...saveCases([1024], ['uniform'], [1, 16]),
+        ...saveCases([1024], ['zipf', 'new'], [1, 16, 64]),
         ...saveCases([200, 10_240], ['uniform'], [1, 16, 64]),
       ],
       ...{ rounds: 5, windowMs: 300, users: 10_000 },

@@ -34,13 +34,13 @@ const goals = {
 /** `saveUserState` against other ways to keep the same bytes. */
 export async function measureSaves(servers, { cases, rounds, windowMs, users }) {
   const figures = [];
-  for (const { stateBytes, distribution, concurrency } of cases) {
+  for (const { stateBytes, distribution, concurrency, ...one } of cases) {
     await servers.reset();
     const results = await measureCase(servers, {
       stateBytes,
       distribution,
       concurrency,
-      rounds,
+      rounds: one.rounds ?? rounds,
       windowMs,
       users,
     });
@@ -110,7 +110,8 @@ function plotThroughput(figures, { stateBytes, distribution }) {
       name: reference,
       points: points
         .filter((figure) => figure.reference === reference)
-        .map(({ what, ratio }) => ({ x: Number(/(\d+) at a time/.exec(what)[1]), ...ratio })),
+        .map(({ what, ratio }) => ({ x: Number(/(\d+) at a time/.exec(what)[1]), ...ratio }))
+        .sort((a, b) => a.x - b.x),
     })),
   };
 }
