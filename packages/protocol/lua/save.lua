@@ -42,8 +42,7 @@ if #state > maxBytes then
   return 'too_large ' .. #state
 end
 -- By the session alone: an event that was lost from the stream is announced again by sweep.
-local isDirty = stored[2] == '1'
-local isAnnounced = isDirty and event ~= ''
+local isAnnounced = stored[2] == '1' and event ~= ''
 
 local time = redis.call('TIME')
 local nowUs = time[1] .. string.sub('00000' .. time[2], -6)
@@ -70,6 +69,8 @@ end
 -- Also of one that is dirty: the index is where sweep looks for lost events.
 redis.call('ZADD', dirty, 'NX', nowUs, session)
 redis.call('SET', hlc, nextVersion)
+-- Once for each save: `status` counts them by it.
+redis.call('PERSIST', session)
 if isAnnounced and stored[5] == present then
   redis.call('HSET', session, 's', state, 'v', nextVersion, 'o', recent, 't', tombstone)
   return 'saved ' .. nextVersion
@@ -77,8 +78,6 @@ end
 if not version then
   -- There is none for a session that is here.
   redis.call('DEL', lease)
-elseif not isDirty then
-  redis.call('PERSIST', session)
 end
 redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone,
   'e', present)

@@ -81,7 +81,7 @@ it.each(savesCommands)(
   },
 );
 
-it.each(['hmget', 'get', 'hget', 'time', 'zadd', 'set', 'hset'])(
+it.each(['hmget', 'get', 'hget', 'time', 'zadd', 'set', 'persist', 'hset'])(
   'P1 a second save by a user who lacks %s is refused and the session is as it was',
   async (command) => {
     const world = createWorld({ url });
