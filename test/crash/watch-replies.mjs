@@ -21,9 +21,10 @@ function tellOfReply(name, reply) {
   if (reply === 'hydrated') tell('sessions restored');
   else if (reply === 'refused') tell('hydrate refused');
   else if (reply === 'adopted') tell('rows adopted');
-  else if (Array.isArray(reply)) {
-    if (reply[0] === 'replayed') tell('op id replayed');
-    else if (reply[0] === 'conflict') tell('compare-and-set lost');
+  else if (typeof reply === 'string') {
+    if (reply.startsWith('replayed ')) tell('op id replayed');
+    else if (reply.startsWith('conflict ')) tell('compare-and-set lost');
+  } else if (Array.isArray(reply)) {
     const announced = reply.filter((outcome) => outcome === 'announced').length;
     if (announced > 0) tell('sweeper announced again', announced);
   }
