@@ -12,7 +12,6 @@ export {
   type RedisConnection,
   type RedisSource,
 } from './connection.ts';
-export { createCorkWrites } from './cork-writes.ts';
 export {
   CauceError,
   type CauceErrorCode,

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import type { RedisConnection } from './connection.ts';
-import { createCorkWrites } from './cork-writes.ts';
 import { InvalidOptionError } from './error.ts';
 import { lua } from './generated/lua.ts';
 import { type Keyspace, type LocatedSession, type SessionKey, SYNC_GROUP } from './keyspace.ts';
@@ -182,13 +181,11 @@ type RedisCommand = (...args: Argument[]) => Promise<unknown>;
 /** Registers the scripts on the connection and returns their typed façade. */
 export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: ScriptsOptions): Scripts {
   const commands = defineCommands(redis);
-  const corkWrites = createCorkWrites(redis);
   async function run<Reply>(
     name: ScriptName,
     keys: readonly string[],
     args: readonly Argument[],
   ): Promise<Reply> {
-    corkWrites();
     try {
       return (await withDeadline(commands[name](keys.length, ...keys, ...args), timeoutMs)) as Reply;
     } catch (error) {

@@ -1,6 +1,5 @@
 import {
   CorruptSessionError,
-  createCorkWrites,
   type HeldSession,
   type LocatedSession,
   type RedisConnection,
@@ -23,8 +22,6 @@ type Fields = readonly (string | null)[];
 const fields = ['s', 'v', 't', 'e', 'c'] as const;
 
 export function createSessionReader(redis: RedisConnection, options: { timeoutMs: number }): SessionReader {
-  const corkWrites = createCorkWrites(redis);
-
   // Of one slot, so that a cluster takes it as one pipeline.
   async function readPartition(sessions: readonly LocatedSession[]): Promise<unknown[]> {
     const pipeline = redis.pipeline();
@@ -38,7 +35,6 @@ export function createSessionReader(redis: RedisConnection, options: { timeoutMs
 
   return {
     async read(session) {
-      corkWrites();
       try {
         return stored(session, await withDeadline(redis.hmget(session.key, ...fields), options.timeoutMs));
       } catch (error) {
