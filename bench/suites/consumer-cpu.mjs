@@ -1,10 +1,7 @@
-import { openBullmq } from '../contenders/bullmq.mjs';
-import { openCauce } from '../contenders/cauce.mjs';
 import { toFigure } from '../measure/figure.mjs';
 import { interleave } from '../measure/interleave.mjs';
 import { runOpenLoop } from '../measure/open-loop.mjs';
-import { startChild } from '../processes/child.mjs';
-import { everyInterval } from '../processes/consumer-settings.mjs';
+import { startCarriers } from '../processes/carriers.mjs';
 import { createStates } from '../workload/states.mjs';
 import { createUserDraw } from '../workload/users.mjs';
 
@@ -18,13 +15,7 @@ export async function measureConsumerCpu(
 ) {
   await servers.reset();
   const states = createStates(stateBytes);
-  const consumer = await startChild('consumer.mjs', everyInterval(servers, { intervalMs }));
-  const worker = await startChild('bullmq-worker.mjs', {
-    REDIS_URL: servers.redisUrl,
-    DATABASE_URL: servers.databaseUrl,
-  });
-  const cauce = await openCauce(servers);
-  const bullmq = await openBullmq(servers);
+  const { consumer, worker, cauce, bullmq, stop } = await startCarriers(servers, { intervalMs });
   await worker.ask('start');
   const draw = createUserDraw('zipf', users);
   const contenders = [
@@ -51,6 +42,6 @@ export async function measureConsumerCpu(
     });
     return { figures: [figure], plots: [] };
   } finally {
-    await Promise.all([cauce.close(), bullmq.close(), consumer.stop(), worker.stop()]);
+    await stop();
   }
 }

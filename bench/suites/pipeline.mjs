@@ -1,10 +1,8 @@
-import { openBullmq } from '../contenders/bullmq.mjs';
-import { CAUCE, openCauce } from '../contenders/cauce.mjs';
+import { CAUCE } from '../contenders/cauce.mjs';
 import { runClosedLoop } from '../measure/closed-loop.mjs';
 import { pair, toFigure } from '../measure/figure.mjs';
 import { interleave } from '../measure/interleave.mjs';
-import { startChild } from '../processes/child.mjs';
-import { everyInterval } from '../processes/consumer-settings.mjs';
+import { startCarriers } from '../processes/carriers.mjs';
 import { createStates } from '../workload/states.mjs';
 import { createUserDraw } from '../workload/users.mjs';
 
@@ -15,13 +13,7 @@ export async function measurePipeline(servers, profile) {
   const { rounds, windowMs, concurrency, intervalMs, stateBytes, users } = profile;
   await servers.reset();
   const states = createStates(stateBytes);
-  const consumer = await startChild('consumer.mjs', everyInterval(servers, { intervalMs }));
-  const worker = await startChild('bullmq-worker.mjs', {
-    REDIS_URL: servers.redisUrl,
-    DATABASE_URL: servers.databaseUrl,
-  });
-  const cauce = await openCauce(servers);
-  const bullmq = await openBullmq(servers);
+  const { consumer, worker, cauce, bullmq, stop } = await startCarriers(servers, { intervalMs });
   const draw = createUserDraw('zipf', users);
   const contenders = [
     { name: CAUCE, save: cauce.save, before: async () => {}, after: () => consumer.ask('carry') },
@@ -57,6 +49,6 @@ export async function measurePipeline(servers, profile) {
     );
     return { figures, plots: [] };
   } finally {
-    await Promise.all([cauce.close(), bullmq.close(), consumer.stop(), worker.stop()]);
+    await stop();
   }
 }

@@ -2,6 +2,7 @@ import { openBulkFloor } from '../contenders/bulk-floor.mjs';
 import { openBullmq } from '../contenders/bullmq.mjs';
 import { spreadOf, toFigure } from '../measure/figure.mjs';
 import { interleave } from '../measure/interleave.mjs';
+import { startBullmqWorker } from '../processes/carriers.mjs';
 import { startChild } from '../processes/child.mjs';
 import { onDemandConsumer } from '../processes/consumer-settings.mjs';
 import { openFill, range } from '../workload/fill.mjs';
@@ -17,10 +18,7 @@ export async function measureSync(servers, { rounds, rows, jobs, stateBytes, con
   for (let i = 0; i < Math.max(...consumerCounts); i++) {
     children.push(await startChild('consumer.mjs', onDemandConsumer(servers)));
   }
-  const worker = await startChild('bullmq-worker.mjs', {
-    REDIS_URL: servers.redisUrl,
-    DATABASE_URL: servers.databaseUrl,
-  });
+  const worker = await startBullmqWorker(servers);
   const fill = await openFill(servers);
   const floor = await openBulkFloor(servers);
   const bullmq = await openBullmq(servers);
