@@ -24,8 +24,8 @@ export async function openFill({ redisUrl }) {
 
   async function saveOne(user, { json }) {
     const session = keyspace.locate(refOf(user));
-    const call = { state: json, isTombstone: false, opId: `f${operations++}`, maxBytes: MAX_STATE_BYTES };
-    const { version } = await scripts.save(session, call);
+    const save = { session, state: json, isTombstone: false, opId: `f${operations++}` };
+    const [{ version }] = await scripts.save([save], { maxBytes: MAX_STATE_BYTES });
     return { partition: session.partition, key: session.key, written: version, eventIds: [] };
   }
 

@@ -22,8 +22,11 @@ function tellOfReply(name, reply) {
   else if (reply === 'refused') tell('hydrate refused');
   else if (reply === 'adopted') tell('rows adopted');
   else if (typeof reply === 'string') {
-    if (reply.startsWith('replayed ')) tell('op id replayed');
-    else if (reply.startsWith('conflict ')) tell('compare-and-set lost');
+    // Of saves: one line each.
+    for (const line of reply.split('\n')) {
+      if (line.startsWith('replayed ')) tell('op id replayed');
+      else if (line.startsWith('conflict ')) tell('compare-and-set lost');
+    }
   } else if (Array.isArray(reply)) {
     const announced = reply.filter((outcome) => outcome === 'announced').length;
     if (announced > 0) tell('sweeper announced again', announced);

@@ -61,8 +61,9 @@ export async function createPipeline(
   let operations = 0;
   const write = async (ref: SessionRef, state: string, isTombstone: boolean): Promise<string> => {
     const opId = createHash('sha1').update(`${schema}${operations++}`).digest('base64url').slice(0, 12);
-    const reply = await scripts.save(keyspace.locate(ref), { state, isTombstone, opId, maxBytes: 1e7 });
-    if (reply.outcome !== 'saved') throw new Error(`not saved: ${reply.outcome}`);
+    const call = { session: keyspace.locate(ref), state, isTombstone, opId };
+    const [reply] = await scripts.save([call], { maxBytes: 1e7 });
+    if (reply?.outcome !== 'saved') throw new Error(`not saved: ${reply?.outcome}`);
     return reply.version;
   };
   const table = `"${schema}"."session"`;

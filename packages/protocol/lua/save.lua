@@ -1,84 +1,99 @@
 #!lua
--- save: changes a session and announces it, or does neither (P1). Deleting is saving a tombstone.
+-- save: changes sessions and announces each of them; each save happens whole or not at all (P1), whatever becomes of
+-- the others of the call. Deleting is saving a tombstone.
 --
--- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 hlc  string    5 lease  string    6 meta  hash
--- ARGV  1 state      JSON text, '' for a tombstone
---       2 opId       1..64 bytes without ' ' and '='; the same id again is answered, not applied, as long
---                    as it is among the session's last four operations
---       3 tombstone  '0' | '1'
---       4 maxBytes   the largest state accepted, bytes
---       5 ifVersion  left out = unconditional, '0' = only if the session is absent, else the expected version
---       6 epoch      in which the expected version was loaded, '' or left out = not known
--- Returns  'saved version'        applied now
+-- KEYS  for each save: session  hash    changes  stream    dirty  zset    hlc  string    lease  string    meta  hash
+-- ARGV  1 maxBytes   the largest state accepted, bytes
+--       then for each save:
+--         state        JSON text, '' for a tombstone
+--         opId         1..64 bytes without ' ' and '='; the same id again is answered, not applied, as long
+--                      as it is among the session's last four operations
+--         tombstone    '0' | '1'
+--         ifVersion    '' = unconditional, '0' = only if the session is absent, else the expected version
+--         epoch        in which the expected version was loaded, '' = not known
+-- Returns  one line a save, in order:
+--          'saved version'        applied now
 --          'replayed version'     this opId was applied before, as that version
 --          'conflict version'     ifVersion did not match; version is the present one, '0' when absent. Also of a
 --                                 session of an earlier epoch that was loaded before it: Redis may have gone
 --                                 back to that version, past later ones
 --          'too_large bytes'
+--          'failed error'         Redis' own error; the session is as it was
 -- Writes   session, changes, dirty, hlc; removes lease. The session loses its TTL (P2).
 -- Without flags Redis refuses the script before it starts when memory is full, so nothing is half done (P7).
 
-local session, changes, dirty, hlc, lease, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local state, opId, tombstone, maxBytes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local ifVersion, epoch = ARGV[5], ARGV[6]
-
--- Everything is read and checked before the first write: a script that fails after it is not rolled back.
-local stored = redis.call('HMGET', session, 'v', 'd', 'q', 'o', 'e', 'c')
-local version, event, operations = stored[1], stored[3] or '', stored[4] or ''
-local lastIssued = tonumber(redis.call('GET', hlc) or '0')
-local present = redis.call('HGET', meta, 'epoch') or ''
-
-local _, found = string.find(' ' .. operations, ' ' .. opId .. '=', 1, true)
-if found then
-  -- A write of its own: WAIT on this connection covers the save it answers for.
-  redis.call('SET', hlc, string.format('%.0f', math.max(lastIssued, tonumber(version))))
-  return 'replayed ' .. string.match(operations, '^%d+', found)
-end
-local isTrusted = not version or stored[5] == present or stored[6] == present or epoch == present
-if ifVersion and (ifVersion ~= (version or '0') or not isTrusted) then
-  return 'conflict ' .. (version or '0')
-end
-if #state > maxBytes then
-  return 'too_large ' .. #state
-end
--- By the session alone: an event that was lost from the stream is announced again by sweep.
-local isAnnounced = stored[2] == '1' and event ~= ''
+local maxBytes = tonumber(ARGV[1])
 
 local time = redis.call('TIME')
 local nowUs = time[1] .. string.sub('00000' .. time[2], -6)
--- The clock may step back and the session may have left Redis: the partition's last version is the floor (P3).
-local nextVersion, floor = nowUs, math.max(tonumber(version) or 0, lastIssued)
-if floor >= tonumber(nowUs) then
-  -- %.0f because tostring() turns a version into 1.7638300001235e+15.
-  nextVersion = string.format('%.0f', floor + 1)
-end
-local recent, cut = opId .. '=' .. nextVersion, 0
-for _ = 1, 3 do
-  cut = cut and string.find(operations, ' ', cut + 1, true)
-end
-if operations ~= '' then
-  recent = recent .. ' ' .. (cut and string.sub(operations, 1, cut - 1) or operations)
-end
 
--- The session itself last: where the ACL lacks a command the save fails and has not happened. What the writes
--- before it leave behind is harmless: take, settle and sweep find a session that is not dirty.
-if not isAnnounced then
-  redis.call('ZCARD', dirty)
-  event = redis.call('XADD', changes, '*', 'k', session)
-end
--- Also of one that is dirty: the index is where sweep looks for lost events.
-redis.call('ZADD', dirty, 'NX', nowUs, session)
-redis.call('SET', hlc, nextVersion)
--- Once for each save: `status` counts them by it.
-redis.call('PERSIST', session)
-if isAnnounced and stored[5] == present then
-  redis.call('HSET', session, 's', state, 'v', nextVersion, 'o', recent, 't', tombstone)
+local function save(key, argument)
+  local session, changes, dirty, hlc, lease, meta = unpack(KEYS, key, key + 5)
+  local state, opId, tombstone, ifVersion, epoch = unpack(ARGV, argument, argument + 4)
+
+  -- Everything is read and checked before the first write: a script that fails after it is not rolled back.
+  local stored = redis.call('HMGET', session, 'v', 'd', 'q', 'o', 'e', 'c')
+  local version, event, operations = stored[1], stored[3] or '', stored[4] or ''
+  local lastIssued = tonumber(redis.call('GET', hlc) or '0')
+  local present = redis.call('HGET', meta, 'epoch') or ''
+
+  local _, found = string.find(' ' .. operations, ' ' .. opId .. '=', 1, true)
+  if found then
+    -- A write of its own: WAIT on this connection covers the save it answers for.
+    redis.call('SET', hlc, string.format('%.0f', math.max(lastIssued, tonumber(version))))
+    return 'replayed ' .. string.match(operations, '^%d+', found)
+  end
+  local isTrusted = not version or stored[5] == present or stored[6] == present or epoch == present
+  if ifVersion ~= '' and (ifVersion ~= (version or '0') or not isTrusted) then
+    return 'conflict ' .. (version or '0')
+  end
+  if #state > maxBytes then
+    return 'too_large ' .. #state
+  end
+  -- By the session alone: an event that was lost from the stream is announced again by sweep.
+  local isAnnounced = stored[2] == '1' and event ~= ''
+
+  -- The clock may step back and the session may have left Redis: the partition's last version is the floor (P3).
+  local nextVersion, floor = nowUs, math.max(tonumber(version) or 0, lastIssued)
+  if floor >= tonumber(nowUs) then
+    -- %.0f because tostring() turns a version into 1.7638300001235e+15.
+    nextVersion = string.format('%.0f', floor + 1)
+  end
+  local recent, cut = opId .. '=' .. nextVersion, 0
+  for _ = 1, 3 do
+    cut = cut and string.find(operations, ' ', cut + 1, true)
+  end
+  if operations ~= '' then
+    recent = recent .. ' ' .. (cut and string.sub(operations, 1, cut - 1) or operations)
+  end
+
+  -- The session itself last: where the ACL lacks a command the save fails and has not happened. What the writes
+  -- before it leave behind is harmless: take, settle and sweep find a session that is not dirty.
+  if not isAnnounced then
+    redis.call('ZCARD', dirty)
+    event = redis.call('XADD', changes, '*', 'k', session)
+  end
+  -- Also of one that is dirty: the index is where sweep looks for lost events.
+  redis.call('ZADD', dirty, 'NX', nowUs, session)
+  redis.call('SET', hlc, nextVersion)
+  -- Once for each save: `status` counts them by it.
+  redis.call('PERSIST', session)
+  if isAnnounced and stored[5] == present then
+    redis.call('HSET', session, 's', state, 'v', nextVersion, 'o', recent, 't', tombstone)
+    return 'saved ' .. nextVersion
+  end
+  if not version then
+    -- There is none for a session that is here.
+    redis.call('DEL', lease)
+  end
+  redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone,
+    'e', present)
   return 'saved ' .. nextVersion
 end
-if not version then
-  -- There is none for a session that is here.
-  redis.call('DEL', lease)
+
+local replies = {}
+for i = 1, #KEYS / 6 do
+  local isDone, reply = pcall(save, 6 * i - 5, 5 * i - 3)
+  replies[i] = isDone and reply or 'failed ' .. (type(reply) == 'table' and reply.err or reply)
 end
-redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone,
-  'e', present)
-return 'saved ' .. nextVersion
+return table.concat(replies, '\n')

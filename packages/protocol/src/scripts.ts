@@ -33,6 +33,7 @@ export interface HeldSession extends StoredSession {
 }
 
 export interface SaveCall {
+  readonly session: LocatedSession;
   /** JSON text; '' for a tombstone. */
   readonly state: string;
   readonly isTombstone: boolean;
@@ -41,12 +42,13 @@ export interface SaveCall {
   readonly ifVersion?: Version | undefined;
   /** In which that version was loaded; undefined = not known. */
   readonly epoch?: Epoch | undefined;
-  readonly maxBytes: number;
 }
 
 export type SaveReply =
   | { readonly outcome: 'saved' | 'replayed' | 'conflict'; readonly version: Version }
-  | { readonly outcome: 'too_large'; readonly bytes: number };
+  | { readonly outcome: 'too_large'; readonly bytes: number }
+  /** Redis refused it; nothing was changed. */
+  | { readonly outcome: 'failed'; readonly error: RedisError };
 
 /** Names the time between two moments at which Redis may have lost the end of its data; only compared for equality. */
 export type Epoch = string;
@@ -109,7 +111,8 @@ export type OpenPartitionReply =
  * Every method rejects with {@link RedisError}, whose `failure.effect` says whether it may have been applied.
  */
 export interface Scripts {
-  save(session: LocatedSession, call: SaveCall): Promise<SaveReply>;
+  /** One reply a save, in order. At most {@link MAX_SCRIPT_SESSIONS} saves; in a cluster of one partition. */
+  save(saves: readonly SaveCall[], call: { maxBytes: number }): Promise<SaveReply[]>;
   lease(session: LocatedSession, call: { token: string; leaseTtlMs: number }): Promise<LeaseReply>;
   hydrate(
     session: LocatedSession,
@@ -199,26 +202,18 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
   ];
 
   return {
-    async save(session, { state, isTombstone, opId, ifVersion, epoch, maxBytes }) {
-      const { partition, key } = session;
-      const reply = await run<string>(
-        'save',
-        [
-          key,
-          keyspace.changes(partition),
-          keyspace.dirty(partition),
-          keyspace.hlc(partition),
-          keyspace.lease(session),
-          keyspace.meta(partition),
-        ],
-        [
-          ...[state, opId, flag(isTombstone), maxBytes],
-          // Seldom there, and each argument costs Redis and the bot its share of a save.
-          ...(ifVersion === undefined ? [] : [ifVersion, epoch ?? '']),
-        ],
-      );
-      const [outcome, value = ''] = reply.split(' ') as [SaveReply['outcome'], string?];
-      return outcome === 'too_large' ? { outcome, bytes: Number(value) } : { outcome, version: value };
+    async save(saves, { maxBytes }) {
+      refuseOversize(saves.length);
+      const keys: string[] = [];
+      const args: Argument[] = [maxBytes];
+      for (const { session, state, opId, isTombstone, ifVersion = '', epoch = '' } of saves) {
+        const { partition, key } = session;
+        keys.push(key, keyspace.changes(partition), keyspace.dirty(partition));
+        keys.push(keyspace.hlc(partition), keyspace.lease(session), keyspace.meta(partition));
+        args.push(state, opId, flag(isTombstone), ifVersion, epoch);
+      }
+      const lines = (await run<string>('save', keys, args)).split('\n');
+      return saves.map((_, i) => saveReply(lines[i] ?? ''));
     },
 
     async lease(session, { token, leaseTtlMs }) {
@@ -342,6 +337,16 @@ function defineCommands(redis: RedisConnection): Record<ScriptName, RedisCommand
     ScriptName,
     RedisCommand
   >;
+}
+
+function saveReply(line: string): SaveReply {
+  const at = line.indexOf(' ');
+  const [outcome, value] = [line.slice(0, at) as SaveReply['outcome'], line.slice(at + 1)];
+  if (outcome === 'failed') {
+    const refusal = Object.assign(new Error(value), { name: 'ReplyError' });
+    return { outcome, error: RedisError.from(refusal, 'save') };
+  }
+  return outcome === 'too_large' ? { outcome, bytes: Number(value) } : { outcome, version: value };
 }
 
 function takenSession(entry = 'deferred', state = ''): TakenSession {

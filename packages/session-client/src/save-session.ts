@@ -4,7 +4,6 @@ import {
   type LocatedSession,
   RedisError,
   type SaveReply,
-  type Scripts,
   type Version,
 } from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
@@ -17,6 +16,7 @@ import {
   VersionConflictError,
 } from './errors.ts';
 import type { RedisGate } from './redis-gate.ts';
+import type { SendSave } from './save-batches.ts';
 import { type Durability, durabilities, type SaveContent, type SaveReceipt } from './save-receipt.ts';
 
 export interface SaveOptions {
@@ -58,7 +58,7 @@ export interface SaveDefaults {
 
 export interface SaveDeps {
   readonly gate: RedisGate;
-  readonly scripts: Scripts;
+  readonly sendSave: SendSave;
   readonly untilDurable: UntilDurable;
 }
 
@@ -67,8 +67,8 @@ export interface SaveDeps {
  *   DurabilityError (saved in Redis, further is not known)
  */
 export function createSaveSession(
-  { gate, scripts, untilDurable }: SaveDeps,
-  options: { readonly maxStateBytes: number },
+  { gate, sendSave, untilDurable }: SaveDeps,
+  { maxStateBytes }: { readonly maxStateBytes: number },
 ): SaveSession {
   return async (session, content, { ifVersion, epoch, opId, durability, signal }) => {
     refuseAborted(signal);
@@ -77,10 +77,10 @@ export function createSaveSession(
       refuseAborted(signal);
     }
     const { state, isTombstone } = content;
-    const call = { state, isTombstone, opId, ifVersion, epoch, maxBytes: options.maxStateBytes };
+    const call = { session, state, isTombstone, opId, ifVersion, epoch };
     let reply: SaveReply;
     try {
-      reply = await raceAbort(scripts.save(session, call), signal, (aborted) => abortedSave(aborted, opId));
+      reply = await raceAbort(sendSave(call), signal, (aborted) => abortedSave(aborted, opId));
     } catch (error) {
       throw error instanceof RedisError ? saveFailure(error, opId) : error;
     }
@@ -102,7 +102,9 @@ export function createSaveSession(
       case 'conflict':
         throw new VersionConflictError(ifVersion ?? '', reply.version);
       case 'too_large':
-        throw new StateTooLargeError('state', reply.bytes, options.maxStateBytes);
+        throw new StateTooLargeError('state', reply.bytes, maxStateBytes);
+      case 'failed':
+        throw saveFailure(reply.error, opId);
     }
   };
 }

@@ -23,6 +23,7 @@ import { createSessionReader } from './read-sessions.ts';
 import { createRedisGate } from './redis-gate.ts';
 import { createReplicatedSaves } from './replicated-saves.ts';
 import { createRestoreSessions } from './restore-sessions.ts';
+import { createSaveBatches } from './save-batches.ts';
 import type { SaveContent, SaveReceipt } from './save-receipt.ts';
 import { checkSaveOptions, createSaveSession, type SaveDefaults, type SaveOptions } from './save-session.ts';
 import { createStateCodec } from './state-schema.ts';
@@ -262,7 +263,7 @@ function assemble<T>(options: ResolvedOptions<T>) {
     save: createSaveSession(
       {
         gate,
-        scripts,
+        sendSave: createSaveBatches({ redis, scripts }, options),
         untilDurable: createUntilDurable({ replicated, reader, loader, signal: calls.closing }),
       },
       options,

@@ -4,7 +4,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { connectRedis, uniqueName } from '../../helpers/isolated.ts';
 import { scriptCases } from './script-cases.ts';
 import { snapshot } from './snapshot.ts';
-import { cleanSession, createWorld, PARTITION, TTL_MS, type World } from './world.ts';
+import { cleanSession, createWorld, PARTITION, saveOne, TTL_MS, type World } from './world.ts';
 
 let url = '';
 
@@ -56,7 +56,7 @@ it.each(savesCommands)(
     const fields = await world.fields(session);
 
     const poor = await withoutCommand(world, command);
-    await expect(poor.save(session, { ...save, opId: 'op' })).rejects.toEqual(refused);
+    await expect(saveOne(poor, session, { ...save, opId: 'op' })).rejects.toEqual(refused);
     expect(await world.fields(session)).toEqual(fields);
     if (savesCommands.indexOf(command) <= firstWrite) {
       expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
@@ -76,7 +76,7 @@ it.each(savesCommands)(
     expect(await world.redis.pttl(session.key), 'has a TTL').toBeGreaterThan(0);
 
     // It was not applied, so the same op id is not answered as if it had been.
-    const reply = await world.scripts.save(session, { ...save, opId: 'op', ifVersion: version });
+    const reply = await saveOne(world.scripts, session, { ...save, opId: 'op', ifVersion: version });
     expect(reply.outcome).toBe('saved');
   },
 );
@@ -90,9 +90,9 @@ it.each(['hmget', 'get', 'hget', 'time', 'zadd', 'set', 'persist', 'hset'])(
     const version = await world.save(session);
     const fields = await world.fields(session);
     const poor = await withoutCommand(world, command);
-    await expect(poor.save(session, { ...save, opId: 'op' })).rejects.toEqual(refused);
+    await expect(saveOne(poor, session, { ...save, opId: 'op' })).rejects.toEqual(refused);
     expect(await world.fields(session)).toEqual(fields);
-    const reply = await world.scripts.save(session, { ...save, opId: 'op', ifVersion: version });
+    const reply = await saveOne(world.scripts, session, { ...save, opId: 'op', ifVersion: version });
     expect(reply.outcome).toBe('saved');
   },
 );
@@ -102,7 +102,7 @@ it('P1 a first save by a user who lacks del is refused and there is no session',
   const session = world.session();
   await world.open();
   const poor = await withoutCommand(world, 'del');
-  await expect(poor.save(session, { ...save, opId: 'op' })).rejects.toEqual(refused);
+  await expect(saveOne(poor, session, { ...save, opId: 'op' })).rejects.toEqual(refused);
   expect(await world.redis.exists(session.key)).toBe(0);
 });
 

@@ -1,4 +1,10 @@
-import { type LocatedSession, type SaveReply, SYNC_GROUP, type TakenSession } from '@cauce/protocol';
+import {
+  type LocatedSession,
+  type SaveReply,
+  type Scripts,
+  SYNC_GROUP,
+  type TakenSession,
+} from '@cauce/protocol';
 import { expect } from 'vitest';
 import { type IsolatedRedis, isolatedRedis, uniqueName } from '../../helpers/isolated.ts';
 
@@ -20,7 +26,8 @@ export interface World extends IsolatedRedis {
   open(): Promise<void>;
   /** Saves with a fresh op id and returns the version; fails the test when it is not saved. */
   save(session: LocatedSession, state?: string): Promise<string>;
-  trySave(session: LocatedSession, call?: Partial<SaveOptions>): Promise<SaveReply>;
+  /** Throws what Redis refused it with. */
+  trySave(session: LocatedSession, call?: Partial<SaveOptions>): Promise<AnsweredSave>;
   /** Reads new events as a consumer; they are pending for it afterwards. */
   read(consumer?: string): Promise<Delivered[]>;
   takeOne(session: LocatedSession): Promise<TakenSession>;
@@ -31,6 +38,8 @@ export interface World extends IsolatedRedis {
   announced(): Promise<string[]>;
   pending(): Promise<number>;
 }
+
+export type AnsweredSave = Exclude<SaveReply, { outcome: 'failed' }>;
 
 interface SaveOptions {
   readonly state: string;
@@ -57,14 +66,7 @@ export function createWorld(where: { url?: string } | IsolatedRedis = {}): World
       if (reply.outcome !== 'saved') expect.fail(`not saved: ${reply.outcome}`);
       return reply.version;
     },
-    trySave: (session, call) =>
-      scripts.save(session, {
-        state: '{"step":1}',
-        isTombstone: false,
-        opId: uniqueName(),
-        maxBytes: 1024 * 1024,
-        ...call,
-      }),
+    trySave: (session, call) => saveOne(scripts, session, { opId: uniqueName(), ...call }),
     async read(consumer = 'c1') {
       const reply = (await redis.xreadgroup(
         ...(['GROUP', SYNC_GROUP, consumer, 'COUNT', 500, 'STREAMS', changes, '>'] as const),
@@ -91,6 +93,18 @@ export function createWorld(where: { url?: string } | IsolatedRedis = {}): World
     },
   };
   return world;
+}
+
+/** A call of the script with one save. */
+export async function saveOne(
+  scripts: Pick<Scripts, 'save'>,
+  session: LocatedSession,
+  { maxBytes = 1024 * 1024, ...save }: Partial<SaveOptions> & { opId: string },
+): Promise<AnsweredSave> {
+  const calls = [{ session, state: '{"step":1}', isTombstone: false, ...save }];
+  const [reply = expect.fail('save answered nothing')] = await scripts.save(calls, { maxBytes });
+  if (reply.outcome === 'failed') throw reply.error;
+  return reply;
 }
 
 /** A session saved, carried and settled: clean, with a TTL. Returns its version. */
