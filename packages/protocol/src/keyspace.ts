@@ -26,8 +26,8 @@ export interface LocatedSession {
 }
 
 /**
- * The only builder of Redis key names. Everything one script touches shares the hash tag `{partition}`, so it
- * lies in one slot of a cluster.
+ * The only builder of Redis key names. Everything of one partition shares the hash tag `{partition}`, so it lies in
+ * one slot of a cluster.
  */
 export interface Keyspace {
   readonly keyPrefix: string;
