@@ -2,7 +2,8 @@ import { createKeyspace, createScripts, openRedis } from '@cauce/protocol';
 import { refOf } from './users.mjs';
 
 const MAX_STATE_BYTES = 262_144;
-const CONCURRENCY = 256;
+const CONCURRENCY = 4;
+const SAVES_IN_A_CALL = 50;
 const SETTLE_SESSIONS = 250;
 const SESSION_TTL_MS = 3_600_000;
 const TIMEOUT_MS = 30_000;
@@ -22,19 +23,26 @@ export async function openFill({ redisUrl }) {
   const scripts = createScripts({ redis: connection.redis, keyspace }, { timeoutMs: TIMEOUT_MS });
   let operations = 0;
 
-  async function saveOne(user, { json }) {
-    const session = keyspace.locate(refOf(user));
-    const save = { session, state: json, isTombstone: false, opId: `f${operations++}` };
-    const [{ version }] = await scripts.save([save], { maxBytes: MAX_STATE_BYTES });
-    return { partition: session.partition, key: session.key, written: version, eventIds: [] };
+  async function saveSome(users, states) {
+    const saves = users.map((user) => ({
+      session: keyspace.locate(refOf(user)),
+      state: states[(user + operations) % states.length].json,
+      isTombstone: false,
+      opId: `f${operations++}`,
+    }));
+    const replies = await scripts.save(saves, { maxBytes: MAX_STATE_BYTES });
+    return saves.map(({ session }, i) => {
+      const { partition, key } = session;
+      return { partition, key, written: replies[i].version, eventIds: [] };
+    });
   }
 
-  /** Calls `each(user, state)` for every user, many at a time. */
-  async function forUsers(users, states, each) {
+  /** Saves a state for every user, and gives what was saved to `receive`. */
+  async function saveAll(users, states, receive = () => {}) {
     const queue = users[Symbol.iterator]();
     const worker = async () => {
-      for (let next = queue.next(); !next.done; next = queue.next()) {
-        await each(next.value, states[(next.value + operations) % states.length]);
+      for (let some = takeSome(queue); some.length > 0; some = takeSome(queue)) {
+        receive(await saveSome(some, states));
       }
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, worker));
@@ -56,14 +64,24 @@ export async function openFill({ redisUrl }) {
 
   return {
     keyspace,
-    saveDirty: (users, states) => forUsers(users, states, saveOne),
+    saveDirty: (users, states) => saveAll(users, states),
     async saveClean(users, states) {
       const saved = [];
-      await forUsers(users, states, async (user, state) => saved.push(await saveOne(user, state)));
+      await saveAll(users, states, (some) => saved.push(...some));
       await settle(saved);
     },
     close: () => connection.close(),
   };
+}
+
+function takeSome(queue) {
+  const some = [];
+  while (some.length < SAVES_IN_A_CALL) {
+    const { value, done } = queue.next();
+    if (done) break;
+    some.push(value);
+  }
+  return some;
 }
 
 function groupByPartition(saved) {
