@@ -33,6 +33,7 @@ export {
   type SessionKey,
   SYNC_GROUP,
 } from './keyspace.ts';
+export { isNamedPrimary } from './named-primary.ts';
 export {
   decodeParkedRecord,
   encodeParkedRecord,

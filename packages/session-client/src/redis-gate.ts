@@ -1,6 +1,8 @@
 import {
   assessPrimaries,
   type Epoch,
+  isCluster,
+  isNamedPrimary,
   type Keyspace,
   LayoutMismatchError,
   type OpenRedis,
@@ -13,7 +15,8 @@ import {
 
 /**
  * Stands before every call: sessions go only to a Redis that keeps them and whose data has our layout, and a Redis
- * that was restarted or promoted has begun a new epoch before anybody reads from it or saves to it.
+ * that was restarted or promoted has begun a new epoch before anybody reads from it or saves to it. A former primary
+ * that answers a new connection is left.
  *
  *              safe server            same layout, epoch known
  *   unchecked ────────────► checked ───────────────────────────► partition open
@@ -74,10 +77,13 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
   /** Undefined: not checked, or found unsafe. */
   let recheckAtMs: number | undefined;
   let checking: Promise<void> | undefined;
+  /** Of this connection. */
+  let confirming: Promise<void> | undefined;
 
   const onLoss = (): void => {
     losses++;
     epochs.clear();
+    confirming = undefined;
   };
   for (const event of lossEvents) redis.on(event, onLoss);
 
@@ -87,8 +93,28 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
     if (faults.length > 0) throw new RedisUnsafeError(faults.join(' '));
   }
 
+  async function confirmPrimary(): Promise<void> {
+    const lossesBefore = losses;
+    if (await isNamedPrimary(redis, { timeoutMs: options.commandTimeoutMs })) return;
+    // Not while it connects: that would end it for ever.
+    if (losses === lossesBefore && redis.status === 'ready' && !isCluster(redis)) redis.disconnect(true);
+    throw notConnected();
+  }
+
+  async function confirmOnce(): Promise<void> {
+    confirming ??= confirmPrimary();
+    const mine = confirming;
+    try {
+      await mine;
+    } catch (error) {
+      if (confirming === mine) confirming = undefined;
+      throw error;
+    }
+  }
+
   async function openPartition(partition: number): Promise<Epoch> {
     const lossesBefore = losses;
+    await confirmOnce();
     const reply = await scripts.openPartition(partition, { floor: '0', createGroup: false });
     if (reply.outcome === 'mismatch') throw layoutMismatch(keyspace, reply);
     // What was learnt may be of the server before.

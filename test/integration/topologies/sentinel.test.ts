@@ -91,6 +91,23 @@ it('a primary that hangs is left when it owes an answer for too long, and gets n
   expect(await sessions.getUserState('u0')).toEqual({ count: -1 });
 });
 
+it('a client that connected to a primary while it hung is not answered by it when it wakes', async () => {
+  const keyPrefix = uniqueName();
+  await openSessions(keyPrefix).saveUserState('ana', { count: 1 });
+  const old = await group.primary();
+  old.pause();
+  // The sentinels still name it and its kernel takes the connection; the client waits until it wakes.
+  const late = openSessions(keyPrefix, 20_000);
+  await group.untilFailedOver(old);
+  const others = openSessions(keyPrefix);
+  await others.saveUserState('ana', { count: 2 });
+  old.resume();
+  expect(await eventually(() => late.getUserState('ana'))).toEqual({ count: 2 });
+  await late.saveUserState('ana', { count: 3 });
+  expect(await others.getUserState('ana')).toEqual({ count: 3 });
+  await group.untilReplica(old);
+});
+
 it('the consumer process and cauce follow a failover: what a replica had is carried, and what is saved since', async () => {
   const cli = await createCli({ redisUrl: group.url, partitions: 16 });
   const sync = await spawnCauceSync(cli, { SESSION_SYNC_INTERVAL: '1000' });
