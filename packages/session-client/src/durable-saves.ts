@@ -38,7 +38,7 @@ export function createUntilDurable({ replicated, reader, loader, signal }: Durab
   return async (session, content, receipt, durability) => {
     if (durability === 'memory') return;
     try {
-      if (durability === 'replica') await replicated.untilReplicated(session, receipt.version);
+      if (durability === 'replica') await replicated.untilReplicated(session, receipt);
       else await untilCommitted(session, content, receipt);
     } catch (error) {
       throw new DurabilityError(durability, receipt, error);

@@ -1,19 +1,21 @@
 import {
   compareVersions,
+  type Epoch,
   isCluster,
   type Keyspace,
   type LocatedSession,
   type OpenRedis,
   openRedis,
   type RedisConnection,
-  type Version,
   withDeadline,
 } from '@cauce/protocol';
+import type { RedisGate } from './redis-gate.ts';
+import type { SaveReceipt } from './save-receipt.ts';
 
 /** Tells whether a save that Redis acknowledged is on a replica too. */
 export interface ReplicatedSaves {
   /** Resolves when a replica has it. @throws Error that says why that is not known */
-  untilReplicated(session: LocatedSession, version: Version): Promise<void>;
+  untilReplicated(session: LocatedSession, receipt: SaveReceipt): Promise<void>;
   /** Closes its connection, if there is one. */
   close(): void;
 }
@@ -21,6 +23,7 @@ export interface ReplicatedSaves {
 export interface ReplicatedSavesDeps {
   readonly connection: OpenRedis;
   readonly keyspace: Pick<Keyspace, 'barrier'>;
+  readonly gate: Pick<RedisGate, 'epochOf'>;
 }
 
 export interface ReplicatedSavesOptions {
@@ -30,7 +33,9 @@ export interface ReplicatedSavesOptions {
 
 interface Waiting {
   readonly session: LocatedSession;
-  readonly version: Version;
+  readonly receipt: SaveReceipt;
+  /** In which it was saved. */
+  readonly epoch: Epoch;
   readonly resolve: () => void;
   readonly reject: (why: Error) => void;
 }
@@ -39,10 +44,10 @@ interface Waiting {
  * WAIT stands for everything its own connection wrote before, and blocks that connection. So it gets one of its own,
  * where a write to a barrier key comes first: replicas apply writes in order, so one that has the barrier has every
  * save before it. That this server has the save is looked at in the same pipeline: after a promotion in between it
- * might not. One WAIT answers for all saves that came while the one before it was under way.
+ * might not, even if what it has is newer. One WAIT answers for all saves that came while the one before it was under way.
  */
 export function createReplicatedSaves(
-  { connection, keyspace }: ReplicatedSavesDeps,
+  { connection, keyspace, gate }: ReplicatedSavesDeps,
   { commandTimeoutMs }: ReplicatedSavesOptions,
 ): ReplicatedSaves {
   const groups = new Map<number, Waiting[]>();
@@ -67,9 +72,9 @@ export function createReplicatedSaves(
       try {
         const replies = await ask(await connected(), batch);
         const [replicas] = replies.slice(-1);
-        batch.forEach(({ version, resolve, reject }, i) => {
-          const held = replies[i];
-          if (typeof held !== 'string' || compareVersions(held, version) < 0) {
+        batch.forEach((one, i) => {
+          const { resolve, reject } = one;
+          if (!isHeld(one, replies[i] as HeldFields)) {
             reject(new Error('Redis does not have the save any more: it was promoted or restarted.'));
           } else if (!(Number(replicas) >= 1)) reject(new Error('No replica acknowledged it in time.'));
           else resolve();
@@ -83,7 +88,7 @@ export function createReplicatedSaves(
 
   async function ask(redis: RedisConnection, batch: readonly Waiting[]): Promise<unknown[]> {
     const pipeline = redis.pipeline();
-    for (const { session } of batch) pipeline.hget(session.key, 'v');
+    for (const { session } of batch) pipeline.hmget(session.key, 'v', 'o', 'e');
     pipeline.set(keyspace.barrier(batch[0]?.session.partition ?? 0), '', 'PX', commandTimeoutMs);
     pipeline.call('WAIT', 1, Math.ceil(commandTimeoutMs / 2));
     const replies = (await withDeadline(pipeline.exec(), commandTimeoutMs)) ?? [];
@@ -94,12 +99,13 @@ export function createReplicatedSaves(
   }
 
   return {
-    untilReplicated(session, version) {
+    untilReplicated(session, receipt) {
       // Of a cluster, only what lies in one slot is surely on one node.
       const group = isCluster(connection.redis) ? session.partition : 0;
       return new Promise((resolve, reject) => {
         const waiting = groups.get(group);
-        const one = { session, version, resolve, reject };
+        const epoch = gate.epochOf(session.partition);
+        const one = { session, receipt, epoch, resolve, reject };
         if (waiting) waiting.push(one);
         else {
           groups.set(group, [one]);
@@ -111,4 +117,16 @@ export function createReplicatedSaves(
       own?.disconnect();
     },
   };
+}
+
+type HeldFields = readonly (string | null)[];
+
+/**
+ * Whether a server has had the save. A newer version alone does not say so: a successor that never had it issues higher
+ * ones.
+ */
+function isHeld({ receipt, epoch }: Waiting, [version, operations, savedIn]: HeldFields): boolean {
+  if (!version || compareVersions(version, receipt.version) < 0) return false;
+  const isAmongLast = (operations ?? '').split(' ').includes(`${receipt.opId}=${receipt.version}`);
+  return version === receipt.version || isAmongLast || (epoch !== '' && savedIn === epoch);
 }

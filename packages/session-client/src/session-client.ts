@@ -240,9 +240,9 @@ function assemble<T>(options: ResolvedOptions<T>) {
     onError: options.onRedisError ?? (() => {}),
   });
   const { redis } = connection;
-  const replicated = createReplicatedSaves({ connection, keyspace }, options);
   const scripts = createScripts({ redis, keyspace }, { timeoutMs: commandTimeoutMs });
   const gate = createRedisGate({ connection, keyspace, scripts, now }, options);
+  const replicated = createReplicatedSaves({ connection, keyspace, gate }, options);
   const calls = createCalls({ now, observe: options.observe });
   const reader = createSessionReader(redis, { timeoutMs: commandTimeoutMs });
   const { loader } = options;

@@ -84,6 +84,21 @@ it('replica: a primary that does not have the save any more does not vouch for i
   await expect(again).rejects.toEqual(notDurable('replica', /does not have the save/));
 });
 
+it('replica: a primary that never had the save does not vouch for it, though it has a newer one', async () => {
+  const { client, link } = await replicatedRedis();
+  link.holdReplies();
+  const first = client.sessions.saveUserState('bo', { step: 'waits' }, { durability: 'replica' });
+  const second = client.sessions.saveUserState('ana', { step: 'lost' }, { durability: 'replica' });
+  const { key } = client.locate('ana');
+  await eventually(async () => expect(await client.redis.exists(key)).toBe(1));
+  // As when it was promoted after the answer, and has been saved to since.
+  const version = '9999999999999999';
+  await client.redis.hset(key, { v: version, o: `other=${version}`, e: '1' });
+  link.releaseReplies();
+  await expect(second).rejects.toEqual(notDurable('replica', /does not have the save/));
+  expect(await first).toMatchObject({ durability: 'replica' });
+});
+
 async function withPostgres(durability?: 'postgres'): Promise<Pipeline & { client: IsolatedClient }> {
   const pipeline = await createPipeline();
   const loader = createPostgresLoader({
