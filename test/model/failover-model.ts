@@ -560,7 +560,10 @@ function settle(state: State, { event, version: written }: Consumer): State {
   const { redis } = state;
   const { session } = redis;
   const events = redis.events.filter((id) => id !== event);
-  if (!session?.isDirty) return { ...state, redis: { ...redis, events } };
+  if (!session?.isDirty) {
+    const isOutdated = session && session.version < written;
+    return { ...state, redis: { ...redis, events, session: isOutdated ? null : session } };
+  }
   if (session.version === written) {
     const clean = { ...session, isDirty: false, event: 0 };
     return {

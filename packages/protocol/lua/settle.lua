@@ -8,7 +8,8 @@
 --       3 takenAtUs when the states were taken: the change that is still unsynced is not older, us
 --       then for each session: version ('' = none was written), number of events, its event ids
 -- Returns  one word a session, in the order of KEYS, with spaces between them:
---          'clean'  in step with PostgreSQL    'dirty'  saved since, announced    'gone'  no such session
+--          'clean'  in step with PostgreSQL    'dirty'  saved since, announced    'gone'  no such session, or
+--          a clean one that was older, and is removed
 --          'unreadable'  something that is no session stands under its key: it is left as it is, and so are its events
 -- Writes   changes, dirty, parked, session. allow-oom: it only shrinks, or adds one event for one removed (P7).
 
@@ -21,7 +22,7 @@ local anyParked = redis.call('HLEN', parked) > 0
 local groups = redis.call('EXISTS', changes) == 1 and redis.call('XINFO', 'GROUPS', changes) or {}
 
 -- Every session is read before the first is written.
-local outcomes, written, untouched, savedSince, inStep = {}, {}, {}, {}, {}
+local outcomes, written, untouched, outdated, savedSince, inStep = {}, {}, {}, {}, {}, {}
 local events, isListed = {}, {}
 local function remove(event)
   if event ~= '' and not isListed[event] then
@@ -41,6 +42,9 @@ for i = 4, #KEYS do
     outcome = 'unreadable'
   elseif not stored[1] then
     outcome = 'gone'
+  elseif stored[2] ~= '1' and version ~= '' and tonumber(stored[1]) < tonumber(version) then
+    outcome = 'gone'
+    outdated[#outdated + 1] = session
   elseif stored[2] ~= '1' then
     untouched[#untouched + 1] = session
   elseif stored[1] == version then
@@ -99,6 +103,10 @@ end
 for _, session in ipairs(untouched) do
   -- Only where a script was refused half-way by the ACL is there none yet.
   redis.call('PEXPIRE', session, ttlMs, 'NX')
+end
+for _, session in ipairs(outdated) do
+  -- Redis went back, and it was restored from its row just before the commit.
+  redis.call('DEL', session)
 end
 for _, session in ipairs(savedSince) do
   if session.event == '' or #redis.call('XRANGE', changes, session.event, session.event) == 0 then

@@ -120,6 +120,17 @@ it('P3 a zombie that wrote an older version leaves a clean session as it is', as
   expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
 });
 
+it('P6 a clean session that Redis went back to is removed, so that the next load reads the row that was written', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  const older = await cleanSession(world, session);
+  const newer = String(BigInt(older) + 1n);
+  expect(await world.settleOne(session, newer)).toBe('gone');
+  expect(await world.redis.exists(session.key)).toBe(0);
+  expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(0);
+});
+
 it('P4 a zombie that wrote an older version leaves a session saved since dirty and announced', async () => {
   const world = createWorld();
   const session = world.session();
