@@ -74,7 +74,12 @@ if floor ~= '0' and not isSeeded then
 end
 if isOtherServer or isOver then
   -- From the clock, so that it is new even where Redis lost meta too.
-  epoch = string.format('%.0f', math.max(tonumber(epoch or '0') + 1, nowMs))
+  local last, next = tonumber(epoch or '0'), nowMs
+  if last >= nowMs then
+    -- As for the floor: two servers that know of the same last one must not begin the same.
+    next = last + 1 + (isOtherServer and math.floor(nowUs % HOUR_US / 1000) or 0)
+  end
+  epoch = string.format('%.0f', next)
   redis.call('HSET', meta, 'epoch', epoch)
   if isOtherServer then
     local endsAtMs = string.format('%.0f', nowMs + inFlightMs)
