@@ -1,6 +1,7 @@
 import { compareVersions, type LocatedSession } from '@cauce/protocol';
 import { DurabilityError } from './errors.ts';
 import type { SessionReader } from './read-sessions.ts';
+import type { RedisGate } from './redis-gate.ts';
 import type { ReplicatedSaves } from './replicated-saves.ts';
 import type { Durability, SaveContent, SaveReceipt } from './save-receipt.ts';
 import type { SessionLoader } from './session-loader.ts';
@@ -14,6 +15,7 @@ export type UntilDurable = (
 ) => Promise<void>;
 
 export interface DurableSavesDeps {
+  readonly gate: Pick<RedisGate, 'epochOf'>;
   readonly replicated: ReplicatedSaves;
   readonly reader: Pick<SessionReader, 'read'>;
   readonly loader: SessionLoader | undefined;
@@ -21,17 +23,22 @@ export interface DurableSavesDeps {
   readonly signal: AbortSignal;
 }
 
-export function createUntilDurable({ replicated, reader, loader, signal }: DurableSavesDeps): UntilDurable {
+export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
+  const { gate, replicated, reader, loader, signal } = deps;
+
   async function untilCommitted(
     session: LocatedSession,
     content: SaveContent,
     { version }: SaveReceipt,
   ): Promise<void> {
+    const epoch = gate.epochOf(session.partition);
     const stored = await loader?.write?.(session.ref, { ...content, version }, { signal });
     if (stored === version) return;
-    // A newer row means a later save that came first, or a Redis that lost its clock: then a consumer decides.
+    // A newer row means a later save that came first; or a Redis that lost its clock, or that was not the primary any
+    // more: then a consumer decides.
     const held = await reader.read(session);
-    if (!held || compareVersions(held.version, version) > 0) return;
+    const isOvertaken = held && compareVersions(held.version, version) > 0;
+    if (isOvertaken && epoch !== '' && held.savedIn === epoch) return;
     throw new Error('The row has another version than this save; a consumer puts that right.');
   }
 

@@ -264,7 +264,7 @@ function assemble<T>(options: ResolvedOptions<T>) {
       {
         gate,
         sendSave: createSaveBatches({ redis, scripts }, options),
-        untilDurable: createUntilDurable({ replicated, reader, loader, signal: calls.closing }),
+        untilDurable: createUntilDurable({ gate, replicated, reader, loader, signal: calls.closing }),
       },
       options,
     ),

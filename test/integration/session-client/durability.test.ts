@@ -169,6 +169,23 @@ it('postgres: a row from the future is not taken for the save', async () => {
   expect(await row(ana)).toMatchObject({ version });
 });
 
+it('postgres: a newer save that was not made on the same server after this one does not vouch for it', async () => {
+  const { client, keyspace, row, redis, queries } = await withPostgres();
+  const ana = refOf('ana');
+  await client.sessions.saveUserState(ana, { step: 'lost' }, { opId: 'lost' });
+  // As when a replica without it was promoted, and has been saved to since.
+  const version = String(BigInt(Date.now() + 3_600_000) * 1000n);
+  await redis.hset(keyspace.locate(ana).key, { v: version, e: '1' });
+  await queries.upsertSessions([{ ref: ana, state: '{"step":"other"}', version }]);
+  const again = client.sessions.saveUserState(
+    ana,
+    { step: 'lost' },
+    { opId: 'lost', durability: 'postgres' },
+  );
+  await expect(again).rejects.toEqual(notDurable('postgres', 'another version'));
+  expect(await row(ana)).toMatchObject({ version });
+});
+
 it('postgres: needs a loader that can write', async () => {
   const { sessions, another } = isolatedClient();
   await expect(sessions.saveUserState('ana', {}, { durability: 'postgres' })).rejects.toThrow(
