@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { openCauce } from '../contenders/cauce.mjs';
 import { runAll } from '../measure/closed-loop.mjs';
 import { spreadOf } from '../measure/figure.mjs';
@@ -7,6 +8,9 @@ import { everyInterval } from '../processes/consumer-settings.mjs';
 import { createStates } from '../workload/states.mjs';
 
 const CONCURRENCY = 64;
+/** Longer than the consumer's interval. */
+const REST_MS = 1000;
+const STEADY_BYTES = 20_000;
 
 /** PostgreSQL is away and a consumer waits for it: Redis must grow with the sessions, not with the saves. */
 export async function measureOutageMemory(servers, { sessions, savesEach, stateBytes }) {
@@ -30,7 +34,7 @@ export async function measureOutageMemory(servers, { sessions, savesEach, stateB
         concurrency: CONCURRENCY,
       });
       saves += count;
-      points.push({ times, bytes: (await usedMemoryBytes(servers.redis)) - atStart });
+      points.push({ times, bytes: (await restingMemoryBytes(servers.redis)) - atStart });
     }
   } finally {
     await Promise.all([bot.close(), consumer.stop()]);
@@ -63,4 +67,13 @@ export async function measureOutageMemory(servers, { sessions, savesEach, stateB
       },
     ],
   };
+}
+
+/** When it changes no more: the consumer reads events until it notices that PostgreSQL is away, and Redis notes by whom. */
+async function restingMemoryBytes(redis) {
+  for (let before = 0, now = await usedMemoryBytes(redis); ; before = now) {
+    await delay(REST_MS);
+    now = await usedMemoryBytes(redis);
+    if (Math.abs(now - before) < STEADY_BYTES) return now;
+  }
 }

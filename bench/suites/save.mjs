@@ -40,9 +40,7 @@ export async function measureSaves(servers, { cases, rounds, windowMs, users }) 
       stateBytes,
       distribution,
       concurrency,
-      rounds: one.rounds ?? rounds,
-      windowMs,
-      users,
+      ...{ rounds, windowMs, users, ...one },
     });
     const what = `${stateBytes} B, ${distribution}, ${concurrency} at a time`;
     for (const [reference, measured] of results) {
