@@ -50,7 +50,7 @@ export function renderPlot({ title, x, y, series }) {
     ...series.flatMap((one, i) => renderSeries(one, i, { toX, toY })),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#222">
-<title>${escape(title)}</title>
+<title>${escapeXml(title)}</title>
 <rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>
 ${body.join('\n')}
 </svg>
@@ -111,12 +111,12 @@ function line(x1, y1, x2, y2, colour) {
 }
 
 function text(x, y, content, attributes = '') {
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escape(content)}</text>`;
+  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escapeXml(content)}</text>`;
 }
 
 const round = (value) => Math.round(value * 10) / 10;
 const format = (value) => Number(value.toPrecision(6)).toLocaleString('en', { maximumFractionDigits: 4 });
 
-function escape(content) {
+function escapeXml(content) {
   return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
