@@ -1,4 +1,4 @@
-import { compareVersions, type LocatedSession } from '@cauce/protocol';
+import { compareVersions, type Epoch, type LocatedSession } from '@cauce/protocol';
 import { DurabilityError } from './errors.ts';
 import type { SessionReader } from './read-sessions.ts';
 import type { RedisGate } from './redis-gate.ts';
@@ -30,8 +30,8 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
     session: LocatedSession,
     content: SaveContent,
     { version }: SaveReceipt,
+    epoch: Epoch,
   ): Promise<void> {
-    const epoch = gate.epochOf(session.partition);
     const stored = await loader?.write?.(session.ref, { ...content, version }, { signal });
     if (stored === version) return;
     // A newer row means a later save that came first; or a Redis that lost its clock, or that was not the primary any
@@ -44,9 +44,10 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
 
   return async (session, content, receipt, durability) => {
     if (durability === 'memory') return;
+    const epoch = gate.epochOf(session.partition);
     try {
-      if (durability === 'replica') await replicated.untilReplicated(session, receipt);
-      else await untilCommitted(session, content, receipt);
+      if (durability === 'replica') await replicated.untilReplicated(session, receipt, epoch);
+      else await untilCommitted(session, content, receipt, epoch);
     } catch (error) {
       throw new DurabilityError(durability, receipt, error);
     }

@@ -9,13 +9,17 @@ import {
   type RedisConnection,
   withDeadline,
 } from '@cauce/protocol';
-import type { RedisGate } from './redis-gate.ts';
 import type { SaveReceipt } from './save-receipt.ts';
 
 /** Tells whether a save that Redis acknowledged is on a replica too. */
 export interface ReplicatedSaves {
-  /** Resolves when a replica has it. @throws Error that says why that is not known */
-  untilReplicated(session: LocatedSession, receipt: SaveReceipt): Promise<void>;
+  /**
+   * Resolves when a replica has it.
+   *
+   * @param epoch in which it was saved; '' = not known
+   * @throws Error that says why that is not known
+   */
+  untilReplicated(session: LocatedSession, receipt: SaveReceipt, epoch: Epoch): Promise<void>;
   /** Closes its connection, if there is one. */
   close(): void;
 }
@@ -23,7 +27,6 @@ export interface ReplicatedSaves {
 export interface ReplicatedSavesDeps {
   readonly connection: OpenRedis;
   readonly keyspace: Pick<Keyspace, 'barrier'>;
-  readonly gate: Pick<RedisGate, 'epochOf'>;
 }
 
 export interface ReplicatedSavesOptions {
@@ -34,7 +37,6 @@ export interface ReplicatedSavesOptions {
 interface Waiting {
   readonly session: LocatedSession;
   readonly receipt: SaveReceipt;
-  /** In which it was saved. */
   readonly epoch: Epoch;
   readonly resolve: () => void;
   readonly reject: (why: Error) => void;
@@ -47,7 +49,7 @@ interface Waiting {
  * might not, even if what it has is newer. One WAIT answers for all saves that came while the one before it was under way.
  */
 export function createReplicatedSaves(
-  { connection, keyspace, gate }: ReplicatedSavesDeps,
+  { connection, keyspace }: ReplicatedSavesDeps,
   { commandTimeoutMs }: ReplicatedSavesOptions,
 ): ReplicatedSaves {
   const groups = new Map<number, Waiting[]>();
@@ -99,12 +101,11 @@ export function createReplicatedSaves(
   }
 
   return {
-    untilReplicated(session, receipt) {
+    untilReplicated(session, receipt, epoch) {
       // Of a cluster, only what lies in one slot is surely on one node.
       const group = isCluster(connection.redis) ? session.partition : 0;
       return new Promise((resolve, reject) => {
         const waiting = groups.get(group);
-        const epoch = gate.epochOf(session.partition);
         const one = { session, receipt, epoch, resolve, reject };
         if (waiting) waiting.push(one);
         else {

@@ -242,7 +242,7 @@ function assemble<T>(options: ResolvedOptions<T>) {
   const { redis } = connection;
   const scripts = createScripts({ redis, keyspace }, { timeoutMs: commandTimeoutMs });
   const gate = createRedisGate({ connection, keyspace, scripts, now }, options);
-  const replicated = createReplicatedSaves({ connection, keyspace, gate }, options);
+  const replicated = createReplicatedSaves({ connection, keyspace }, options);
   const calls = createCalls({ now, observe: options.observe });
   const reader = createSessionReader(redis, { timeoutMs: commandTimeoutMs });
   const { loader } = options;
