@@ -1,8 +1,8 @@
 import { startRedis } from '@cauce/dev-services';
 import { createKeyspace } from '@cauce/protocol';
 import { beforeAll, expect, it } from 'vitest';
-import { eventually } from '../../helpers/eventually.ts';
 import { connectRedis } from '../../helpers/isolated.ts';
+import { ownEverySlot } from '../../helpers/one-node-cluster.ts';
 import { scriptCases, scriptMethods } from './script-cases.ts';
 import { createWorld } from './world.ts';
 
@@ -28,17 +28,8 @@ beforeAll(async () => {
   return () => server.stop();
 });
 
-/** A cluster of one node that owns every slot: it refuses a script whose keys lie in two. */
-async function openCluster(): Promise<void> {
-  const cluster = connectRedis(url);
-  if ((await cluster.cluster('INFO')).includes('cluster_slots_assigned:0')) {
-    await cluster.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
-  }
-  await eventually(async () => expect(await cluster.cluster('INFO')).toContain('cluster_state:ok'));
-}
-
 it.each(scriptMethods)('F16 %s runs in a cluster, whatever the ids', async (method) => {
-  await openCluster();
+  await ownEverySlot(connectRedis(url));
   for (const [i, userId] of hostileIds.entries()) {
     const world = createWorld({ url });
     const tenantId = hostileIds[(i + 3) % hostileIds.length] ?? userId;
@@ -50,8 +41,8 @@ it.each(scriptMethods)('F16 %s runs in a cluster, whatever the ids', async (meth
 });
 
 it('F16 every key of a session and of its partition lies in one slot', async () => {
-  await openCluster();
   const cluster = connectRedis(url);
+  await ownEverySlot(cluster);
   const keyspace = createKeyspace({ keyPrefix: 'sess', partitions: 64 });
   for (const tenantId of hostileIds) {
     for (const userId of hostileIds) {

@@ -1,9 +1,11 @@
 import { startRedis } from '@cauce/dev-services';
 import { openRedis } from '@cauce/protocol';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { MAX_BATCH_SAVES } from '../../../packages/session-client/src/save-batches.ts';
 import { eventually } from '../../helpers/eventually.ts';
+import { connectRedis } from '../../helpers/isolated.ts';
+import { ownEverySlot } from '../../helpers/one-node-cluster.ts';
 import { isolatedClient } from './client.ts';
 
 /** A client of a connection that counts the script calls it sends. */
@@ -113,10 +115,7 @@ it('P1 an answer that does not come leaves every save of the batch unknown, and 
 it('F16 a cluster behind a connection to one server gets batches of one partition after its first refusal', async () => {
   const server = await startRedis({ appendOnly: false, extraArgs: ['--cluster-enabled', 'yes'] });
   onTestFinished(() => server.stop());
-  const admin = new Redis(server.url);
-  onTestFinished(() => admin.disconnect());
-  await admin.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
-  await eventually(async () => expect(await admin.cluster('INFO')).toContain('cluster_state:ok'));
+  await ownEverySlot(connectRedis(server.url));
   const { sessions, users, countCalls } = await countingClient({ url: server.url });
   const save = () => Promise.all(users.map((user) => sessions.saveUserState(user, { step: user })));
   await save();
