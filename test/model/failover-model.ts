@@ -8,7 +8,8 @@ import type { Step as ModelStep } from './explore.ts';
  * What is modelled: epochs and the version floor's gap, saves, compare-and-set over what was loaded, loads with
  * confirm, lease and hydrate, two consumers that may sleep between any two steps, takeover, crash, adopt, reissue,
  * resync, eviction, a clock that was further ahead than the gap is wide. A save is known by its number, the order in
- * which saves were acknowledged, and not by its version: that the two differ is what a loss is about.
+ * which saves were acknowledged, and not by its version: that the two differ is what a loss is about. A
+ * compare-and-set is judged by these numbers, never by what Redis holds at that moment.
  * The second epoch and every client's learning of it are one step; a client asks again every 30 s.
  * What is not: a former primary that goes on; a clock that jumped further ahead than the gap in what Redis lost;
  * tombstones, their purge, and faults of the stream (see session-model.ts, which has no losses); PostgreSQL being away
@@ -44,6 +45,10 @@ export interface Weakness {
   readonly leaseTrusts?: boolean;
   /** compare-and-set takes the version of a session that was not compared with its row in this epoch. */
   readonly casIgnoresEpoch?: boolean;
+  /** compare-and-set takes a session that is not in Redis for one that never was. */
+  readonly absenceUnvouched?: boolean;
+  /** A lease of an earlier epoch vouches for absence. */
+  readonly leaseIgnoresEpoch?: boolean;
   /** A save of the first epoch on a server counts as made before it once the second has begun. */
   readonly secondEpochDemotes?: boolean;
   /** A Redis that lost `meta` too begins without a gap. */
@@ -69,6 +74,20 @@ export interface Bounds {
   readonly postgresLosses: number;
 }
 
+/** What a load that missed holds: nobody saved while it is there. */
+interface Lease {
+  /** 0 = there is none. */
+  readonly token: number;
+  /** In which it was taken. */
+  readonly epoch: number;
+}
+
+/** What a load gave, for compare-and-set. */
+interface Loaded extends Row {
+  /** Under which no session was found. */
+  readonly lease: Lease;
+}
+
 interface Row {
   /** Number of the save it holds; 0: there is no row. */
   readonly save: number;
@@ -90,8 +109,7 @@ interface Redis {
   readonly hlc: number;
   /** Ids; any of them may be read, or claimed. */
   readonly events: readonly number[];
-  /** Which load's token, plus 1; 0 = none. */
-  readonly lease: number;
+  readonly lease: Lease;
   /** meta: epoch, server (0 = `meta` is not there), whether epochEndsAtMs is set, and the first epoch on this server. */
   readonly epoch: number;
   readonly server: number;
@@ -122,9 +140,9 @@ interface Load {
   readonly held: Row;
   /** The `e` of what is held. */
   readonly heldEpoch: number;
-  /** The lease's token. */
-  readonly token: number;
-  /** What the client knew before it asked PostgreSQL. */
+  /** Its epoch is of before the row is read. */
+  readonly lease: Lease;
+  /** Before the row is read to confirm: a Redis that changed since may be older than it. */
   readonly epoch: number;
   readonly row: Row;
   /** What it must not fall behind: acknowledged, or in the row, when it began. */
@@ -148,8 +166,7 @@ export interface State {
   /** What the client's gate knows; 0 = it is shut. */
   readonly knownEpoch: number;
   readonly lastEpoch: number;
-  /** What a load gave, for compare-and-set. */
-  readonly loaded: Row | null;
+  readonly loaded: Loaded | null;
   readonly saves: number;
   /** The newest save that was acknowledged and not lost by the only store that had it. */
   readonly acknowledged: number;
@@ -163,6 +180,7 @@ const GAP = 20;
 const CLOCK_JUMP = 100;
 
 const noRow: Row = { save: 0, version: 0 };
+const noLease: Lease = { token: 0, epoch: 0 };
 const idle: Consumer = {
   phase: 'idle',
   event: 0,
@@ -176,7 +194,7 @@ const noLoad: Load = {
   phase: 'idle',
   held: noRow,
   heldEpoch: 0,
-  token: 0,
+  lease: noLease,
   epoch: 0,
   row: noRow,
   floor: 0,
@@ -186,7 +204,7 @@ const emptyRedis: Redis = {
   session: null,
   hlc: 0,
   events: [],
-  lease: 0,
+  lease: noLease,
   epoch: 0,
   server: 0,
   isFirstEpoch: false,
@@ -283,7 +301,7 @@ function save(state: State): State {
       session: { save: number, version, isDirty: true, event, epoch: redis.epoch, savedIn: redis.epoch },
       events: isAnnounced ? redis.events : [...redis.events, event],
       hlc: version,
-      lease: 0,
+      lease: noLease,
     },
     clock: state.clock + 1,
     saves: number,
@@ -297,19 +315,25 @@ function saveSteps(state: State, weakness: Weakness): Step[] {
   if (left.saves === 0 || !mayUse(state, weakness)) return [];
   const found: Step[] = [{ name: 'save', next: save(state) }];
   if (!loaded) return found;
-  const { session } = redis;
-  const isDoubted = session !== null && session.epoch !== redis.epoch && !weakness.casIgnoresEpoch;
-  if ((session?.version ?? 0) !== loaded.version || isDoubted)
+  const { session, epoch, lease } = redis;
+  const isDoubted = session !== null && session.epoch !== epoch && !weakness.casIgnoresEpoch;
+  const isVouched =
+    isLeaseOf(lease, loaded.lease) && (loaded.lease.epoch === epoch || Boolean(weakness.leaseIgnoresEpoch));
+  const isAbsent =
+    session === null && loaded.version === 0 && (isVouched || Boolean(weakness.absenceUnvouched));
+  if (isDoubted || (session?.version !== loaded.version && !isAbsent))
     return [...found, { name: 'compare-and-set: conflict', next: { ...state, loaded: null } }];
-  // '0' only asks whether Redis has a session.
-  const isOverAnother = session !== null && (loaded.save < acknowledged || session.save !== loaded.save);
+  // By what was acknowledged, whatever Redis holds.
+  const isOverAnother = loaded.save < acknowledged || (session !== null && session.save !== loaded.save);
   found.push({
-    name: 'compare-and-set',
+    name: session ? 'compare-and-set' : 'compare-and-set over nothing',
     next: { ...save(state), loaded: null },
     violation: isOverAnother ? 'LOST_UPDATE' : undefined,
   });
   return found;
 }
+
+const isLeaseOf = (lease: Lease, held: Lease): boolean => held.token !== 0 && lease.token === held.token;
 
 // load-sessions.ts, confirm-sessions.ts, restore-sessions.ts with confirm.lua, lease.lua, hydrate.lua
 function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
@@ -324,15 +348,17 @@ function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
   });
   const give = (step: string, given: Row, changes: Partial<Redis> = {}, floor = load.floor): Step => ({
     name: name(`${step}, gives ${given.save}`),
-    next: become(noLoad, { loaded: left.saves > 0 ? given : null, redis: { ...redis, ...changes } }),
+    next: become(noLoad, {
+      loaded: left.saves > 0 ? { ...given, lease: given.save === 0 ? load.lease : noLease } : null,
+      redis: { ...redis, ...changes },
+    }),
     violation: given.save < floor ? 'STALE_LOAD' : undefined,
   });
   const presentEpoch = weakness.trustsKnownEpoch ? state.knownEpoch : redis.epoch;
   const look = (step: string, one: Load, isTrusted: boolean, changes: Partial<State> = {}): Step => {
     const again: Load = { ...noLoad, floor: one.floor };
-    // Before the row is read: a Redis that changed since may be older than it.
-    const missed: Load = { ...again, phase: 'missed', epoch: presentEpoch };
-    if (!session) return { name: name(`${step}: miss`), next: become(missed, changes) };
+    if (!session)
+      return { name: name(`${step}: miss`), next: become({ ...again, phase: 'missed' }, changes) };
     const { save: number, version, epoch: heldEpoch } = session;
     const held = { save: number, version };
     if (!isTrusted)
@@ -404,12 +430,14 @@ function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
       // lease.lua
       if (session)
         return [look('lease: hit', load, Boolean(weakness.leaseTrusts) || Boolean(weakness.noConfirm))];
-      // The token of whoever asked before is shared.
-      const lease = redis.lease === 0 ? index + 1 : redis.lease;
+      // That of whoever asked before in this epoch is shared.
+      const { epoch } = redis;
+      const isShared = redis.lease.token !== 0 && redis.lease.epoch === epoch;
+      const lease = isShared ? redis.lease : { token: newToken(state), epoch };
       return [
         {
           name: name('lease'),
-          next: become({ ...load, phase: 'leased', token: lease }, { redis: { ...redis, lease } }),
+          next: become({ ...load, phase: 'leased', lease }, { redis: { ...redis, lease } }),
         },
       ];
     }
@@ -417,19 +445,19 @@ function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
       return [{ name: name('select'), next: become({ ...load, phase: 'fetched', row }) }];
     case 'fetched': {
       // hydrate.lua
-      if (session || redis.lease !== load.token)
+      if (session || !isLeaseOf(redis.lease, load.lease))
         return [
           {
             name: name('hydrate: refused'),
-            next: become({ ...noLoad, phase: 'missed', epoch: load.epoch, floor: load.floor }),
+            next: become({ ...noLoad, phase: 'missed', floor: load.floor }),
           },
         ];
       if (load.row.save === 0) return [give('no row', noRow)];
       return [
         give('hydrate', load.row, {
-          session: { ...load.row, isDirty: false, event: 0, epoch: load.epoch, savedIn: 0 },
+          session: { ...load.row, isDirty: false, event: 0, epoch: load.lease.epoch, savedIn: 0 },
           hlc: Math.max(redis.hlc, load.row.version),
-          lease: 0,
+          lease: noLease,
         }),
       ];
     }
@@ -678,6 +706,15 @@ function newEventId({ redis, replica, consumers }: State): number {
   return id;
 }
 
+/** A token is random: it is nobody else's, in Redis, in what it may go back to, or in a client's hands. */
+function newToken({ redis, replica, loads, loaded }: State): number {
+  const leases = [redis.lease, replica?.redis.lease, ...loads.map(({ lease }) => lease), loaded?.lease];
+  const used = new Set(leases.map((lease) => lease?.token));
+  let token = 1;
+  while (used.has(token)) token++;
+  return token;
+}
+
 function rowWentBack(state: State, { next, name }: Step): string | undefined {
   if (name.startsWith('POSTGRESQL')) return undefined;
   return next.row.save < state.row.save || next.row.version < state.row.version ? 'ROW_WENT_BACK' : undefined;
@@ -733,13 +770,14 @@ export function violationAfterHealing(quietened: State, weakness: Weakness): str
 export function encode(state: State): string {
   const bit = (value: boolean): number => (value ? 1 : 0);
   const ofRow = ({ save: number, version }: Row): string => `${number}v${version}`;
+  const ofLease = ({ token, epoch }: Lease): string => `${token}e${epoch}`;
   const ofRedis = ({ session, events, ...one }: Redis): string =>
     [
       session
         ? `${ofRow(session)}${bit(session.isDirty)}${session.event}e${session.epoch}s${session.savedIn}`
         : '-',
       events.join(''),
-      `${one.hlc},${one.lease}${bit(one.isFirstEpoch)}${one.epoch}${one.server}${one.serverEpoch}s${one.seeded}d${one.database}`,
+      `${one.hlc},${ofLease(one.lease)}${bit(one.isFirstEpoch)}${one.epoch}${one.server}${one.serverEpoch}s${one.seeded}d${one.database}`,
     ].join(',');
   const { replica, left } = state;
   return [
@@ -758,11 +796,11 @@ export function encode(state: State): string {
       )
       .sort(),
     ...state.loads.map(
-      ({ phase, held, heldEpoch, token, epoch, row, floor, isBeforeLoss }) =>
-        `${phase.slice(0, 4)}${ofRow(held)}e${epoch}${ofRow(row)}f${floor}t${token}h${heldEpoch}${bit(isBeforeLoss)}`,
+      ({ phase, held, heldEpoch, lease, epoch, row, floor, isBeforeLoss }) =>
+        `${phase.slice(0, 4)}${ofRow(held)}e${epoch}${ofRow(row)}f${floor}t${ofLease(lease)}h${heldEpoch}${bit(isBeforeLoss)}`,
     ),
     `${state.knownEpoch}${state.lastEpoch}${state.saves}${state.acknowledged}`,
-    state.loaded ? ofRow(state.loaded) : '-',
+    state.loaded ? `${ofRow(state.loaded)}t${ofLease(state.loaded.lease)}` : '-',
     Object.values(left).join(''),
   ].join('|');
 }

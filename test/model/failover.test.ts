@@ -19,6 +19,8 @@ const scopes: Partial<Bounds>[] = [
   { saves: 3, loads: 1, redisLosses: 1 },
   { saves: 2, loads: 2, redisLosses: 1 },
   { saves: 2, loads: 1, redisLosses: 1, evictions: 1 },
+  { saves: 3, loads: 1, evictions: 1 },
+  { saves: 2, loads: 2, overlaps: 1, evictions: 1 },
   { saves: 2, loads: 1, redisLosses: 1, crashes: 1 },
   { saves: 2, loads: 1, redisResets: 1, clockJumps: 1 },
   { saves: 1, loads: 2, overlaps: 1, redisLosses: 1 },
@@ -51,6 +53,7 @@ test('the rare steps really happened, so the exploration saw what it is for', ()
       'hydrate: refused',
       'lease: hit: doubted',
       'compare-and-set: conflict',
+      'compare-and-set over nothing',
       'resync',
       'duplicate',
     ]),
@@ -91,6 +94,12 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
   { weakness: 'noGapAfterReset', scope: { saves: 2, redisResets: 1 }, finds: 'ROW_IS_NOT_THE_NEWEST' },
   { weakness: 'noSecondEpochAfterReset', scope: { saves: 2, loads: 2, redisResets: 1 }, finds: 'STALE_LOAD' },
   { weakness: 'secondEpochDemotes', scope: { saves: 2, redisResets: 1, clockJumps: 1 }, finds: 'STALE_LOAD' },
+  { weakness: 'absenceUnvouched', scope: { saves: 2, loads: 1, evictions: 1 }, finds: 'LOST_UPDATE' },
+  {
+    weakness: 'leaseIgnoresEpoch',
+    scope: { saves: 2, loads: 1, redisLosses: 1 },
+    finds: 'LOST_UPDATE',
+  },
   { weakness: 'casIgnoresEpoch', scope: { saves: 3, loads: 1, redisLosses: 1 }, finds: 'LOST_UPDATE' },
 ];
 

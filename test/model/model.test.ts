@@ -3,7 +3,10 @@ import { explore } from './explore.ts';
 import type { Bounds, Weakness } from './session-model.ts';
 import * as sessionModel from './session-model.ts';
 
-const none: Bounds = { operations: 0, evictions: 0, crashes: 0, clockSteps: 0, streamFaults: 0, purges: 0 };
+const none: Bounds = {
+  ...{ operations: 0, evictions: 0, crashes: 0, clockSteps: 0 },
+  ...{ streamFaults: 0, purges: 0, lostAnswers: 0 },
+};
 
 /** Together they cover every pair of faults with two operations, and each fault with three. */
 const scopes: (Partial<Bounds> & { readonly operations: number })[] = [
@@ -11,6 +14,8 @@ const scopes: (Partial<Bounds> & { readonly operations: number })[] = [
   { operations: 2, evictions: 1, streamFaults: 1, purges: 1 },
   { operations: 2, crashes: 1, clockSteps: 1, streamFaults: 1 },
   { operations: 3, evictions: 1, purges: 1 },
+  { operations: 2, evictions: 2, lostAnswers: 1 },
+  { operations: 3, evictions: 1, lostAnswers: 1 },
   { operations: 3, crashes: 1 },
   { operations: 3, clockSteps: 1 },
   { operations: 3, streamFaults: 1 },
@@ -42,6 +47,10 @@ test('the rare steps really happened, so the exploration saw what it is for', ()
       'purge',
       'take: clean',
       'compare-and-set: conflict',
+      'compare-and-set, its answer is lost',
+      'no row',
+      'repeat: replayed',
+      'repeat: unknown',
     ]),
   );
 });
@@ -66,6 +75,22 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
     { weakness: 'sweepTrustsStream', scope: { operations: 2, streamFaults: 1 }, finds: ['NEVER_SYNCED'] },
     { weakness: 'purgeEarly', scope: { operations: 2, evictions: 1, purges: 1 }, finds: ['RESURRECTED'] },
     { weakness: 'blindCas', scope: { operations: 2 }, finds: ['LOST_UPDATE'] },
+    { weakness: 'absenceUnvouched', scope: { operations: 2, evictions: 1 }, finds: ['LOST_UPDATE'] },
+    {
+      weakness: 'saveKeepsLease',
+      scope: { operations: 2, evictions: 1 },
+      finds: ['LOST_UPDATE', 'STALE_HIT'],
+    },
+    {
+      weakness: 'absenceUnvouched',
+      scope: { operations: 1, evictions: 1, lostAnswers: 1 },
+      finds: ['APPLIED_TWICE'],
+    },
+    {
+      weakness: 'repeatReloads',
+      scope: { operations: 1, evictions: 1, lostAnswers: 1 },
+      finds: ['APPLIED_TWICE'],
+    },
     { weakness: 'takeClearsEvent', scope: { operations: 2 }, finds: ['MORE_EVENTS_THAN_DIRTY'] },
   ];
 

@@ -6,7 +6,11 @@ import type { Step as ModelStep } from './explore.ts';
  *
  * What is modelled: saves and deletes, compare-and-set, two consumers (each may sleep between any two steps and wake
  * as a zombie), takeover, crash, restores with the lease, eviction and expiry of clean sessions, the clock stepping
- * back, the stream trimmed, the group destroyed, a consumer deleted with its pending entry, the purge of a tombstone.
+ * back, the stream trimmed, the group destroyed, a consumer deleted with its pending entry, the purge of a tombstone, an
+ * update whose answer is lost and which is repeated with its op id.
+ *
+ * A compare-and-set is judged by what was acknowledged: what was loaded for it has to be the newest acknowledged save.
+ * What Redis holds at that moment proves nothing, because a session may have been saved, synced and evicted since.
  * What is not: several sessions, parking, and either store losing a tail of what it acknowledged: see
  * failover-model.ts. (So `adopt` is written down here and never taken: without such a loss PostgreSQL is never ahead
  * of Redis.)
@@ -39,6 +43,12 @@ export interface Weakness {
   readonly purgeEarly?: boolean;
   /** compare-and-set does not compare. */
   readonly blindCas?: boolean;
+  /** compare-and-set takes a session that is not in Redis for one that never was. */
+  readonly absenceUnvouched?: boolean;
+  /** save leaves the lease of those who found no session. */
+  readonly saveKeepsLease?: boolean;
+  /** An update that is repeated is applied again if Redis does not know its op id. */
+  readonly repeatReloads?: boolean;
   /** take clears q, as in the first design: see docs/decisions/0001. */
   readonly takeClearsEvent?: boolean;
 }
@@ -51,6 +61,8 @@ export interface Bounds {
   /** Trims, group losses and deleted consumers together. */
   readonly streamFaults: number;
   readonly purges: number;
+  /** Updates whose answer is lost; each is repeated once. */
+  readonly lostAnswers: number;
 }
 
 type EventState = 'new' | 'pending0' | 'pending1' | 'ghost';
@@ -76,8 +88,17 @@ interface Row {
   readonly isTombstone: boolean;
 }
 
+/** What a load gave for compare-and-set; version 0: there is no session. */
+interface Loaded {
+  readonly version: number;
+  /** Whether the lease under which no session was found is still the one that is there. */
+  readonly holdsLease: boolean;
+}
+
 interface Session extends Row {
   readonly isDirty: boolean;
+  /** Its operations name the update that waits for an answer. A row does not keep them. */
+  readonly isOfUnanswered: boolean;
   /** Id of its event, 0 = ''. */
   readonly event: number;
   readonly hasTtl: boolean;
@@ -97,14 +118,17 @@ export interface State {
   readonly acknowledged: Row;
   /** The tombstone of the newest delete was purged. */
   readonly isPurged: boolean;
-  /** A version somebody loaded for compare-and-set; -1 = nobody. */
-  readonly loaded: number;
+  /** null: nobody is at it. */
+  readonly loaded: Loaded | null;
+  /** What the update was made from whose answer was lost; null: there is none. */
+  readonly unanswered: Loaded | null;
   readonly left: Bounds;
 }
 
 type Step = ModelStep<State>;
 
 const idle: Consumer = { phase: 'idle', event: 0, version: 0, isTombstone: false };
+const clean = { isDirty: false, event: 0, hasTtl: true } as const;
 const noRestore: Restore = { phase: 'idle', holdsLease: false, row: null };
 
 export function initialState(bounds: Bounds): State {
@@ -120,7 +144,8 @@ export function initialState(bounds: Bounds): State {
     restore: noRestore,
     acknowledged: { version: 0, isTombstone: false },
     isPurged: false,
-    loaded: -1,
+    loaded: null,
+    unanswered: null,
     left: bounds,
   };
 }
@@ -152,6 +177,7 @@ function save(state: State, isTombstone: boolean, weakness: Weakness): State {
       version,
       isTombstone,
       isDirty: true,
+      isOfUnanswered: session?.isOfUnanswered ?? false,
       event,
       hasTtl: Boolean(weakness.noPersist && session?.hasTtl),
     },
@@ -159,29 +185,86 @@ function save(state: State, isTombstone: boolean, weakness: Weakness): State {
     hlc: version,
     clock: state.clock + 1,
     isIndexed: true,
-    isLeased: false,
-    restore: { ...state.restore, holdsLease: false },
+    ...(weakness.saveKeepsLease ? {} : withoutLease(state)),
     acknowledged: version > state.acknowledged.version ? { version, isTombstone } : state.acknowledged,
     isPurged: false,
     left: { ...left, operations: left.operations - 1 },
   };
 }
 
+/** Nobody holds it any more; who asks for one gets another. */
+function withoutLease({ restore, loaded, unanswered }: State): Partial<State> {
+  const release = (one: Loaded | null): Loaded | null => one && { ...one, holdsLease: false };
+  return {
+    isLeased: false,
+    restore: { ...restore, holdsLease: false },
+    loaded: release(loaded),
+    unanswered: release(unanswered),
+  };
+}
+
 function clientSteps(state: State, weakness: Weakness): Step[] {
   const found: Step[] = [];
-  if (state.left.operations > 0) {
+  const { session, left, loaded } = state;
+  if (left.operations > 0) {
     found.push(acknowledge(state, 'save', save(state, false, weakness)));
     found.push(acknowledge(state, 'delete', save(state, true, weakness)));
-    const present = state.session?.version ?? 0;
-    if (state.loaded === -1)
-      found.push({ name: 'load for compare-and-set', next: { ...state, loaded: present } });
-    else if (state.loaded === present || weakness.blindCas) {
-      const next = { ...save(state, false, weakness), loaded: -1 };
-      const violation = state.loaded === present ? undefined : 'LOST_UPDATE';
-      found.push({ ...acknowledge(state, 'compare-and-set', next), ...(violation ? { violation } : {}) });
-    } else found.push({ name: 'compare-and-set: conflict', next: { ...state, loaded: -1 } });
+    // What is not in Redis is loaded by a restore, which says in the end what it found.
+    if (!loaded && session)
+      found.push({
+        name: 'load for compare-and-set',
+        next: { ...state, loaded: { version: session.version, holdsLease: false } },
+      });
   }
-  return found;
+  if (loaded && left.operations > 0) {
+    if (!accepts(state, loaded, weakness))
+      found.push({ name: 'compare-and-set: conflict', next: { ...state, loaded: null } });
+    else {
+      const next = { ...save(state, false, weakness), loaded: null };
+      found.push(update(state, 'compare-and-set', loaded, next));
+      if (left.lostAnswers > 0 && next.session)
+        found.push(
+          update(state, 'compare-and-set, its answer is lost', loaded, {
+            ...next,
+            session: { ...next.session, isOfUnanswered: true },
+            unanswered: weakness.saveKeepsLease ? loaded : { ...loaded, holdsLease: false },
+            left: { ...next.left, lostAnswers: left.lostAnswers - 1 },
+          }),
+        );
+    }
+  }
+  return [...found, ...repeatSteps(state, weakness)];
+}
+
+// save.lua: what it asks before it takes a compare-and-set.
+function accepts({ session }: State, loaded: Loaded, weakness: Weakness): boolean {
+  if (weakness.blindCas) return true;
+  if (session || loaded.version !== 0) return session?.version === loaded.version;
+  return loaded.holdsLease || Boolean(weakness.absenceUnvouched);
+}
+
+/** By the history: whatever Redis holds, what was loaded has to be the newest save that was acknowledged. */
+function update({ acknowledged, isPurged }: State, name: string, loaded: Loaded, next: State): Step {
+  const isNewest = loaded.version === acknowledged.version || (isPurged && loaded.version === 0);
+  return { name, next, violation: isNewest ? undefined : 'LOST_UPDATE' };
+}
+
+// update-session.ts: the repetition of an update without an answer. A conflict leaves it unknown.
+function repeatSteps(state: State, weakness: Weakness): Step[] {
+  const { unanswered, session } = state;
+  if (!unanswered) return [];
+  const forgotten = session && { ...session, isOfUnanswered: false };
+  const done = { ...state, unanswered: null, session: forgotten };
+  if (session?.isOfUnanswered) return [{ name: 'repeat: replayed', next: done }];
+  if (!accepts(state, unanswered, weakness) && !weakness.repeatReloads)
+    return [{ name: 'repeat: unknown', next: done }];
+  return [
+    {
+      name: 'repeat',
+      next: { ...save(done, false, weakness), left: state.left },
+      violation: 'APPLIED_TWICE',
+    },
+  ];
 }
 
 function acknowledge(state: State, name: string, next: State): Step {
@@ -208,17 +291,22 @@ function restoreSteps(state: State, weakness: Weakness): Step[] {
       ];
     case 'fetched': {
       const done = { ...state, restore: noRestore };
+      // A load that finds nothing looks whether its lease is still there; compare-and-set needs it.
+      if (!state.session && !restore.row && restore.holdsLease && !state.loaded && state.left.operations > 0)
+        return [
+          { name: 'no row', next: { ...done, loaded: { version: 0, holdsLease: true } } },
+          { name: 'hydrate: refused', next: done },
+        ];
       const mayHydrate = !state.session && restore.row && (weakness.noLease || restore.holdsLease);
       if (!mayHydrate || !restore.row) return [{ name: 'hydrate: refused', next: done }];
-      const { version, isTombstone } = restore.row;
       return [
         {
           name: 'hydrate',
           next: {
             ...done,
-            session: { version, isTombstone, isDirty: false, event: 0, hasTtl: true },
-            hlc: Math.max(state.hlc, version),
-            isLeased: false,
+            session: { ...restore.row, ...clean, isOfUnanswered: false },
+            hlc: Math.max(state.hlc, restore.row.version),
+            ...withoutLease(done),
           },
         },
       ];
@@ -300,7 +388,7 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
         {
           name: name('adopt'),
           next: become(settled, {
-            session: { ...row, isDirty: false, event: 0, hasTtl: true },
+            session: { ...row, ...clean, isOfUnanswered: false },
             events: state.events.filter(({ id }) => id !== session.event),
             isIndexed: false,
             hlc: Math.max(state.hlc, row.version),
@@ -322,7 +410,7 @@ function settle(state: State, { event, version: written }: Consumer, weakness: W
     return {
       ...state,
       events: events.filter(({ id }) => id !== session.event),
-      session: { ...session, isDirty: false, event: 0, hasTtl: true },
+      session: { ...session, ...clean },
       isIndexed: false,
     };
   }
@@ -378,10 +466,7 @@ function faultSteps(state: State, weakness: Weakness): Step[] {
     fault('evict or expire', 'evictions', { session: null });
   }
   if (state.isLeased) {
-    found.push({
-      name: 'lease expires',
-      next: { ...state, isLeased: false, restore: { ...state.restore, holdsLease: false } },
-    });
+    found.push({ name: 'lease expires', next: { ...state, ...withoutLease(state) } });
   }
   if (left.clockSteps > 0) fault('clock steps back', 'clockSteps', { clock: state.clock - 8 });
   if (left.crashes > 0) {
@@ -443,11 +528,14 @@ const nothing: Bounds = {
   clockSteps: 0,
   streamFaults: 0,
   purges: 0,
+  lostAnswers: 0,
 };
 
-/** Every consumer and restore dies, and no more faults come. */
+/** Every consumer, client and restore dies, and no more faults come. */
 export function quiet(state: State): State {
-  return { ...state, consumers: [idle, idle], restore: noRestore, loaded: -1, left: nothing };
+  const session = state.session && { ...state.session, isOfUnanswered: false };
+  const nobody = { consumers: [idle, idle], restore: noRestore, loaded: null, unanswered: null } as const;
+  return { ...state, ...nobody, session, left: nothing };
 }
 
 /** Then one consumer works: what must hold once it has nothing left to do. */
@@ -474,8 +562,11 @@ export function encode(state: State): string {
   const bit = (value: boolean): number => (value ? 1 : 0);
   const ofRow = (one: { version: number; isTombstone: boolean } | null): string =>
     one ? `${one.version}${one.isTombstone ? 't' : 's'}` : '-';
+  const ofLoaded = (one: Loaded | null): string => (one ? `${one.version}${bit(one.holdsLease)}` : '-');
   return [
-    session ? `${ofRow(session)}${bit(session.isDirty)}${session.event}${bit(session.hasTtl)}` : '-',
+    session
+      ? `${ofRow(session)}${bit(session.isDirty)}${session.event}${bit(session.hasTtl)}${bit(session.isOfUnanswered)}`
+      : '-',
     state.hlc,
     state.clock,
     state.events.map(({ id, state: eventState }) => `${id}${eventState.at(-1)}`).join(''),
@@ -487,7 +578,8 @@ export function encode(state: State): string {
     ),
     `${restore.phase[0]}${bit(restore.holdsLease)}${ofRow(restore.row)}`,
     ofRow(acknowledged),
-    state.loaded,
-    `${left.operations}${left.evictions}${left.crashes}${left.clockSteps}${left.streamFaults}${left.purges}`,
+    ofLoaded(state.loaded),
+    ofLoaded(state.unanswered),
+    `${left.operations}${left.evictions}${left.crashes}${left.clockSteps}${left.streamFaults}${left.purges}${left.lostAnswers}`,
   ].join('|');
 }

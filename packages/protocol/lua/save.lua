@@ -9,14 +9,16 @@
 --         opId         1..64 bytes without ' ' and '='; the same id again is answered, not applied, as long
 --                      as it is among the session's last four operations
 --         tombstone    '0' | '1'
---         ifVersion    '' = unconditional, '0' = only if the session is absent, else the expected version
---         epoch        in which the expected version was loaded, '' = not known
+--         ifVersion    '' = unconditional, '0' = only if there is no session, else the expected version
+--         vouchedBy    what the load gave that ifVersion is from: its epoch, '' = not known; for '0' its lease, which
+--                      says that nobody saved since. Without it that Redis has no session says nothing: one that was
+--                      saved, synced and evicted is in PostgreSQL only
 -- Returns  one line a save, in order:
 --          'saved version'        applied now
 --          'replayed version'     this opId was applied before, as that version
---          'conflict version'     ifVersion did not match; version is the present one, '0' when absent. Also of a
---                                 session of an earlier epoch that was loaded before it: Redis may have gone
---                                 back to that version, past later ones
+--          'conflict version'     ifVersion did not match, or nothing vouches for it; version is what Redis has, '0'
+--                                 when absent. Also of a session of an earlier epoch that was loaded before it: Redis
+--                                 may have gone back to that version, past later ones
 --          'too_large bytes'
 --          'failed error'         Redis' own error; the session is as it was
 -- Writes   session, changes, dirty, hlc; removes lease. The session loses its TTL (P2).
@@ -29,7 +31,7 @@ local nowUs = time[1] .. string.sub('00000' .. time[2], -6)
 
 local function save(key, argument)
   local session, changes, dirty, hlc, lease, meta = unpack(KEYS, key, key + 5)
-  local state, opId, tombstone, ifVersion, epoch = unpack(ARGV, argument, argument + 4)
+  local state, opId, tombstone, ifVersion, vouchedBy = unpack(ARGV, argument, argument + 4)
 
   -- Everything is read and checked before the first write: a script that fails after it is not rolled back.
   local stored = redis.call('HMGET', session, 'v', 'd', 'q', 'o', 'e', 'c')
@@ -43,9 +45,18 @@ local function save(key, argument)
     redis.call('SET', hlc, string.format('%.0f', math.max(lastIssued, tonumber(version))))
     return 'replayed ' .. string.match(operations, '^%d+', found)
   end
-  local isTrusted = not version or stored[5] == present or stored[6] == present or epoch == present
-  if ifVersion ~= '' and (ifVersion ~= (version or '0') or not isTrusted) then
-    return 'conflict ' .. (version or '0')
+  if ifVersion ~= '' then
+    local isVouched = false
+    if version then
+      local isTrusted = stored[5] == present or stored[6] == present or vouchedBy == present
+      isVouched = ifVersion == version and isTrusted
+    elseif ifVersion == '0' then
+      local ofPresent = present .. ':'
+      isVouched = string.sub(vouchedBy, 1, #ofPresent) == ofPresent and redis.call('GET', lease) == vouchedBy
+    end
+    if not isVouched then
+      return 'conflict ' .. (version or '0')
+    end
   end
   if #state > maxBytes then
     return 'too_large ' .. #state

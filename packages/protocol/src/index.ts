@@ -58,6 +58,7 @@ export {
   createScripts,
   type Epoch,
   type HeldSession,
+  type Lease,
   type LeaseReply,
   MAX_SCRIPT_BYTES,
   MAX_SCRIPT_SESSIONS,

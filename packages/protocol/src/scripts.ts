@@ -6,7 +6,7 @@ import { type Keyspace, type LocatedSession, type SessionKey, SYNC_GROUP } from 
 import { decodeParkedRecord, encodeParkedRecord, type ParkedRecord } from './parked-record.ts';
 import { PARTITION_HASH } from './partition.ts';
 import { RedisError, withDeadline } from './redis-failure.ts';
-import { PROTOCOL_VERSION, type Version } from './version.ts';
+import { ABSENT_VERSION, PROTOCOL_VERSION, type Version } from './version.ts';
 
 /** Most sessions one script call takes: 20,000 keys blocked Redis for 137 ms, 500 take about 3 ms. */
 export const MAX_SCRIPT_SESSIONS = 500;
@@ -38,10 +38,12 @@ export interface SaveCall {
   readonly state: string;
   readonly isTombstone: boolean;
   readonly opId: string;
-  /** Save only over this version; '0' = only if absent; undefined = always. */
+  /** Save only over this version; '0' = only if absent, which needs a `lease`; undefined = always. */
   readonly ifVersion?: Version | undefined;
   /** In which that version was loaded; undefined = not known. */
   readonly epoch?: Epoch | undefined;
+  /** Under which no session was found; a conflict if it is gone. */
+  readonly lease?: Lease | undefined;
 }
 
 export type SaveReply =
@@ -53,9 +55,12 @@ export type SaveReply =
 /** Names the time between two moments at which Redis may have lost the end of its data; only compared for equality. */
 export type Epoch = string;
 
+/** While Redis has it nobody has saved the session since it was taken, in the epoch in which it was taken. */
+export type Lease = string;
+
 export type LeaseReply =
   | ({ readonly outcome: 'hit' } & HeldSession)
-  | { readonly outcome: 'miss'; readonly token: string };
+  | { readonly outcome: 'miss'; readonly lease: Lease };
 
 export type TakenSession =
   | ({
@@ -116,7 +121,7 @@ export interface Scripts {
   lease(session: LocatedSession, call: { token: string; leaseTtlMs: number }): Promise<LeaseReply>;
   hydrate(
     session: LocatedSession,
-    call: StoredSession & { token: string; ttlMs: number; epoch: Epoch },
+    call: StoredSession & { lease: Lease; ttlMs: number },
   ): Promise<'hydrated' | 'present' | 'refused'>;
   /** `row`: what PostgreSQL has; undefined when it has none. */
   confirm(
@@ -206,28 +211,28 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       refuseOversize(saves.length);
       const keys: string[] = [];
       const args: Argument[] = [maxBytes];
-      for (const { session, state, opId, isTombstone, ifVersion = '', epoch = '' } of saves) {
+      for (const { session, state, opId, isTombstone, ifVersion = '', epoch = '', lease = '' } of saves) {
         const { partition, key } = session;
         keys.push(key, keyspace.changes(partition), keyspace.dirty(partition));
         keys.push(keyspace.hlc(partition), keyspace.lease(session), keyspace.meta(partition));
-        args.push(state, opId, flag(isTombstone), ifVersion, epoch);
+        args.push(state, opId, flag(isTombstone), ifVersion, ifVersion === ABSENT_VERSION ? lease : epoch);
       }
       const lines = (await run<string>('save', keys, args)).split('\n');
       return saves.map((_, i) => saveReply(lines[i] ?? ''));
     },
 
     async lease(session, { token, leaseTtlMs }) {
-      const reply = await run<string[]>('lease', [session.key, keyspace.lease(session)], [token, leaseTtlMs]);
-      const [outcome, ...rest] = reply;
-      if (outcome !== 'hit') return { outcome: 'miss', token: rest[0] ?? '' };
+      const keys = [session.key, keyspace.lease(session), keyspace.meta(session.partition)];
+      const [outcome, ...rest] = await run<string[]>('lease', keys, [token, leaseTtlMs]);
+      if (outcome !== 'hit') return { outcome: 'miss', lease: rest[0] ?? '' };
       return { outcome, ...storedSession(rest), savedIn: rest[3] ?? '', confirmedIn: rest[4] ?? '' };
     },
 
-    hydrate: (session, { token, state, version, isTombstone, ttlMs, epoch }) =>
+    hydrate: (session, { lease, state, version, isTombstone, ttlMs }) =>
       run(
         'hydrate',
         [session.key, keyspace.lease(session), keyspace.hlc(session.partition)],
-        [token, state, version, flag(isTombstone), ttlMs, epoch],
+        [lease, state, version, flag(isTombstone), ttlMs],
       ),
 
     confirm: ({ partition, key }, { version, epoch, row, ttlMs }) =>

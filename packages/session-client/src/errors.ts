@@ -36,7 +36,7 @@ export class StateTooLargeError extends CauceError {
 export class VersionConflictError extends CauceError {
   /** The `ifVersion` that was given. */
   readonly expected: Version;
-  /** The version that is there; `'0'` when Redis has no session. The same: it may be what Redis went back to. */
+  /** The version that is there; `'0'` when there is no session. The same: it may be what Redis went back to. */
   readonly actual: Version;
 
   constructor(expected: Version, actual: Version) {
@@ -66,7 +66,8 @@ export class SaveRejectedError extends CauceError {
 
 /**
  * The save was sent and no answer came: it may have happened. Retryable: repeat it with the same `opId`, which
- * saves it if it did not happen and answers with its version if it did.
+ * saves it if it did not happen and answers with its version if it did. Not retryable when it was such a repetition and
+ * can no longer be recognised (`failure.reason` is `NOT_RECOGNISED`): load the session to see what became of it.
  */
 export class SaveUnknownError extends CauceError {
   /** Give it to the repetition. */
@@ -74,10 +75,13 @@ export class SaveUnknownError extends CauceError {
   readonly failure: RedisFailure;
 
   constructor(opId: string, failure: RedisFailure, cause: unknown) {
+    const isLate = failure.reason === 'NOT_RECOGNISED';
     super(
       'SAVE_UNKNOWN',
-      `No answer (${failure.reason}): the save may have happened. Repeat it with opId ${opId}; that is safe.`,
-      { retryable: true, cause },
+      isLate
+        ? `Whether the save with opId ${opId} happened can no longer be told: load the session to see what it holds.`
+        : `No answer (${failure.reason}): the save may have happened. Repeat it with opId ${opId}; that is safe.`,
+      { retryable: !isLate, cause },
     );
     this.opId = opId;
     this.failure = failure;

@@ -1,40 +1,41 @@
-import type { HeldSession, LocatedSession, StoredSession } from '@cauce/protocol';
+import type { HeldSession, LocatedSession } from '@cauce/protocol';
 import { raceAbort, refuseAborted } from './abort.ts';
+import type { Loaded } from './absence.ts';
 import { type ConfirmSessions, type FoundSession, isOf } from './confirm-sessions.ts';
 import { AbortedError } from './errors.ts';
 import type { SessionReader } from './read-sessions.ts';
 import type { RedisGate } from './redis-gate.ts';
 import type { RestoreSessions } from './restore-sessions.ts';
 
-/** What the stores hold, tombstones included; undefined when there is no session. */
+/** What the stores hold, tombstones included. */
 export interface LoadSessions {
-  one(session: LocatedSession, signal?: AbortSignal): Promise<StoredSession | undefined>;
+  one(session: LocatedSession, signal?: AbortSignal): Promise<Loaded>;
   /** In the order asked; all misses are restored together. */
-  many(sessions: readonly LocatedSession[], signal?: AbortSignal): Promise<(StoredSession | undefined)[]>;
+  many(sessions: readonly LocatedSession[], signal?: AbortSignal): Promise<Loaded[]>;
 }
 
 export interface LoadDeps {
   readonly gate: RedisGate;
   readonly reader: SessionReader;
-  /** Undefined: there is no PostgreSQL to ask, what is not in Redis does not exist. */
-  readonly history: { readonly restore: RestoreSessions; readonly confirm: ConfirmSessions } | undefined;
+  readonly restore: RestoreSessions;
+  readonly confirm: ConfirmSessions;
 }
 
 const MAX_ROUNDS = 3;
 
-export function createLoadSessions({ gate, reader, history }: LoadDeps): LoadSessions {
+export function createLoadSessions({ gate, reader, restore, confirm }: LoadDeps): LoadSessions {
   const isTrusted = ({ partition }: LocatedSession, held: HeldSession): boolean =>
-    history === undefined || isOf(gate.epochOf(partition), held);
+    isOf(gate.epochOf(partition), held);
 
-  async function loadOne(session: LocatedSession): Promise<StoredSession | undefined> {
+  async function loadOne(session: LocatedSession): Promise<Loaded> {
     await gate.open([session.partition]);
     const held = await reader.read(session);
     if (held && isTrusted(session, held)) return held;
     const [loaded] = await ask([session], [held]);
-    return loaded;
+    return loaded as Loaded;
   }
 
-  async function loadMany(sessions: readonly LocatedSession[]): Promise<(StoredSession | undefined)[]> {
+  async function loadMany(sessions: readonly LocatedSession[]): Promise<Loaded[]> {
     await gate.open([...new Set(sessions.map(({ partition }) => partition))]);
     return ask(sessions, await reader.readMany(sessions));
   }
@@ -43,9 +44,9 @@ export function createLoadSessions({ gate, reader, history }: LoadDeps): LoadSes
   async function ask(
     sessions: readonly LocatedSession[],
     held: readonly (HeldSession | undefined)[],
-  ): Promise<(StoredSession | undefined)[]> {
-    if (!history) return [...held];
-    const loaded = new Map<string, StoredSession | undefined>();
+  ): Promise<Loaded[]> {
+    /** Undefined: a miss. */
+    const loaded = new Map<string, Loaded | undefined>();
     sessions.forEach(({ key }, i) => {
       loaded.set(key, held[i]);
     });
@@ -55,12 +56,12 @@ export function createLoadSessions({ gate, reader, history }: LoadDeps): LoadSes
         const one = loaded.get(session.key);
         return one && isHeld(one) && !isTrusted(session, one) ? [{ session, held: one }] : [];
       });
-      const confirmed = doubted.length > 0 ? await history.confirm(doubted) : [];
+      const confirmed = doubted.length > 0 ? await confirm(doubted) : [];
       doubted.forEach(({ session }, i) => {
         loaded.set(session.key, confirmed[i]);
       });
       const missing = open.filter(({ key }) => loaded.get(key) === undefined);
-      const restored = missing.length > 0 ? await history.restore(missing) : [];
+      const restored = missing.length > 0 ? await restore(missing) : [];
       missing.forEach(({ key }, i) => {
         loaded.set(key, restored[i]);
       });
@@ -69,7 +70,7 @@ export function createLoadSessions({ gate, reader, history }: LoadDeps): LoadSes
         return one !== undefined && isHeld(one);
       });
     }
-    return sessions.map(({ key }) => loaded.get(key));
+    return sessions.map(({ key }) => loaded.get(key) as Loaded);
   }
 
   return {
@@ -89,6 +90,6 @@ function abortedLoad(signal: AbortSignal): AbortedError {
 }
 
 /** Whether Redis answered, and not PostgreSQL. */
-function isHeld(session: StoredSession): session is HeldSession {
-  return 'savedIn' in session;
+function isHeld(loaded: Loaded): loaded is HeldSession {
+  return 'savedIn' in loaded;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
-  type Epoch,
   type Keyspace,
+  type Lease,
   type LocatedSession,
   type RedisConnection,
   RedisError,
@@ -9,21 +9,20 @@ import {
   type StoredSession,
   withDeadline,
 } from '@cauce/protocol';
+import type { Loaded } from './absence.ts';
 import { RestoreError } from './errors.ts';
 import { Flights } from './flights.ts';
 import { isReadOnly } from './read-only.ts';
-import type { RedisGate } from './redis-gate.ts';
 import { areRows, type SessionLoader } from './session-loader.ts';
 
 /** What a load that missed does: lease, ask the loader, hydrate, so that no old row enters Redis (P5). */
-export type RestoreSessions = (sessions: readonly LocatedSession[]) => Promise<(StoredSession | undefined)[]>;
+export type RestoreSessions = (sessions: readonly LocatedSession[]) => Promise<Loaded[]>;
 
 export interface RestoreDeps {
   readonly redis: RedisConnection;
   readonly scripts: Scripts;
   readonly keyspace: Keyspace;
   readonly loader: SessionLoader;
-  readonly gate: Pick<RedisGate, 'epochOf'>;
   /** Handed to the loader. */
   readonly signal: AbortSignal;
   /** How long a hydrated session stays. */
@@ -40,7 +39,7 @@ const MAX_ROUNDS = 3;
 
 /** What a restore found. */
 interface Restored {
-  readonly row: StoredSession | undefined;
+  readonly found: Loaded;
   /** Whether it also answers loads that joined while the rows were being read. */
   readonly isForJoined: boolean;
 }
@@ -54,9 +53,7 @@ type Kept = 'kept' | 'refused' | 'served';
 interface Miss {
   readonly session: LocatedSession;
   /** Undefined when Redis takes no writes. */
-  readonly token: string | undefined;
-  /** Before the row was read: a Redis that changed since may be older than it. */
-  readonly epoch: Epoch;
+  readonly lease: Lease | undefined;
 }
 
 /**
@@ -65,17 +62,16 @@ interface Miss {
  *   row is the newest: a row may be older than a load that joined after it was read (P5).
  */
 export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions): RestoreSessions {
-  const { redis, scripts, keyspace, loader, gate, signal, newTtlMs } = deps;
+  const { redis, scripts, keyspace, loader, signal, newTtlMs } = deps;
   const flights = new Flights<Restored>();
 
-  async function lease(session: LocatedSession): Promise<StoredSession | Miss> {
+  async function takeLease(session: LocatedSession): Promise<StoredSession | Miss> {
     const token = randomBytes(9).toString('base64url');
-    const epoch = gate.epochOf(session.partition);
     try {
       const reply = await scripts.lease(session, { token, leaseTtlMs: options.leaseTtlMs });
-      return reply.outcome === 'hit' ? reply : { session, token: reply.token, epoch };
+      return reply.outcome === 'hit' ? reply : { session, lease: reply.lease };
     } catch (error) {
-      if (error instanceof RedisError && isReadOnly(error)) return { session, token: undefined, epoch };
+      if (error instanceof RedisError && isReadOnly(error)) return { session, lease: undefined };
       throw error;
     }
   }
@@ -96,14 +92,14 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     return rows;
   }
 
-  async function keep({ session, token, epoch }: Miss, row: StoredSession | undefined): Promise<Kept> {
-    if (token === undefined) return 'served';
+  async function keep({ session, lease }: Miss, row: StoredSession | undefined): Promise<Kept> {
+    if (lease === undefined) return 'served';
     try {
       if (!row) {
         const call = redis.get(keyspace.lease(session));
-        return (await withDeadline(call, options.commandTimeoutMs)) === token ? 'kept' : 'refused';
+        return (await withDeadline(call, options.commandTimeoutMs)) === lease ? 'kept' : 'refused';
       }
-      const call = { ...row, token, ttlMs: newTtlMs(), epoch };
+      const call = { ...row, lease, ttlMs: newTtlMs() };
       return (await scripts.hydrate(session, call)) === 'hydrated' ? 'kept' : 'refused';
     } catch (error) {
       const failure = RedisError.from(error, 'hydrate');
@@ -116,12 +112,12 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     const found = new Map<string, Restored>();
     let open = sessions;
     for (let round = 1; open.length > 0 && round <= MAX_ROUNDS; round++) {
-      const leases = await Promise.all(open.map(lease));
+      const leases = await Promise.all(open.map(takeLease));
       const misses: Miss[] = [];
       leases.forEach((reply, i) => {
         const key = open[i]?.key ?? '';
         if ('session' in reply) misses.push(reply);
-        else found.set(key, { row: reply, isForJoined: round > 1 });
+        else found.set(key, { found: reply, isForJoined: round > 1 });
       });
       if (misses.length === 0) break;
       const rows = await loadRows(misses);
@@ -130,8 +126,8 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
       const kept = await Promise.all(misses.map((miss, i) => keep(miss, rows[i])));
       // Every row was read after its miss, so none is older than the call that missed; that is good enough in the
       // end. Calls that joined did so before the second round.
-      misses.forEach(({ session }, i) => {
-        found.set(session.key, { row: rows[i], isForJoined: round > 1 || kept[i] === 'kept' });
+      misses.forEach(({ session, lease }, i) => {
+        found.set(session.key, { found: rows[i] ?? { lease }, isForJoined: round > 1 || kept[i] === 'kept' });
       });
       open = misses.filter((_, i) => kept[i] === 'refused').map(({ session }) => session);
     }
@@ -161,6 +157,6 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     const fresh = [...distinct.values()].filter(({ key }) => !joinedKeys.has(key));
     const restores = new Map([...joined, ...start(fresh)]);
     const restored = await Promise.all(sessions.map(({ key }) => restores.get(key) as Promise<Restored>));
-    return restored.map(({ row }) => row);
+    return restored.map(({ found }) => found);
   };
 }

@@ -1,5 +1,4 @@
 import {
-  type Epoch,
   InvalidOptionError,
   type LocatedSession,
   RedisError,
@@ -17,17 +16,20 @@ import {
 } from './errors.ts';
 import type { RedisGate } from './redis-gate.ts';
 import type { SendSave } from './save-batches.ts';
+import type { SaveCondition } from './save-condition.ts';
 import { type Durability, durabilities, type SaveContent, type SaveReceipt } from './save-receipt.ts';
 
 export interface SaveOptions {
   /**
-   * Save only over this version, as `getUserSession` gave it; `'0'`: only if Redis has no session. Default: save
-   * whatever is there. After a restart of Redis the session has to be loaded again first.
+   * Save only over this version, as `getUserSession` gave it; `'0'`: only if there is no session, in Redis or where the
+   * loader looks, which costs a load. Default: save whatever is there. After a restart of Redis the session has to be
+   * loaded again first.
    */
   readonly ifVersion?: Version | undefined;
   /**
    * Names this save. The same id again is answered with the first answer and changes nothing, as long as it is
-   * among the session's last four saves. 1 to 64 of `A-Z a-z 0-9 _ -`. Default: a random one.
+   * among the session's last four saves and the session is still in Redis. After that a save is applied again, and one
+   * with `ifVersion` ends as unknown. 1 to 64 of `A-Z a-z 0-9 _ -`. Default: a random one.
    */
   readonly opId?: string | undefined;
   /** How far the save has come when this resolves. Default: the client's. */
@@ -45,9 +47,7 @@ export type SaveSession = (
 export type CheckedSaveOptions = SaveOptions & {
   readonly opId: string;
   readonly durability: Durability;
-  /** In which `ifVersion` was loaded. Default: not known. */
-  readonly epoch?: Epoch | undefined;
-};
+} & Partial<Pick<SaveCondition, 'epoch' | 'lease'>>;
 
 export interface SaveDefaults {
   readonly newOpId: () => string;
@@ -70,14 +70,14 @@ export function createSaveSession(
   { gate, sendSave, untilDurable }: SaveDeps,
   { maxStateBytes }: { readonly maxStateBytes: number },
 ): SaveSession {
-  return async (session, content, { ifVersion, epoch, opId, durability, signal }) => {
+  return async (session, content, { ifVersion, epoch, lease, opId, durability, signal }) => {
     refuseAborted(signal);
     if (!gate.isOpen(session.partition)) {
       await raceAbort(openForSave(gate, session.partition), signal, abortedBefore);
       refuseAborted(signal);
     }
     const { state, isTombstone } = content;
-    const call = { session, state, isTombstone, opId, ifVersion, epoch };
+    const call = { session, state, isTombstone, opId, ifVersion, epoch, lease };
     let reply: SaveReply;
     try {
       reply = await raceAbort(sendSave(call), signal, (aborted) => abortedSave(aborted, opId));

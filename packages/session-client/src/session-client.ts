@@ -1,7 +1,6 @@
 import {
   createKeyspace,
   createScripts,
-  type Epoch,
   InvalidOptionError,
   type LocatedSession,
   MAX_SCRIPT_SESSIONS,
@@ -12,7 +11,9 @@ import {
   type Version,
 } from '@cauce/protocol';
 import { raceAbort, refuseAborted } from './abort.ts';
+import { presentIn } from './absence.ts';
 import { createCalls } from './calls.ts';
+import { createConditionalSave } from './conditional-save.ts';
 import { createConfirmSessions } from './confirm-sessions.ts';
 import { createUntilDurable } from './durable-saves.ts';
 import { AbortedError } from './errors.ts';
@@ -24,8 +25,10 @@ import { createRedisGate } from './redis-gate.ts';
 import { createReplicatedSaves } from './replicated-saves.ts';
 import { createRestoreSessions } from './restore-sessions.ts';
 import { createSaveBatches } from './save-batches.ts';
+import { createLoadBasis } from './save-condition.ts';
 import type { SaveContent, SaveReceipt } from './save-receipt.ts';
 import { checkSaveOptions, createSaveSession, type SaveDefaults, type SaveOptions } from './save-session.ts';
+import type { SessionLoader } from './session-loader.ts';
 import { createStateCodec } from './state-schema.ts';
 import { createTenantCache, type LoadTenant } from './tenant-cache.ts';
 import { type UpdateOptions, updateSession } from './update-session.ts';
@@ -55,6 +58,7 @@ export interface SessionClient<T> extends AsyncDisposable {
    *
    * @throws StateRejectedError, StateTooLargeError: the state cannot be stored
    * @throws VersionConflictError: `ifVersion` is not the present version; nothing was saved
+   * @throws RestoreError: the session is not in Redis, `ifVersion` was given, and the loader failed; nothing was saved
    * @throws SaveRejectedError: Redis did not take it; nothing was saved
    * @throws SaveUnknownError: it may have been saved; repeating it with the error's `opId` is safe
    * @throws DurabilityError: it was saved, and has perhaps not come as far as `durability` asked
@@ -76,8 +80,9 @@ export interface SessionClient<T> extends AsyncDisposable {
   getUserStates(sessions: readonly SessionName[], options?: CallOptions): Promise<(T | undefined)[]>;
   /**
    * Loads, changes and saves as one step: what others save meanwhile is not overwritten, the change is applied to
-   * it instead. `change` may be called several times and must have no other effects; it gets undefined when there
-   * is no session. A save without an answer is repeated once.
+   * it instead, also when the session left Redis in between, or there was none. `change` may be called several times and
+   * must have no other effects; it gets undefined when there is no session. A save without an answer is repeated once.
+   * Without a loader a session that left Redis counts as none.
    *
    * @throws VersionConflictError after `maxAttempts`
    * @throws SaveUnknownError: whether the change was applied is not known
@@ -92,7 +97,7 @@ export interface SessionClient<T> extends AsyncDisposable {
   /**
    * Deletes the session, in PostgreSQL too: a save of "nothing", with a version of its own (P3).
    *
-   * @throws VersionConflictError, SaveRejectedError, SaveUnknownError as {@link saveUserState}
+   * @throws VersionConflictError, RestoreError, SaveRejectedError, SaveUnknownError as {@link saveUserState}
    */
   clearUserState(session: SessionName, options?: SaveOptions): Promise<SaveReceipt>;
   /**
@@ -119,7 +124,8 @@ export interface SessionClient<T> extends AsyncDisposable {
  */
 export function createSessionClient<T = unknown>(options: SessionClientOptions<T>): SessionClient<T> {
   const resolved = resolveOptions(options);
-  const { locate, loads, save, tenants, calls, gate, replicated, connection } = assemble(resolved);
+  const { locate, loads, loadBasis, save, saveIf, tenants, calls, gate, replicated, connection } =
+    assemble(resolved);
   const newOpId = createOpIds();
   const defaults: SaveDefaults = {
     ...{ newOpId, durability: resolved.durability },
@@ -146,19 +152,19 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
       calls.run('save', async () => {
         const session = locate(name);
         const checked = checkSaveOptions(saveOptions, defaults);
-        return save(session, { state: await codec.encode(state), isTombstone: false }, checked);
+        return saveIf(session, { state: await codec.encode(state), isTombstone: false }, checked);
       }),
 
     getUserState: (name, { signal } = {}) =>
       calls.run('load', async () => {
         const session = locate(name);
-        return decode(session, await loads.one(session, signal));
+        return decode(session, presentIn(await loads.one(session, signal)));
       }),
 
     getUserSession: (name, { signal } = {}) =>
       calls.run('load', async () => {
         const session = locate(name);
-        const stored = await loads.one(session, signal);
+        const stored = presentIn(await loads.one(session, signal));
         if (!stored || stored.isTombstone) return undefined;
         return { state: await codec.decode(stored.state, session.key), version: stored.version };
       }),
@@ -171,31 +177,26 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
           );
         }
         const sessions = names.map(locate);
-        const stored = await loads.many(sessions, signal);
-        return Promise.all(sessions.map((session, i) => decode(session, stored[i])));
+        const loaded = await loads.many(sessions, signal);
+        return Promise.all(loaded.map((one, i) => decode(sessions[i] as LocatedSession, presentIn(one))));
       }),
 
     updateUserState: (name, change, updateOptions = {}) =>
       calls.run('update', async () => {
         const session = locate(name);
         const { signal, durability } = updateOptions;
-        let epoch: Epoch = '';
         return updateSession<T>(
           {
-            load: () => {
-              // Before it is loaded: what is loaded is of this epoch or a later one.
-              epoch = gate.epochOf(session.partition);
-              return calls.step('load', () => loads.one(session, signal));
-            },
+            load: () => calls.step('load', () => loadBasis(session, signal)),
             decode: (stored) => codec.decode(stored.state, session.key),
             encode: (state) => codec.encode(state),
             newOpId,
-            save: (state, condition) =>
+            save: (state, { epoch, lease, ...condition }) =>
               calls.step('save', () =>
                 save(
                   session,
                   { state, isTombstone: false },
-                  { ...checkSaveOptions({ ...condition, durability, signal }, defaults), epoch },
+                  { ...checkSaveOptions({ ...condition, durability, signal }, defaults), epoch, lease },
                 ),
               ),
             reconnected: () => connection.ready(resolved.commandTimeoutMs),
@@ -209,7 +210,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
     clearUserState: (name, saveOptions = {}) =>
       calls.run('clear', async () => {
         const tombstone: SaveContent = { state: '', isTombstone: true };
-        return save(locate(name), tombstone, checkSaveOptions(saveOptions, defaults));
+        return saveIf(locate(name), tombstone, checkSaveOptions(saveOptions, defaults));
       }),
 
     getTenantInfo: (tenantId, loadTenant, { signal } = {}) =>
@@ -245,32 +246,38 @@ function assemble<T>(options: ResolvedOptions<T>) {
   const replicated = createReplicatedSaves({ connection, keyspace }, options);
   const calls = createCalls({ now, observe: options.observe });
   const reader = createSessionReader(redis, { timeoutMs: commandTimeoutMs });
-  const { loader } = options;
+  const { loader = nothingElsewhere } = options;
   // ±10 %, so that what was restored together does not expire together.
   const newTtlMs = (): number => Math.round(options.sessionTtlSeconds * 1000 * (0.9 + 0.2 * Math.random()));
-  const shared = { gate, scripts, signal: calls.closing, newTtlMs };
-  const history = loader && {
-    restore: createRestoreSessions({ ...shared, loader, redis, keyspace }, options),
-    confirm: createConfirmSessions({ ...shared, loader, reader, now }),
-  };
+  const shared = { scripts, loader, signal: calls.closing, newTtlMs };
+  const loads = createLoadSessions({
+    ...{ gate, reader },
+    restore: createRestoreSessions({ ...shared, redis, keyspace }, options),
+    confirm: createConfirmSessions({ ...shared, gate, reader, now }),
+  });
+  const loadBasis = createLoadBasis({ gate, loads });
+  const save = createSaveSession(
+    {
+      gate,
+      sendSave: createSaveBatches({ redis, scripts }, options),
+      untilDurable: createUntilDurable({ gate, replicated, reader, loader, signal: calls.closing }),
+    },
+    options,
+  );
   return {
     connection,
     calls,
     gate,
     replicated,
     locate: (name: SessionName): LocatedSession => keyspace.locate(toSessionRef(name)),
-    loads: createLoadSessions({ gate, reader, history }),
-    save: createSaveSession(
-      {
-        gate,
-        sendSave: createSaveBatches({ redis, scripts }, options),
-        untilDurable: createUntilDurable({ gate, replicated, reader, loader, signal: calls.closing }),
-      },
-      options,
-    ),
+    ...{ loads, loadBasis, save },
+    saveIf: createConditionalSave({ save, loadBasis }),
     tenants: createTenantCache({ gate, redis, keyspace, scripts }, options),
   };
 }
+
+/** Without a loader: what is not in Redis does not exist. */
+const nothingElsewhere: SessionLoader = { load: (refs) => Promise.resolve(refs.map(() => undefined)) };
 
 function abortedTenant(signal: AbortSignal): AbortedError {
   return new AbortedError('The wait for the tenant was aborted.', signal);

@@ -1,17 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  ABSENT_VERSION,
-  compareVersions,
-  InvalidOptionError,
-  type StoredSession,
-  type Version,
-} from '@cauce/protocol';
+import { ABSENT_VERSION, compareVersions, InvalidOptionError, type StoredSession } from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
+import { presentIn } from './absence.ts';
 import { SaveUnknownError, VersionConflictError } from './errors.ts';
+import type { Basis, SaveCondition } from './save-condition.ts';
 import type { Durability, SaveReceipt } from './save-receipt.ts';
 
 export interface UpdateOptions {
-  /** How often the state is loaded, changed and saved before a conflict is thrown. 1 to 100. Default 10. */
+  /** How often the save is tried before a conflict is thrown. 1 to 100. Default 10. */
   readonly maxAttempts?: number | undefined;
   /** How far the save has come when this resolves. Default: the client's. */
   readonly durability?: Durability | undefined;
@@ -20,12 +16,12 @@ export interface UpdateOptions {
 }
 
 export interface UpdateSteps<T> {
-  load(): Promise<StoredSession | undefined>;
+  load(): Promise<Basis>;
   decode(stored: StoredSession): Promise<T>;
   encode(state: T): Promise<string>;
   /** A new id for each attempt's save; the repetition of a save uses the same. */
   newOpId(): string;
-  save(state: string, options: { ifVersion: Version; opId: string }): Promise<SaveReceipt>;
+  save(state: string, options: SaveCondition & { readonly opId: string }): Promise<SaveReceipt>;
   /** Resolves when the connection is back. */
   reconnected(): Promise<void>;
   /** 0 up to 1. */
@@ -45,21 +41,34 @@ export async function updateSession<T>(
   if (!Number.isInteger(maxAttempts) || maxAttempts < 1 || maxAttempts > 100) {
     throw new InvalidOptionError(`maxAttempts is ${maxAttempts}; a whole number from 1 to 100 is needed.`);
   }
+  let basis = await steps.load();
+  let state = await changed(steps, change, basis);
   for (let attempt = 1; ; attempt++) {
-    const stored = await steps.load();
-    const present = stored && !stored.isTombstone ? await steps.decode(stored) : undefined;
-    const state = await steps.encode(await change(present));
     refuseAborted(signal);
     // Full jitter: those who collided should not collide again.
     let pauseMs = steps.random() * Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), MAX_PAUSE_MS);
     try {
-      return await saveOnce(steps, state, stored?.version ?? ABSENT_VERSION);
+      return await saveOnce(steps, state, basis.condition);
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= maxAttempts) throw error;
       if (isBehind(error)) pauseMs = MAX_PAUSE_MS;
     }
     await raceAbort(delay(pauseMs), signal, abortedBefore);
+    const before = basis.condition.ifVersion;
+    basis = await steps.load();
+    // A change that takes longer than a lease lasts is not made again for that.
+    if (basis.condition.ifVersion !== before) state = await changed(steps, change, basis);
   }
+}
+
+async function changed<T>(
+  steps: Pick<UpdateSteps<T>, 'decode' | 'encode'>,
+  change: (state: T | undefined) => T | Promise<T>,
+  { loaded }: Basis,
+): Promise<string> {
+  const stored = presentIn(loaded);
+  const present = stored && !stored.isTombstone ? await steps.decode(stored) : undefined;
+  return steps.encode(await change(present));
 }
 
 /** Redis came back older than the row that was loaded, and unsynced: a consumer adopts the row in a moment. */
@@ -68,8 +77,12 @@ function isBehind({ actual, expected }: VersionConflictError): boolean {
 }
 
 /** A save without an answer is repeated once, as the same save. */
-async function saveOnce<T>(steps: UpdateSteps<T>, state: string, ifVersion: Version): Promise<SaveReceipt> {
-  const options = { ifVersion, opId: steps.newOpId() };
+async function saveOnce<T>(
+  steps: UpdateSteps<T>,
+  state: string,
+  condition: SaveCondition,
+): Promise<SaveReceipt> {
+  const options = { ...condition, opId: steps.newOpId() };
   try {
     return await steps.save(state, options);
   } catch (unknown) {
@@ -78,8 +91,8 @@ async function saveOnce<T>(steps: UpdateSteps<T>, state: string, ifVersion: Vers
       await steps.reconnected();
       return await steps.save(state, options);
     } catch {
-      // Also a conflict: after four more saves by others the answer to the first one is no longer kept, and
-      // changing the state again could apply the change twice.
+      // Also a conflict: Redis recognises the first one only while it has the session, and for four saves. Changing
+      // the state again could apply the change twice.
       throw unknown;
     }
   }

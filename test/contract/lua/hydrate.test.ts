@@ -1,24 +1,33 @@
+import type { Lease } from '@cauce/protocol';
 import { expect, it } from 'vitest';
 import { snapshot } from './snapshot.ts';
-import { cleanSession, createWorld, PARTITION, TTL_MS, versionInOneHour, type World } from './world.ts';
+import {
+  cleanSession,
+  createWorld,
+  missedSession,
+  PARTITION,
+  TTL_MS,
+  versionInOneHour,
+  type World,
+} from './world.ts';
 
 const row = {
   state: '{"from":"postgres"}',
   version: '1763830000123456',
   isTombstone: false,
   ttlMs: TTL_MS,
-  epoch: '7',
 };
 
-async function missed(world: World, token = 'mine'): Promise<void> {
-  await world.scripts.lease(world.session(), { token, leaseTtlMs: TTL_MS });
+async function missed(world: World, token = 'mine'): Promise<Lease> {
+  return missedSession(world, world.session(), token);
 }
 
 it('P5 the holder of the lease puts the row in as a clean session with a TTL, and the lease is gone', async () => {
   const world = createWorld();
   const session = world.session();
-  await missed(world);
-  expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('hydrated');
+  await world.redis.hset(world.keyspace.meta(PARTITION), 'epoch', '7');
+  const lease = await missed(world);
+  expect(await world.scripts.hydrate(session, { lease, ...row })).toBe('hydrated');
   expect(await world.fields(session)).toEqual({
     s: row.state,
     v: row.version,
@@ -39,18 +48,18 @@ it('P5 the holder of the lease puts the row in as a clean session with a TTL, an
 
 it('P3 a tombstone is restored as a tombstone', async () => {
   const world = createWorld();
-  await missed(world);
-  await world.scripts.hydrate(world.session(), { token: 'mine', ...row, state: '', isTombstone: true });
+  const lease = await missed(world);
+  await world.scripts.hydrate(world.session(), { lease, ...row, state: '', isTombstone: true });
   expect(await world.fields(world.session())).toMatchObject({ s: '', t: '1', d: '0' });
 });
 
 it('P5 a row read before a save is not put in over it', async () => {
   const world = createWorld();
   const session = world.session();
-  await missed(world);
+  const lease = await missed(world);
   await world.save(session);
   const before = await snapshot(world.redis, world.keyspace.keyPrefix);
-  expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('present');
+  expect(await world.scripts.hydrate(session, { lease, ...row })).toBe('present');
   expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
 });
 
@@ -58,12 +67,12 @@ it('P5 a row read before a delete does not bring the session back, even when its
   const world = createWorld();
   const session = world.session();
   await world.open();
-  await missed(world);
+  const lease = await missed(world);
   await world.trySave(session, { state: '', isTombstone: true });
   const { v } = await world.fields(session);
   await world.settleOne(session, v);
   await world.redis.del(session.key);
-  expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('refused');
+  expect(await world.scripts.hydrate(session, { lease, ...row })).toBe('refused');
   expect(await world.redis.exists(session.key)).toBe(0);
 });
 
@@ -71,46 +80,43 @@ it('P5 an older miss cannot use the lease of a newer one', async () => {
   const world = createWorld();
   const session = world.session();
   await world.open();
-  await missed(world, 'older');
+  const older = await missed(world, 'older');
   await cleanSession(world, session);
   await world.redis.del(session.key);
-  await missed(world, 'newer');
-  expect(await world.scripts.hydrate(session, { token: 'older', ...row })).toBe('refused');
-  expect(await world.scripts.hydrate(session, { token: 'newer', ...row })).toBe('hydrated');
+  const newer = await missed(world, 'newer');
+  expect(await world.scripts.hydrate(session, { lease: older, ...row })).toBe('refused');
+  expect(await world.scripts.hydrate(session, { lease: newer, ...row })).toBe('hydrated');
 });
 
 it('P5 an expired lease is refused and nothing is left behind', async () => {
   const world = createWorld();
-  expect(await world.scripts.hydrate(world.session(), { token: 'mine', ...row })).toBe('refused');
+  expect(await world.scripts.hydrate(world.session(), { lease: ':mine', ...row })).toBe('refused');
   expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual({});
 });
 
-it('of two loads that share a token the second finds the session present', async () => {
+it('of two loads that share a lease the second finds the session present', async () => {
   const world = createWorld();
-  await missed(world);
-  await world.scripts.hydrate(world.session(), { token: 'mine', ...row });
-  expect(await world.scripts.hydrate(world.session(), { token: 'mine', ...row })).toBe('present');
+  const lease = await missed(world);
+  await world.scripts.hydrate(world.session(), { lease, ...row });
+  expect(await world.scripts.hydrate(world.session(), { lease, ...row })).toBe('present');
 });
 
 it('P3 the version floor is raised by a newer row and never lowered by an older one', async () => {
   const world = createWorld();
   const hlc = world.keyspace.hlc(PARTITION);
   const future = versionInOneHour();
-  await missed(world);
-  await world.scripts.hydrate(world.session(), { token: 'mine', ...row, version: future });
+  const lease = await missed(world);
+  await world.scripts.hydrate(world.session(), { lease, ...row, version: future });
   expect(await world.redis.get(hlc)).toBe(future);
   await world.redis.del(world.session().key);
-  await missed(world);
-  await world.scripts.hydrate(world.session(), { token: 'mine', ...row });
+  await world.scripts.hydrate(world.session(), { lease: await missed(world), ...row });
   expect(await world.redis.get(hlc)).toBe(future);
 });
 
 it('a jittered TTL with a fraction still gives the session a TTL', async () => {
   const world = createWorld();
-  await missed(world);
-  expect(await world.scripts.hydrate(world.session(), { token: 'mine', ...row, ttlMs: 59_999.75 })).toBe(
-    'hydrated',
-  );
+  const lease = await missed(world);
+  expect(await world.scripts.hydrate(world.session(), { lease, ...row, ttlMs: 59_999.75 })).toBe('hydrated');
   expect(await world.redis.pttl(world.session().key)).toBeGreaterThan(0);
 });
 
@@ -118,8 +124,8 @@ it('a hash without a version is a miss for lease and is replaced by hydrate', as
   const world = createWorld();
   const session = world.session();
   await world.redis.hset(session.key, 'd', '0');
-  await missed(world);
-  expect(await world.scripts.hydrate(session, { token: 'mine', ...row })).toBe('hydrated');
+  const lease = await missed(world);
+  expect(await world.scripts.hydrate(session, { lease, ...row })).toBe('hydrated');
   expect(await world.fields(session)).toEqual({
     s: row.state,
     v: row.version,
@@ -128,6 +134,6 @@ it('a hash without a version is a miss for lease and is replaced by hydrate', as
     o: '',
     t: '0',
     e: '',
-    c: '7',
+    c: '',
   });
 });

@@ -1,23 +1,23 @@
 import { expect, it } from 'vitest';
 import { createWorld, TTL_MS } from './world.ts';
 
-it('P5 a load that misses gets its token, which lives as long as the restore may take', async () => {
+it('P5 a load that misses gets a lease, which lives as long as the restore may take', async () => {
   const { redis, scripts, session, keyspace } = createWorld();
   expect(await scripts.lease(session(), { token: 'mine', leaseTtlMs: 5000 })).toEqual({
     outcome: 'miss',
-    token: 'mine',
+    lease: ':mine',
   });
   const ttl = await redis.pttl(keyspace.lease(session()));
   expect(ttl).toBeGreaterThan(4000);
   expect(ttl).toBeLessThanOrEqual(5000);
 });
 
-it('P5 loads that miss together share the first token and do not lengthen its life', async () => {
+it('P5 loads that miss together share the first lease and do not lengthen its life', async () => {
   const { redis, scripts, session, keyspace } = createWorld();
   await scripts.lease(session(), { token: 'first', leaseTtlMs: 2000 });
   expect(await scripts.lease(session(), { token: 'second', leaseTtlMs: TTL_MS })).toEqual({
     outcome: 'miss',
-    token: 'first',
+    lease: ':first',
   });
   expect(await redis.pttl(keyspace.lease(session()))).toBeLessThanOrEqual(2000);
 });
@@ -26,7 +26,7 @@ it('leases of two sessions are independent', async () => {
   const { scripts, session } = createWorld();
   await scripts.lease(session('ana'), { token: 'a', leaseTtlMs: TTL_MS });
   expect(await scripts.lease(session('bo'), { token: 'b', leaseTtlMs: TTL_MS })).toMatchObject({
-    token: 'b',
+    lease: ':b',
   });
 });
 
@@ -52,4 +52,14 @@ it('P3 a deleted session is a hit that says so, so nobody restores it', async ()
     state: '',
     isTombstone: true,
   });
+});
+
+it('P5 a lease of an earlier epoch is not shared: Redis may have gone back to it', async () => {
+  const { redis, scripts, session, keyspace } = createWorld();
+  const meta = keyspace.meta(session().partition);
+  await redis.hset(meta, 'epoch', '7');
+  const take = (token: string): Promise<unknown> => scripts.lease(session(), { token, leaseTtlMs: TTL_MS });
+  expect(await take('first')).toEqual({ outcome: 'miss', lease: '7:first' });
+  await redis.hset(meta, 'epoch', '8');
+  expect(await take('second')).toEqual({ outcome: 'miss', lease: '8:second' });
 });

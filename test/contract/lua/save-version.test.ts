@@ -1,6 +1,6 @@
 import { compareVersions } from '@cauce/protocol';
 import { expect, it } from 'vitest';
-import { cleanSession, createWorld, PARTITION, versionInOneHour } from './world.ts';
+import { cleanSession, createWorld, missedSession, PARTITION, versionInOneHour } from './world.ts';
 
 const plainDigits = /^[1-9]\d{15}$/;
 
@@ -61,14 +61,13 @@ it('P3 a restored row with a version of the future raises the floor for the whol
   const world = createWorld();
   const session = world.session();
   const future = versionInOneHour();
-  await world.scripts.lease(session, { token: 't', leaseTtlMs: 10_000 });
+  const lease = await missedSession(world, session);
   await world.scripts.hydrate(session, {
-    token: 't',
+    lease,
     state: '{}',
     version: future,
     isTombstone: false,
     ttlMs: 10_000,
-    epoch: '',
   });
   expect(await world.save(world.session('bo'))).toBe(String(BigInt(future) + 1n));
 });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { snapshot } from './snapshot.ts';
-import { cleanSession, createWorld, PARTITION, TTL_MS } from './world.ts';
+import { cleanSession, createWorld, missedSession, PARTITION, TTL_MS } from './world.ts';
 
 it('P1 a save stores the session, announces it and lists it as dirty', async () => {
   const world = createWorld();
@@ -112,12 +112,51 @@ it('saves over the expected version only, and otherwise says the present one and
   expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
 });
 
-it('saves only an absent session with ifVersion 0', async () => {
+it('saves a session that is absent with ifVersion 0 while the lease vouches for it, and only once', async () => {
   const world = createWorld();
   const session = world.session();
-  const created = await world.trySave(session, { ifVersion: '0' });
+  const lease = await missedSession(world, session);
+  const created = await world.trySave(session, { ifVersion: '0', lease });
   expect(created.outcome).toBe('saved');
-  expect(await world.trySave(session, { ifVersion: '0' })).toEqual({ ...created, outcome: 'conflict' });
+  expect(await world.trySave(session, { ifVersion: '0', lease })).toEqual({
+    ...created,
+    outcome: 'conflict',
+  });
+});
+
+it('P6 that Redis has no session does not mean that there is none: without a lease ifVersion 0 is a conflict', async () => {
+  const world = createWorld();
+  const conflict = { outcome: 'conflict', version: '0' };
+  expect(await world.trySave(world.session(), { ifVersion: '0' })).toEqual(conflict);
+  expect(await world.trySave(world.session(), { ifVersion: '0', lease: ':mine' })).toEqual(conflict);
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual({});
+});
+
+it('P6 a session that was saved, synced and evicted since it was missed is not saved over with ifVersion 0', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  const lease = await missedSession(world, session);
+  await cleanSession(world, session);
+  await world.redis.del(session.key);
+  const call = { ifVersion: '0', lease };
+  expect(await world.trySave(session, call)).toEqual({ outcome: 'conflict', version: '0' });
+  const newLease = await missedSession(world, session, 'another');
+  expect(await world.trySave(session, call)).toEqual({ outcome: 'conflict', version: '0' });
+  expect(await world.trySave(session, { ...call, lease: newLease })).toMatchObject({ outcome: 'saved' });
+});
+
+it('P6 a lease of an earlier epoch does not vouch: Redis may have gone back to before the save that removed it', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const meta = world.keyspace.meta(PARTITION);
+  await world.redis.hset(meta, 'epoch', '7');
+  const lease = await missedSession(world, session);
+  await world.redis.hset(meta, 'epoch', '8');
+  const call = { ifVersion: '0', lease };
+  expect(await world.trySave(session, call)).toEqual({ outcome: 'conflict', version: '0' });
+  await world.redis.hset(meta, 'epoch', '7');
+  expect(await world.trySave(session, call)).toMatchObject({ outcome: 'saved' });
 });
 
 it('answers version 0 to a compare-and-set of an absent session and leaves nothing behind', async () => {
@@ -153,7 +192,7 @@ it('P5 a save takes the lease away, so that a row read before it never enters Re
   const world = createWorld();
   const session = world.session();
   const lease = await world.scripts.lease(session, { token: 'mine', leaseTtlMs: TTL_MS });
-  expect(lease).toEqual({ outcome: 'miss', token: 'mine' });
+  expect(lease).toEqual({ outcome: 'miss', lease: ':mine' });
   await world.save(session);
   expect(await world.redis.exists(world.keyspace.lease(session))).toBe(0);
 });

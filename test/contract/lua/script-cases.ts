@@ -46,16 +46,15 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
     },
     hydrate: {
       prepare: async () => {
-        await redis.set(keyspace.lease(session), 't', 'PX', TTL_MS);
+        await redis.set(keyspace.lease(session), '7:t', 'PX', TTL_MS);
       },
       run: () =>
         scripts.hydrate(session, {
-          token: 't',
+          lease: '7:t',
           state: '{}',
           version: '1763830000123000',
           isTombstone: false,
           ttlMs: TTL_MS,
-          epoch: '7',
         }),
     },
     confirm: {

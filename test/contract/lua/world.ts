@@ -1,4 +1,5 @@
 import {
+  type Lease,
   type LocatedSession,
   type SaveReply,
   type Scripts,
@@ -47,6 +48,7 @@ interface SaveOptions {
   readonly opId: string;
   readonly ifVersion: string;
   readonly epoch: string;
+  readonly lease: string;
   readonly maxBytes: number;
 }
 
@@ -105,6 +107,12 @@ export async function saveOne(
   const [reply = expect.fail('save answered nothing')] = await scripts.save(calls, { maxBytes });
   if (reply.outcome === 'failed') throw reply.error;
   return reply;
+}
+
+/** As a load that found no session in Redis; gives its lease. */
+export async function missedSession(world: World, session: LocatedSession, token = 'mine'): Promise<Lease> {
+  const reply = await world.scripts.lease(session, { token, leaseTtlMs: TTL_MS });
+  return reply.outcome === 'miss' ? reply.lease : expect.fail('the session is there');
 }
 
 /** A session saved, carried and settled: clean, with a TTL. Returns its version. */

@@ -1,0 +1,85 @@
+import { ABSENT_VERSION, type Version } from '@cauce/protocol';
+import { presentIn } from './absence.ts';
+import { AbortedError, DurabilityError, SaveUnknownError, VersionConflictError } from './errors.ts';
+import type { Basis, LoadBasis, SaveCondition } from './save-condition.ts';
+import type { SaveReceipt } from './save-receipt.ts';
+import type { SaveSession } from './save-session.ts';
+
+export interface ConditionalSaveDeps {
+  readonly save: SaveSession;
+  readonly loadBasis: LoadBasis;
+}
+
+/** How often the condition is looked at again before a conflict is thrown. */
+const MAX_LOADS = 3;
+/** Of op ids whose outcome is not known; the oldest are forgotten. */
+const MAX_UNANSWERED = 10_000;
+
+/**
+ * Saves on the caller's `ifVersion`. Where Redis alone cannot tell, because the session has left it or was deleted, it
+ * is loaded, and saved if the condition holds: `'0'` means that there is no session in either store.
+ *
+ * An op id is `unanswered` from SaveUnknownError, DurabilityError or AbortedError until a receipt. The repetition of such a save never
+ * ends as a conflict: what stands in its way may be what it saved itself.
+ *
+ * @returns a function that throws what a save throws, and what a load throws
+ */
+export function createConditionalSave({ save, loadBasis }: ConditionalSaveDeps): SaveSession {
+  const unanswered = new Set<string>();
+
+  const saveIf: SaveSession = async (session, content, options) => {
+    const { ifVersion = ABSENT_VERSION, signal } = options;
+    let condition: SaveCondition = { ifVersion };
+    for (let loads = 0; ; loads++) {
+      try {
+        return await save(session, content, { ...options, ...condition });
+      } catch (error) {
+        if (!(error instanceof VersionConflictError)) throw error;
+        const isOpen = error.actual === ABSENT_VERSION || ifVersion === ABSENT_VERSION;
+        if (!isOpen || loads === MAX_LOADS) throw new VersionConflictError(ifVersion, error.actual);
+      }
+      const basis = await loadBasis(session, signal);
+      if (!holds(ifVersion, basis)) {
+        throw new VersionConflictError(ifVersion, presentIn(basis.loaded)?.version ?? ABSENT_VERSION);
+      }
+      condition = basis.condition;
+    }
+  };
+
+  return async (session, content, options) => {
+    const { opId, ifVersion } = options;
+    if (ifVersion === undefined) return save(session, content, options);
+    let receipt: SaveReceipt;
+    try {
+      receipt = await saveIf(session, content, options);
+    } catch (error) {
+      if (isUnanswered(error)) remember(unanswered, opId);
+      if (error instanceof VersionConflictError && unanswered.has(opId)) throw notRecognised(opId, error);
+      throw error;
+    }
+    unanswered.delete(opId);
+    return receipt;
+  };
+}
+
+function holds(ifVersion: Version, { loaded }: Basis): boolean {
+  const present = presentIn(loaded);
+  if (ifVersion === ABSENT_VERSION) return !present || present.isTombstone;
+  return present?.version === ifVersion;
+}
+
+function isUnanswered(error: unknown): boolean {
+  if (error instanceof AbortedError) return error.opId !== undefined;
+  return error instanceof SaveUnknownError || error instanceof DurabilityError;
+}
+
+function remember(opIds: Set<string>, opId: string): void {
+  opIds.add(opId);
+  const [oldest] = opIds;
+  if (opIds.size > MAX_UNANSWERED && oldest !== undefined) opIds.delete(oldest);
+}
+
+function notRecognised(opId: string, conflict: VersionConflictError): SaveUnknownError {
+  const failure = { effect: 'unknown', retryable: false, reason: 'NOT_RECOGNISED' } as const;
+  return new SaveUnknownError(opId, failure, conflict);
+}
