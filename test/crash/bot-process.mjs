@@ -88,7 +88,26 @@ function act(client, key) {
   const dice = Math.random();
   if (dice < 0.42) return load(client, key);
   if (isCounter(key) || dice > 0.84) return update(client, key);
-  return write(client, dice < 0.64 ? 'save' : 'clear', key);
+  if (dice < 0.48) return saveOver(client, key, '0');
+  if (dice < 0.52) return saveOverLoaded(client, key);
+  return write(client, dice < 0.66 ? 'save' : 'clear', key);
+}
+
+/** On the condition that nobody saves meanwhile. */
+async function saveOverLoaded(client, key) {
+  try {
+    const loaded = await client.getUserSession(refOf(key));
+    await maybePause(0.5, 250);
+    return await saveOver(client, key, loaded?.version ?? '0');
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+async function saveOver(client, key, ifVersion) {
+  const isOk = await write(client, 'save', key, ifVersion);
+  if (isOk && ifVersion === '0') tell('session created');
+  return isOk;
 }
 
 async function load(client, key) {
@@ -105,7 +124,11 @@ async function update(client, key) {
   try {
     const receipt = await client.updateUserState(
       refOf(key),
-      (state) => make({ n, counter: (state?.counter ?? 0) + 1, base: state?.n ?? null }),
+      async (state) => {
+        // Meanwhile others save the session, and it is synced and evicted.
+        await maybePause(0.2, 250);
+        return make({ n, counter: (state?.counter ?? 0) + 1, base: state?.n ?? null });
+      },
       { durability: pickDurability() },
     );
     tellOfDurability(receipt);
@@ -116,14 +139,14 @@ async function update(client, key) {
 }
 
 /** A save or clear. One without an answer is mostly repeated with the same op id, some others are too. */
-async function write(client, op, key) {
+async function write(client, op, key, ifVersion) {
   const opId = randomBytes(9).toString('base64url');
   const state = op === 'save' ? make({ n: nextName(), counter: 0, base: null }) : undefined;
   const durability = pickDurability();
   const send = () =>
     op === 'clear'
       ? client.clearUserState(refOf(key), { opId, durability })
-      : client.saveUserState(refOf(key), state, { opId, durability });
+      : client.saveUserState(refOf(key), state, { opId, durability, ifVersion });
   for (let attempt = 1; ; attempt++) {
     try {
       tellOfDurability(await send());
@@ -165,7 +188,7 @@ function failed(error) {
 /** The same op id saves nothing twice, and waits again. */
 function isWorthRepeating(error) {
   if (error.code === 'NOT_DURABLE') return true;
-  if (!(error instanceof SaveUnknownError)) return false;
+  if (!(error instanceof SaveUnknownError && error.retryable)) return false;
   if (error.failure.reason === 'TIMEOUT') tell('half-open connection given up');
   return true;
 }

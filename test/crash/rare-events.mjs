@@ -9,6 +9,7 @@ export const rareEvents = [
   'sweeper announced again',
   'op id replayed',
   'compare-and-set lost',
+  'session created',
   'PostgreSQL away',
   'consumer group missing',
   'clean sessions evicted',

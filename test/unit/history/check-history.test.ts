@@ -247,7 +247,15 @@ describe('an update', () => {
     const conditional = save(20, 'c', { ifVersion: 10 });
     expect(findings([save(10, 'a'), conditional], row(20, 'c'))).toEqual([]);
     expect(findings([save(10, 'a'), save(15, 'b'), conditional], row(20, 'c'))).toEqual([lost]);
-    expect(findings([save(10, 'a'), save(20, 'c', { ifVersion: 0 })], row(20, 'c'))).toEqual([]);
+  });
+
+  it("by ifVersion '0' has no session before it, in whatever store", () => {
+    const created = save(20, 'c', { ifVersion: 0 });
+    expect(findings([created], row(20, 'c'))).toEqual([]);
+    expect(findings([save(10, 'a'), created], row(20, 'c'))).toEqual([lost]);
+    expect(findings([save(10, 'a'), clear(15), created], row(20, 'c'))).toEqual([]);
+    expect(findings([save(10, 'a'), unanswered('clear', 12, null), created], row(20, 'c'))).toEqual([]);
+    expect(findings([save(10, 'a'), created], row(20, 'c'), { purgedBefore: 15n })).toEqual([]);
   });
 
   it('counts', () => {

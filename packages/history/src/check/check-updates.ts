@@ -30,8 +30,10 @@ function isLost(
 ): boolean {
   if (before && before.version < purgedBefore) return false;
   if (write.op === 'update') return !standsOn(history, write, before);
-  // '0' asks only whether Redis has the session; it may have expired there.
-  return before !== undefined && Boolean(write.ifVersion) && before.version > (write.ifVersion ?? 0n);
+  if (before === undefined || write.ifVersion === undefined) return false;
+  if (write.ifVersion > 0n) return before.version > write.ifVersion;
+  // '0' is of a session that is in neither store, or was cleared: perhaps by a clear that got no answer.
+  return before.state !== null && !history.saved.get(null)?.isUncertain;
 }
 
 function standsOn(
