@@ -11,7 +11,8 @@ import { makeWorkingCopy } from './working-copy.mjs';
 const print = (line) => process.stdout.write(`${line}\n`);
 const root = join(import.meta.dirname, '../..');
 const { values: options } = parseArgs({ options: { only: { type: 'string' } } });
-const chosen = mutants.filter(({ name }) => options.only === undefined || name === options.only);
+const only = options.only?.split(',');
+const chosen = mutants.filter(({ name }) => only?.includes(name) ?? true);
 if (chosen.length === 0) {
   print(`There is no mutant ${options.only}. There are: ${mutants.map(({ name }) => name).join(', ')}`);
   process.exit(2);
