@@ -42,8 +42,11 @@ export interface IsolatedRedis {
 }
 
 /** A keyspace of its own on the shared Redis, or on the Redis at `url`. */
-export function isolatedRedis(options: { url?: string; partitions?: number } = {}): IsolatedRedis {
-  const redis = connectRedis(options.url);
-  const keyspace = createKeyspace({ keyPrefix: uniqueName(), partitions: options.partitions ?? 4 });
+export function isolatedRedis(
+  options: { url?: string; keyPrefix?: string; partitions?: number } = {},
+): IsolatedRedis {
+  const { url, keyPrefix = uniqueName(), partitions = 4 } = options;
+  const redis = connectRedis(url);
+  const keyspace = createKeyspace({ keyPrefix, partitions });
   return { redis, keyspace, scripts: createScripts({ redis, keyspace }, { timeoutMs: 5000 }) };
 }

@@ -39,10 +39,16 @@ export interface Pipeline {
 
 /** A keyspace and a migrated schema of their own, on the shared servers or on those at the given URLs. */
 export async function createPipeline(
-  options: { redisUrl?: string; databaseUrl?: string; partitions?: number; migrated?: boolean } = {},
+  options: {
+    redisUrl?: string;
+    databaseUrl?: string;
+    keyPrefix?: string;
+    partitions?: number;
+    migrated?: boolean;
+  } = {},
 ): Promise<Pipeline> {
   const { redisUrl = inject('redisUrl'), databaseUrl = inject('databaseUrl'), partitions = 4 } = options;
-  const { redis, keyspace, scripts } = isolatedRedis({ url: redisUrl, partitions });
+  const { redis, keyspace, scripts } = isolatedRedis({ ...options, url: redisUrl, partitions });
   const pool = connectPostgres(databaseUrl);
   const schema = uniqueName();
   if (options.migrated !== false) await migrate({ databaseUrl, schema, table: 'session' });

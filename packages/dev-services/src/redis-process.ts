@@ -4,7 +4,7 @@ import { redisProgram } from './find-redis.ts';
 import { createPrivateFolder } from './private-folder.ts';
 import { isDeadly, type PrivateServer } from './private-server.ts';
 import { SYSTEM_PATH, startGuard } from './process-guard.ts';
-import { isRedisReady } from './redis-ready.ts';
+import { isRedisReady, type RedisLogin } from './redis-ready.ts';
 import { lastLines } from './run-command.ts';
 import { libraryEnvironment, type ServerBinaries } from './server-binaries.ts';
 import { ServerError } from './server-error.ts';
@@ -26,6 +26,8 @@ export interface RedisProcessOptions {
   readonly dataDir?: string;
   /** How long it may take until it answers. Default 10,000. */
   readonly startTimeoutMs?: number;
+  /** Who asks whether it answers. Default: the user `default`, without a password. */
+  readonly login?: RedisLogin;
 }
 
 /** Starts one process of the Redis program, as a store or as a sentinel, with a folder and a guard of its own. */
@@ -47,7 +49,7 @@ export async function startRedisProcess(
       env: { PATH: SYSTEM_PATH, LC_ALL: 'C', ...libraryEnvironment(binaries.libraryFolders) },
       cwd: folder,
       logFile,
-      isReady: (pid) => isRedisReady(port, pid),
+      isReady: (pid) => isRedisReady(port, pid, options.login),
       startTimeoutMs: options.startTimeoutMs ?? 10_000,
     },
     guard,

@@ -2,6 +2,7 @@ import type { FindOptions } from './find-redis.ts';
 import { startOnFreePort } from './free-port.ts';
 import { type InstallOptions, provideRedis } from './install-servers.ts';
 import { type RedisServer, startRedisProcess } from './redis-process.ts';
+import type { RedisLogin } from './redis-ready.ts';
 import type { ServerBinaries } from './server-binaries.ts';
 
 /** How to start a private Redis. Every field may be left out. */
@@ -18,6 +19,11 @@ export interface RedisServerOptions extends FindOptions, InstallOptions {
   readonly maxMemoryPolicy?: string;
   /** More arguments for the server; they win over ours. Snapshots (`--save`) are off by default. */
   readonly extraArgs?: readonly string[];
+  /**
+   * Who asks whether it answers, where an access control list lets nobody else in: may AUTH, PING and INFO. Default:
+   * the user `default`, without a password.
+   */
+  readonly login?: RedisLogin;
   /** How long it may take until it answers, loading its data included. Default 10,000. */
   readonly startTimeoutMs?: number;
   /** The binaries to use. Default: found or provided, see `provideRedis`. */

@@ -30,6 +30,7 @@ import { createQueries, type Queries } from './postgres/queries.ts';
 import { leaveNoneAside } from './redis/ask-partitions.ts';
 import { openPartitions, pinLayout } from './redis/open-partitions.ts';
 import { reopenOnTake } from './redis/reopen-on-take.ts';
+import { findReplayProblem } from './redis/replay-rights.ts';
 import { SyncPass, type SyncPhase } from './sync-pass.ts';
 import { addToReport, type SyncReport } from './sync-report.ts';
 import { SyncStatus } from './sync-status.ts';
@@ -301,6 +302,9 @@ export class SyncConsumer {
     this.#status.redisIsUnsafe(fault);
     for (const warning of health.flatMap(({ warnings }) => warnings)) logger.warn(warning);
     if (!this.#hasOpened) {
+      const deps = { redis: redis.redis, keyspace };
+      const problem = await findReplayProblem(deps, health, { timeoutMs: this.#options.redisTimeoutMs });
+      if (problem !== undefined) logger.warn(problem);
       await pinLayout({ keyspace, queries: this.#queries, gate: this.gate }, signal);
       await this.#openPartitions(signal);
     }

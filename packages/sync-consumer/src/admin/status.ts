@@ -3,6 +3,7 @@ import { RedisError, type RedisHealth } from '@cauce/protocol';
 import { type Backlog, measureBacklog } from '../backlog.ts';
 import { type ConsumerNotice, NOTICE_STALE_MS, readNotices } from '../consumer-board.ts';
 import type { Queries } from '../postgres/queries.ts';
+import { findReplayProblem } from '../redis/replay-rights.ts';
 import type { RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 import { PostgresError } from './postgres-error.ts';
@@ -78,6 +79,8 @@ export interface Status {
   readonly warnings: readonly string[];
 }
 
+const ASK_TIMEOUT_MS = 2000;
+
 /** Works while PostgreSQL is away. Changes nothing. @throws LayoutMismatchError, RedisError, AbortError */
 export async function readStatus(deps: StatusDeps, options: StatusOptions = {}): Promise<Status> {
   const { redis, keyspace, queries } = deps;
@@ -93,6 +96,7 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
   await delay(Math.max(0, sampleMs - (performance.now() - startedAtMs)), undefined, { signal });
   const stats = await readServerStats(redis);
   const elapsedMs = performance.now() - startedAtMs;
+  const replayProblem = await findReplayProblem(deps, stats.health, { timeoutMs: ASK_TIMEOUT_MS });
 
   const consumers = notices.map((notice) => describeConsumer(notice, nowMs()));
   const live = notices.filter((_, i) => consumers[i]?.state !== 'gone');
@@ -121,6 +125,7 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
     problems: findProblems({ sync, consumers, postgres, health: stats.health, maxLagMs }),
     warnings: [
       ...stats.health.flatMap(({ warnings }) => warnings),
+      ...(replayProblem === undefined ? [] : [replayProblem]),
       ...(live.length === 0 && backlog.dirtySessions === 0 ? ['No sync consumer is running.'] : []),
       ...(isUnused
         ? [`Nothing was written under the key prefix "${keyspace.keyPrefix}" yet: is it the right one?`]

@@ -1,0 +1,62 @@
+import {
+  type Keyspace,
+  primaries,
+  type RedisConnection,
+  type RedisHealth,
+  withDeadline,
+} from '@cauce/protocol';
+import type { Redis } from 'ioredis';
+
+export interface ReplayDeps {
+  readonly redis: RedisConnection;
+  readonly keyspace: Keyspace;
+}
+
+/**
+ * Why a restart would lose what the append-only file holds; undefined when it would not, or when this user may not ask
+ * (`ACL DRYRUN`). Redis before 8.6 and Valkey replay what a script wrote with the rights of the user `default`, and leave
+ * out what that user may not do. Never rejects.
+ */
+export async function findReplayProblem(
+  { redis, keyspace }: ReplayDeps,
+  health: readonly RedisHealth[],
+  { timeoutMs }: { readonly timeoutMs: number },
+): Promise<string | undefined> {
+  if (!health.some(({ isAppendOnly }) => isAppendOnly)) return undefined;
+  try {
+    const answers = await withDeadline(
+      Promise.all(
+        primaries(redis).flatMap((server) => writesOfSave(keyspace).map((write) => dryRun(server, write))),
+      ),
+      timeoutMs,
+    );
+    return describeReplay(answers);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is wrong, of the answers of `ACL DRYRUN`. Pure. */
+export function describeReplay(answers: readonly string[]): string | undefined {
+  const refusal = answers.find((answer) => answer !== 'OK');
+  if (refusal === undefined) return undefined;
+  return (
+    'A restart of Redis may lose every session it holds: replaying the append-only file leaves out what the user ' +
+    "default may not do. Keep that user's rights while it is off: user default off ~* &* +@all"
+  );
+}
+
+/** One of each kind. */
+function writesOfSave(keyspace: Keyspace): string[][] {
+  const { key, partition } = keyspace.locate({ tenantId: 'tenant', userId: 'user' });
+  return [
+    ['HSET', key, 'field', 'value'],
+    ['ZADD', keyspace.dirty(partition), '1', key],
+    ['XADD', keyspace.changes(partition), '*', 'field', 'value'],
+    ['SET', keyspace.hlc(partition), '1'],
+  ];
+}
+
+async function dryRun(server: Redis, [command = '', ...args]: readonly string[]): Promise<string> {
+  return String(await server.acl('DRYRUN', 'default', command, ...args));
+}
