@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { spawnNode, spawnProcess } from '@cauce/dev-services';
+import { expect, onTestFinished, test } from 'vitest';
 import { CANARY, createCli, secretState, user } from './cli.ts';
 
 const MAIN = join(import.meta.dirname, '../../packages/cli/dist/main.js');
@@ -141,4 +142,25 @@ test('colors only on a terminal that wants them', async () => {
   expect((await cli.run([...args, '--no-color'], { isTTY: true })).stdout).not.toContain(bold);
   const noColor = { isTTY: true, env: { ...cli.env, NO_COLOR: '1' } };
   expect((await cli.run(args, noColor)).stdout).not.toContain(bold);
+});
+
+test('Ctrl-C leaves `status --watch` without a word', async () => {
+  const { env } = await createCli();
+  const child = await spawnNode(MAIN, ['status', '--watch', '0.1', '--sample', '0ms'], { env });
+  onTestFinished(async () => void (await child.kill()));
+  await child.waitForLine('dirty 0');
+  expect(await child.kill('SIGINT')).toEqual({ code: 130, signal: null });
+  expect(child.output('stderr')).toBe('');
+});
+
+test('it ends when npx, which was killed, is gone', async () => {
+  const { env } = await createCli();
+  const args = [process.execPath, MAIN, 'status', '--watch', '0.1', '--sample', '0ms'];
+  const npx = await spawnProcess('/bin/sh', ['-c', `"${args.join('" "')}"; :`], {
+    env: { ...env, npm_lifecycle_event: 'npx' },
+  });
+  await npx.waitForLine('dirty 0');
+  npx.signal('SIGTERM');
+  // It has the other end of the pipes: they close when it ends.
+  expect(await npx.exit).toEqual({ code: null, signal: 'SIGTERM' });
 });

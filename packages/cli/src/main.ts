@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
+import { whenLauncherGone } from '@cauce/sync-consumer';
 import { realStores, type TextStream } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 import { runCli } from './run-cli.ts';
@@ -10,16 +11,22 @@ import { runCli } from './run-cli.ts';
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
   version: string;
 };
+const TELL_AFTER_MS = 300;
 const interrupted = new AbortController();
 const isInteractive = process.stdin.isTTY && process.stderr.isTTY;
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     if (interrupted.signal.aborted) process.exit(exitCodes.interrupted);
-    process.stderr.write('\nStopping; once more stops at once.\n');
     interrupted.abort();
+    // Most of what is interrupted has ended by then.
+    setTimeout(() => process.stderr.write('\nStopping; once more stops at once.\n'), TELL_AFTER_MS).unref();
   });
 }
+// As a signal that npm did not pass on.
+whenLauncherGone({ env: process.env, parentPid: () => process.ppid }, () =>
+  process.kill(process.pid, 'SIGTERM'),
+);
 // `cauce … | head` closes the pipe: nobody reads on, so there is nothing left to do.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(exitCodes.ok);

@@ -213,7 +213,8 @@ export const settings = {
     min: 0,
     max: 65_535,
     usedBy: ['consumer'],
-    description: 'Port of /metrics, /healthz and /readyz. 0 takes a free one; the log says which.',
+    description:
+      'Port of /metrics, /healthz and /readyz. 0 takes a free one, and so does the default if it is taken; the log says which.',
   },
   SYNC_HTTP_HOST: {
     kind: 'text',

@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
@@ -14,6 +14,14 @@ export interface HttpServerDeps {
   readonly readiness: () => Readiness;
 }
 
+export interface HttpServerOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly host: string;
+  /** False: when the port is taken, a free one will do. Default true. */
+  readonly isPortFixed?: boolean;
+}
+
 export interface HttpServer {
   readonly port: number;
   close(): Promise<void>;
@@ -21,11 +29,13 @@ export interface HttpServer {
 
 /**
  * `/healthz`: the process answers; it asks neither store. `/readyz`: it syncs, or why it does not (503).
- * `/metrics`: Prometheus text. Port 0 takes a free one.
+ * `/metrics`: Prometheus text.
+ *
+ * @throws the error of `listen` (EADDRINUSE, EACCES, EADDRNOTAVAIL, …)
  */
 export async function startHttpServer(
   { registry, readiness }: HttpServerDeps,
-  { port, host }: { port: number; host: string },
+  { port, host, isPortFixed = true }: HttpServerOptions,
 ): Promise<HttpServer> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
@@ -41,9 +51,9 @@ export async function startHttpServer(
       );
     } else answer(response, 404, 'not found\n');
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
+  await listen(server, port, host).catch((error: NodeJS.ErrnoException) => {
+    if (isPortFixed || error.code !== 'EADDRINUSE') throw error;
+    return listen(server, 0, host);
   });
   return {
     port: (server.address() as AddressInfo).port,
@@ -53,6 +63,16 @@ export async function startHttpServer(
         server.closeAllConnections();
       }),
   };
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
 }
 
 function answer(response: ServerResponse, status: number, text: string, contentType = 'text/plain'): void {

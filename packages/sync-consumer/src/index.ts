@@ -2,7 +2,14 @@ export * from './admin/index.ts';
 export { type Backlog, measureBacklog } from './backlog.ts';
 export { ConfigurationError, consumerOptions, readSettings } from './config.ts';
 export { type ConsumerNotice, NOTICE_STALE_MS, readNotices } from './consumer-board.ts';
-export { type HttpServer, type HttpServerDeps, type Readiness, startHttpServer } from './http-server.ts';
+export {
+  type HttpServer,
+  type HttpServerDeps,
+  type HttpServerOptions,
+  type Readiness,
+  startHttpServer,
+} from './http-server.ts';
+export { type LauncherDeps, whenLauncherGone } from './launcher.ts';
 export { createLogger, silentLogger } from './logger.ts';
 export { type GroupConsumer, listConsumers } from './maintenance/forget-consumers.ts';
 export { type PurgeOptions, type PurgeReport, purgeHistory } from './maintenance/purge-history.ts';

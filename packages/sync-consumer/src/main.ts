@@ -1,9 +1,12 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isCauceError, withoutCredentials } from '@cauce/protocol';
 import closeWithGrace from 'close-with-grace';
 import { Registry } from 'prom-client';
 import { ConfigurationError, readSettings } from './config.ts';
-import { type HttpServer, startHttpServer } from './http-server.ts';
+import { type HttpServer, type HttpServerDeps, startHttpServer } from './http-server.ts';
+import { whenLauncherGone } from './launcher.ts';
 import { createLogger } from './logger.ts';
 import { type PeriodicSync, startPeriodicSync } from './periodic-sync.ts';
 import { usage } from './usage.ts';
@@ -16,32 +19,38 @@ const EXIT_CONFIGURATION = 2;
 await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<void> {
-  if (args.length > 0) {
-    const isHelp = args.every((arg) => arg === '--help' || arg === '-h');
-    process[isHelp ? 'stdout' : 'stderr'].write(
-      isHelp ? usage() : `cauce-sync takes no arguments; see --help\n`,
-    );
-    process.exit(isHelp ? 0 : EXIT_CONFIGURATION);
-  }
+  if (args.length > 0) tell(args);
   let settings: ReturnType<typeof readSettings>;
   try {
     settings = readSettings(process.env);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    process.stderr.write(`cauce-sync cannot start:\n${error.message.replace(/^/gm, '  ')}\n`);
-    process.exit(EXIT_CONFIGURATION);
+    refuse(error.message);
   }
 
   const logger = createLogger(settings.SYNC_LOG_LEVEL);
   const registry = settings.SESSION_METRICS_ENABLED ? new Registry() : undefined;
-  const sync: PeriodicSync = startPeriodicSync({
+  let sync: PeriodicSync | undefined;
+  // Before anything is carried: a port that cannot be used is a wrong setting.
+  const http = await serve(settings, {
+    registry,
+    readiness: () => sync?.consumer.readiness ?? { isReady: false, reason: 'starting' },
+  });
+  const { SYNC_HTTP_PORT: askedPort } = settings;
+  if (askedPort !== 0 && http.port !== askedPort) {
+    logger.warn(
+      { taken: askedPort, httpPort: http.port },
+      'the default SYNC_HTTP_PORT is taken; /metrics and /readyz are on a free one',
+    );
+  }
+  const started = startPeriodicSync({
     redis: settings.REDIS_URL ?? '',
     database: settings.DATABASE_URL ?? '',
     settings,
     logger,
     registry,
   });
-  let http: HttpServer | undefined;
+  sync = started;
 
   // A second signal ends the process at once.
   const graceful = closeWithGrace(
@@ -49,29 +58,23 @@ async function main(args: readonly string[]): Promise<void> {
     async ({ err, signal }) => {
       if (err) logger.fatal({ err }, 'stopping after an error');
       else logger.info({ signal }, 'stopping: finishing what is under way');
-      await sync.stop({ deadlineMs: STOP_DEADLINE_MS });
-      await http?.close();
+      await started.stop({ deadlineMs: STOP_DEADLINE_MS });
+      await http.close();
       logger.info('stopped');
     },
   );
 
-  sync.finished.catch(async (error: unknown) => {
+  started.finished.catch(async (error: unknown) => {
     logger.fatal({ err: error }, 'cannot go on without risking sessions');
-    await sync.stop({ deadlineMs: 0 });
-    await http?.close();
+    await started.stop({ deadlineMs: 0 });
+    await http.close();
     graceful.uninstall();
     process.exit(isCauceError(error) ? EXIT_CONFIGURATION : EXIT_FAILURE);
   });
-  try {
-    http = await startHttpServer(
-      { registry, readiness: () => sync.consumer.readiness },
-      { port: settings.SYNC_HTTP_PORT, host: settings.SYNC_HTTP_HOST },
-    );
-  } catch (err) {
-    logger.fatal({ err }, 'SYNC_HTTP_PORT cannot be used; set another, or 0 for a free one');
-    await sync.stop({ deadlineMs: 0 });
-    process.exit(EXIT_CONFIGURATION);
-  }
+  // As a signal that npm did not pass on.
+  whenLauncherGone({ env: process.env, parentPid: () => process.ppid }, () =>
+    process.kill(process.pid, 'SIGTERM'),
+  );
   logger.info(
     {
       redis: withoutCredentials(settings.REDIS_URL ?? ''),
@@ -81,4 +84,37 @@ async function main(args: readonly string[]): Promise<void> {
     },
     'started',
   );
+}
+
+/** A port that was set and cannot be used ends the process. */
+function serve(
+  { SYNC_HTTP_PORT: port, SYNC_HTTP_HOST: host }: ReturnType<typeof readSettings>,
+  deps: HttpServerDeps,
+): Promise<HttpServer> {
+  const isPortFixed = Boolean(process.env.SYNC_HTTP_PORT);
+  return startHttpServer(deps, { port, host, isPortFixed }).catch(({ message }: Error) =>
+    refuse(`SYNC_HTTP_PORT ${port} cannot be used (${message}): set another, or 0 for a free one.`),
+  );
+}
+
+/** Answers a command line, which has no other use. */
+function tell(args: readonly string[]): never {
+  const isOneOf = (...flags: string[]): boolean => args.every((arg) => flags.includes(arg));
+  if (isOneOf('--help', '-h')) process.stdout.write(usage());
+  else if (isOneOf('--version', '-V')) process.stdout.write(`${readVersion()}\n`);
+  else {
+    process.stderr.write('cauce-sync takes its settings from the environment; see --help\n');
+    process.exit(EXIT_CONFIGURATION);
+  }
+  process.exit(0);
+}
+
+function readVersion(): string {
+  const manifest = readFileSync(join(import.meta.dirname, '../package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+function refuse(why: string): never {
+  process.stderr.write(`cauce-sync cannot start:\n${why.replace(/^/gm, '  ')}\n`);
+  process.exit(EXIT_CONFIGURATION);
 }

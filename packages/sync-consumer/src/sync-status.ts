@@ -4,6 +4,7 @@ import type { ConsumerNotice } from './consumer-board.ts';
 import type { LeftAside } from './left-aside.ts';
 import type { GateState, PostgresGate } from './postgres/gate.ts';
 import type { ParkingBreaker } from './postgres/parking-breaker.ts';
+import { createProgressLog } from './progress-log.ts';
 import type { SyncReport } from './sync-report.ts';
 
 export interface SyncStatusDeps {
@@ -34,9 +35,11 @@ export class SyncStatus {
   #failedSyncs = 0;
   #lastSyncAtMs: number | undefined;
   #lastSync: SyncReport | undefined;
+  readonly #logProgress: (written: number) => void;
 
   constructor(deps: SyncStatusDeps) {
     this.#deps = deps;
+    this.#logProgress = createProgressLog({ logger: deps.logger, now: () => performance.now() });
   }
 
   /** Whether sessions are being carried, or why not. */
@@ -122,6 +125,7 @@ export class SyncStatus {
       this.#lastSync = report;
       logger.debug(report, 'carried');
     }
+    this.#logProgress(written);
     if (parked > 0) logger.warn({ parked }, 'PostgreSQL refuses sessions; see `cauce parked list`');
     if (malformed > 0) logger.warn({ malformed }, 'removed entries that Cauce did not write');
     const { isOpen } = this.#deps.breaker;

@@ -9,7 +9,7 @@ export function usage(): string {
       return `  ${name}\n      ${setting.description}\n      ${describeAllowed(setting)}; ${fallback}`;
     });
   return [
-    'Usage: cauce-sync',
+    'Usage: cauce-sync [--help | --version]',
     '',
     'Carries changed sessions from Redis to PostgreSQL until SIGTERM. Settings come from the environment:',
     '',

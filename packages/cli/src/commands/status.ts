@@ -69,8 +69,17 @@ async function showOnce(invocation: Invocation<StatusFlags>, deps: StatusDeps): 
   return status.problems.length > 0 ? exitCodes.problem : exitCodes.ok;
 }
 
-/** Ends by an error or by the signal only. */
-async function watch(invocation: Invocation<StatusFlags>, deps: StatusDeps): Promise<never> {
+/** Until the signal, which is how one leaves it and no error. */
+async function watch(invocation: Invocation<StatusFlags>, deps: StatusDeps): Promise<ExitCode> {
+  try {
+    return await watchOn(invocation, deps);
+  } catch (error) {
+    if (invocation.signal.aborted) return exitCodes.interrupted;
+    throw error;
+  }
+}
+
+async function watchOn(invocation: Invocation<StatusFlags>, deps: StatusDeps): Promise<never> {
   const { output, options, signal } = invocation;
   const seconds = typeof options.watch === 'number' ? options.watch : DEFAULT_WATCH_SECONDS;
   for (;;) {
