@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { currentEnvironment, type Environment } from './environment.ts';
 import { installOnce } from './install-once.ts';
-import { runCommand } from './run-command.ts';
+import { lastLines, runCommand } from './run-command.ts';
 import { findOnPath } from './server-binaries.ts';
-import { ServerError } from './server-error.ts';
+import { messageOf, ServerError } from './server-error.ts';
 
 export interface DebianInstallOptions {
   readonly env?: Environment;
@@ -44,14 +44,24 @@ export async function unpackDebianPackages(
       'APT::Sandbox::User=root',
     ].flatMap((setting) => ['-o', setting]);
     const commandOptions = { env: { ...env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' } };
-    await runCommand(aptGet, [...settings, '-qq', 'update'], commandOptions);
+    const updated = await runCommand(aptGet, [...settings, '-qq', 'update'], commandOptions);
     const install = ['-qq', '-y', '--no-install-recommends', '--download-only', '--reinstall'];
-    await runCommand(aptGet, [...settings, ...install, 'install', ...packages], commandOptions);
+    await runCommand(aptGet, [...settings, ...install, 'install', ...packages], commandOptions).catch(
+      (error: unknown) => {
+        // `update` warns of lists it could not fetch and exits 0; `install` then knows only that there is no such package.
+        throw new ServerError('COMMAND_FAILED', [messageOf(error), ...warningsIn(updated)].join('\n'));
+      },
+    );
     for (const name of readdirSync(archives).filter((entry) => entry.endsWith('.deb'))) {
       await runCommand(dpkgDeb, ['--extract', join(archives, name), partial], commandOptions);
     }
     rmSync(apt, { recursive: true });
   });
+}
+
+function warningsIn(output: string): string[] {
+  const warnings = output.split('\n').filter((line) => /^[WE]: /.test(line));
+  return warnings.length === 0 ? [] : ['apt-get update said before that:', lastLines(warnings.join('\n'), 5)];
 }
 
 /** The folders with shared libraries below the root of unpacked packages. */

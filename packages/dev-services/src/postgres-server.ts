@@ -82,7 +82,7 @@ async function startPostgresOn(
     {
       name: 'PostgreSQL',
       command: join(binaries.folder, 'postgres'),
-      args: postgresArgs(port, dataDir, folder, options.settings),
+      args: postgresArgs(port, dataDir, options.settings),
       env: postgresEnvironment(binaries),
       cwd: folder,
       logFile,
@@ -150,13 +150,13 @@ async function startPostgresOn(
 function postgresArgs(
   port: number,
   dataDir: string,
-  socketFolder: string,
   settings: Readonly<Record<string, string>> = {},
 ): string[] {
   const all: Record<string, string> = {
     listen_addresses: '127.0.0.1',
     port: String(port),
-    unix_socket_directories: socketFolder,
+    // None: its path may have at most 107 bytes, and TMPDIR may be longer.
+    unix_socket_directories: '',
     max_connections: '100',
     fsync: 'on',
     logging_collector: 'off',
