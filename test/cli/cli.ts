@@ -16,7 +16,10 @@ export interface CliRun {
 
 export interface Cli extends Pipeline {
   /** Runs `cauce <args>`, captures what it writes, and refuses output with the canary in it. */
-  run(args: readonly string[], context?: Partial<CliContext> & { isTTY?: boolean }): Promise<CliRun>;
+  run(
+    args: readonly string[],
+    context?: Partial<CliContext> & { isTTY?: boolean; columns?: number },
+  ): Promise<CliRun>;
   /** With `--json`. */
   runJson(args: readonly string[], context?: Partial<CliContext>): Promise<CliRun>;
   /** Reads what waits as `consumer` and leaves it pending, as a process that dies does. Returns how many. */
@@ -37,10 +40,11 @@ export async function createCli(options: Parameters<typeof createPipeline>[0] = 
     DATABASE_URL: withPassword(pipeline.databaseUrl),
   };
 
-  const run: Cli['run'] = async (args, { isTTY = false, ...context } = {}) => {
+  const run: Cli['run'] = async (args, { isTTY = false, columns, ...context } = {}) => {
     const written = { stdout: '', stderr: '' };
     const stream = (name: 'stdout' | 'stderr') => ({
       isTTY,
+      columns,
       write: (text: string) => {
         written[name] += text;
       },

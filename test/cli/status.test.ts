@@ -1,7 +1,8 @@
+import { stripVTControlCharacters } from 'node:util';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
-import { createCli, secretState, user } from './cli.ts';
+import { type Cli, createCli, secretState, user } from './cli.ts';
 
 /** Every leaf as the name of its type, so that the shape is compared and not the numbers. */
 function shapeOf(value: unknown): unknown {
@@ -183,13 +184,34 @@ test('--watch prints a line each time until it is interrupted; JSON Lines with -
   }
 });
 
-test('--watch redraws in place on a terminal', async () => {
-  const cli = await createCli();
+/** What two looks write to a terminal. */
+async function watchTwice(cli: Cli, terminal: { columns?: number; env?: Cli['env'] }): Promise<string[]> {
   const interrupt = new AbortController();
   setTimeout(() => interrupt.abort(), 700);
   const { stdout } = await cli.run(['status', '--watch', '0.1', '--sample', '0ms'], {
     signal: interrupt.signal,
     isTTY: true,
+    ...terminal,
   });
-  expect(stdout).toContain('A\r\u001b[J');
+  return stdout.split('\u001b[J').slice(0, 2);
+}
+
+test('--watch redraws in place on a terminal, over every row it took', async () => {
+  const cli = await createCli();
+  for (const columns of [200, 20]) {
+    const [first = ''] = await watchTwice(cli, { columns });
+    const at = first.lastIndexOf('\u001b[');
+    const [drawn, up] = [first.slice(0, at).trimEnd(), first.slice(at + 2, -2)];
+    const rows = stripVTControlCharacters(drawn)
+      .split('\n')
+      .map(({ length }) => Math.max(1, Math.ceil(length / columns)));
+    expect(Number(up)).toBe(rows.reduce((sum, one) => sum + one, 0));
+  }
+});
+
+test('--watch moves no cursor on a dumb terminal', async () => {
+  const cli = await createCli();
+  const [all = ''] = await watchTwice(cli, { env: { ...cli.env, TERM: 'dumb' } });
+  expect(all).not.toContain('\u001b');
+  expect(all.trim().split('\n').length).toBeGreaterThan(1);
 });

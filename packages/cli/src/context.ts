@@ -4,6 +4,8 @@ import { createPool } from '@cauce/sync-consumer';
 export interface TextStream {
   write(text: string): unknown;
   readonly isTTY: boolean;
+  /** Of a terminal. */
+  readonly columns?: number | undefined;
 }
 
 export type PostgresPool = ReturnType<typeof createPool>;

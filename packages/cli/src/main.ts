@@ -47,7 +47,13 @@ process.exitCode = await runCli(process.argv.slice(2), {
 });
 
 function streamOf(stream: NodeJS.WriteStream): TextStream {
-  return { write: (text) => stream.write(text), isTTY: stream.isTTY ?? false };
+  return {
+    write: (text) => stream.write(text),
+    isTTY: stream.isTTY ?? false,
+    get columns() {
+      return stream.columns;
+    },
+  };
 }
 
 async function confirm(question: string): Promise<boolean> {

@@ -1,4 +1,5 @@
-import type { CliContext } from './context.ts';
+import { stripVTControlCharacters } from 'node:util';
+import type { CliContext, TextStream } from './context.ts';
 import { type Explanation, maskCredentials } from './explain-error.ts';
 
 export interface OutputOptions {
@@ -22,7 +23,7 @@ export class Output {
   readonly #options: OutputOptions;
   readonly #command: string;
   #progressShown = false;
-  #drawnLines = 0;
+  #drawn = '';
 
   constructor(context: CliContext, command: string, options: OutputOptions) {
     this.isJson = options.isJson;
@@ -41,11 +42,11 @@ export class Output {
   redraw(data: object, text: string, shortText: string): void {
     const { stdout } = this.#context;
     if (this.isJson) stdout.write(this.#json(data));
-    else if (!stdout.isTTY) stdout.write(`${shortText}\n`);
+    else if (!this.#canMoveCursor(stdout)) stdout.write(`${shortText}\n`);
     else {
-      const up = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A\r\u001b[J` : '';
+      const up = this.#drawn === '' ? '' : `\u001b[${rowsOf(this.#drawn, stdout.columns)}A\r\u001b[J`;
       stdout.write(`${up}${text}\n`);
-      this.#drawnLines = text.split('\n').length;
+      this.#drawn = text;
     }
   }
 
@@ -59,7 +60,7 @@ export class Output {
   /** Where the work stands; one line that replaces itself, and only on a terminal. */
   progress(text: string): void {
     const { stderr } = this.#context;
-    if (this.#options.isQuiet || !stderr.isTTY) return;
+    if (this.#options.isQuiet || !this.#canMoveCursor(stderr)) return;
     stderr.write(`\r\u001b[K${maskCredentials(text)}`);
     this.#progressShown = true;
   }
@@ -82,6 +83,10 @@ export class Output {
     return isColored ? `\u001b[${escapes[style]}m${text}\u001b[0m` : text;
   }
 
+  #canMoveCursor({ isTTY }: TextStream): boolean {
+    return isTTY && this.#context.env.TERM !== 'dumb';
+  }
+
   #json(data: object): string {
     // What is unknown is null, so that every object has all its fields.
     const orNull = (_: string, value: unknown): unknown => (value === undefined ? null : value);
@@ -92,4 +97,13 @@ export class Output {
     if (this.#progressShown) this.#context.stderr.write('\r\u001b[K');
     this.#progressShown = false;
   }
+}
+
+/** Rows of a terminal that the text takes: a line that is too long is wrapped, and a color takes no room. Pure. */
+function rowsOf(text: string, columns: number | undefined): number {
+  const lines = stripVTControlCharacters(text).split('\n');
+  return lines.reduce(
+    (rows, { length }) => rows + Math.max(1, Math.ceil(length / (columns || length || 1))),
+    0,
+  );
 }

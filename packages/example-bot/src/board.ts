@@ -3,6 +3,9 @@ import type { PipelineView } from './watch-pipeline.ts';
 
 const LABEL_CHARS = 19;
 const VALUE_CHARS = 12;
+const INDENT = '  ';
+/** Of a line with two labels and two values; the last one may be longer. */
+export const BOARD_CHARS = INDENT.length + 2 * (LABEL_CHARS + VALUE_CHARS);
 
 /** The board as lines, for a terminal that can be redrawn. */
 export function renderBoard(view: PipelineView): string[] {
@@ -10,10 +13,10 @@ export function renderBoard(view: PipelineView): string[] {
     label.padEnd(LABEL_CHARS) + value.padEnd(VALUE_CHARS);
   return [
     '',
-    `  ${cell('Redis writes/sec', writes(view))}${cell('average latency', latency(view, 'averageMs'))}`,
-    `  ${cell('sync queue size', queue(view))}${cell('p99 latency', latency(view, 'p99Ms'))}`,
-    `  ${cell('last sync', lastSync(view))}${cell('sync duration', syncDuration(view))}`,
-    `  ${cell('failed syncs', failed(view))}${cell('consumer', view.consumer)}`,
+    `${INDENT}${cell('Redis writes/sec', writes(view))}${cell('average latency', latency(view, 'averageMs'))}`,
+    `${INDENT}${cell('sync queue size', queue(view))}${cell('p99 latency', latency(view, 'p99Ms'))}`,
+    `${INDENT}${cell('last sync', lastSync(view))}${cell('sync duration', syncDuration(view))}`,
+    `${INDENT}${cell('failed syncs', failed(view))}${cell('consumer', view.consumer)}`,
     '',
   ].map((line) => line.trimEnd());
 }

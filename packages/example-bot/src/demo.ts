@@ -18,7 +18,7 @@ async function main(): Promise<number> {
     return EXIT_USAGE;
   }
   const signal = watchInterruption(process, (code) => process.exit(code));
-  const screen = createScreen(process.stdout, { lineEveryMs: 2000 });
+  const screen = createScreen(process.stdout, { env: process.env, lineEveryMs: 2000 });
   try {
     return (await runDemo(options, { env: process.env, screen, signal })) ? 0 : EXIT_LOST;
   } catch (error) {

@@ -1,5 +1,3 @@
-import { createServer } from 'node:net';
-import { settings } from '@cauce/protocol';
 import { readSettings } from '@cauce/sync-consumer';
 import { pause } from './interruption.ts';
 import { openStores } from './open-stores.ts';
@@ -50,7 +48,6 @@ export async function runPipeline({ hasBot }: PipelineOptions, deps: PipelineDep
     REDIS_URL: stores.redisUrl,
     DATABASE_URL: stores.databaseUrl,
     SESSION_SYNC_INTERVAL: deps.env.SESSION_SYNC_INTERVAL || String(SYNC_INTERVAL_MS),
-    SYNC_HTTP_PORT: deps.env.SYNC_HTTP_PORT || String(await usualPortOrAny()),
     // The port is learnt from what it logs at its start.
     SYNC_LOG_LEVEL: 'info',
   };
@@ -78,14 +75,4 @@ Ctrl-C ends all of it and removes what it started.`);
     show: (view) => screen.show(view),
   });
   for (;;) await pause(FOREVER_MS, signal);
-}
-
-/** The documented port of the metrics where it is free, otherwise 0: any. */
-function usualPortOrAny(): Promise<number> {
-  const port = settings.SYNC_HTTP_PORT.default;
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(0));
-    probe.listen(port, settings.SYNC_HTTP_HOST.default, () => probe.close(() => resolve(port)));
-  });
 }

@@ -17,7 +17,7 @@ async function main(): Promise<number> {
     return EXIT_USAGE;
   }
   const signal = watchInterruption(process, (code) => process.exit(code));
-  const screen = createScreen(process.stdout, { lineEveryMs: 0 });
+  const screen = createScreen(process.stdout, { env: process.env, lineEveryMs: 0 });
   try {
     await runPipeline(options, { env: process.env, screen, signal });
     return 0;
