@@ -9,7 +9,7 @@ let server: PostgresServer;
 
 beforeAll(async () => {
   server = await startPostgres({
-    settings: { fsync: 'off', wal_writer_delay: '10s', wal_writer_flush_after: '0' },
+    settings: { fsync: 'off', wal_writer_delay: '10s', wal_writer_flush_after: '1GB' },
   });
   const client = await connectServer();
   await client.query('ALTER DATABASE cauce SET synchronous_commit = off');
