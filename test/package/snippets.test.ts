@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import ts from 'typescript';
 import { expect, it } from 'vitest';
+import { problemsIn } from './compile.ts';
 import { root } from './packed.ts';
 
 /** What a reader has: more than one field in the state, for one is easily satisfied. */
@@ -25,27 +25,6 @@ const snippets = documents
 
 it('every TypeScript snippet of the documents compiles for a state with two required fields', () => {
   expect(snippets.length).toBeGreaterThan(1);
-  expect(problemsIn({ 'reader.d.ts': reader, ...Object.fromEntries(snippets) })).toEqual([]);
+  // Against the types of the build, as an application sees them.
+  expect(problemsIn({ 'reader.d.ts': reader, ...Object.fromEntries(snippets) }, {})).toEqual([]);
 });
-
-/** Against the types of the build, as an application sees them. */
-function problemsIn(files: Record<string, string>): string[] {
-  const options: ts.CompilerOptions = {
-    module: ts.ModuleKind.NodeNext,
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noEmit: true,
-    skipLibCheck: true,
-    types: ['node'],
-  };
-  const host = ts.createCompilerHost(options);
-  const own = new Map(Object.entries(files).map(([name, text]) => [join(root, name), text]));
-  const { readFile, fileExists } = host;
-  host.fileExists = (path) => own.has(path) || fileExists(path);
-  host.readFile = (path) => own.get(path) ?? readFile(path);
-  const program = ts.createProgram([...own.keys()], options, host);
-  return ts.getPreEmitDiagnostics(program).map(({ messageText, file, start = 0 }) => {
-    const line = file ? file.text.slice(0, start).split('\n').length : 0;
-    return `${file?.fileName}:${line} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
-  });
-}

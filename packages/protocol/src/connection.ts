@@ -1,5 +1,6 @@
-import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { InvalidOptionError } from './error.ts';
+import type { ClusterOptions, RedisOptions } from './ioredis-options.ts';
 import { DeadlineError, RedisError, type RedisFailure, withDeadline } from './redis-failure.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 
