@@ -45,6 +45,7 @@ test('a bot, a consumer and every command work with the shipped users and roles,
   // The bot.
   await Promise.all(refs.map((ref, n) => sessions.saveUserState(ref, { n })));
   await sessions.updateUserState(first, (state) => ({ n: (state?.n ?? 0) + 1 }));
+  await sessions.updateUserState(user('new'), (state) => ({ n: (state?.n ?? 0) + 1 }));
   await sessions.clearUserState(second);
   await sessions.saveUserState(second, { n: 1 }, { durability: 'postgres' });
   await expect(sessions.saveUserState(second, { n: 2 }, { durability: 'replica' })).rejects.toThrow(
