@@ -12,10 +12,14 @@ export interface ReplayDeps {
   readonly keyspace: Keyspace;
 }
 
+const REPLAY_PROBLEM =
+  'A restart of Redis may lose every session it holds: replaying the append-only file leaves out what the user ' +
+  "default may not do. Keep that user's rights while it is off: user default off ~* &* +@all";
+
 /**
  * Why a restart would lose what the append-only file holds; undefined when it would not, or when this user may not ask
- * (`ACL DRYRUN`). Redis before 8.6 and Valkey replay what a script wrote with the rights of the user `default`, and leave
- * out what that user may not do. Never rejects.
+ * (`ACL DRYRUN`). Many versions of Redis and Valkey, 7.0.15 and 7.2.5 among them, replay what a script wrote with the
+ * rights of the user `default`, and leave out what that user may not do. Never rejects.
  */
 export async function findReplayProblem(
   { redis, keyspace }: ReplayDeps,
@@ -30,20 +34,10 @@ export async function findReplayProblem(
       ),
       timeoutMs,
     );
-    return describeReplay(answers);
+    return answers.every((answer) => answer === 'OK') ? undefined : REPLAY_PROBLEM;
   } catch {
     return undefined;
   }
-}
-
-/** What is wrong, of the answers of `ACL DRYRUN`. Pure. */
-export function describeReplay(answers: readonly string[]): string | undefined {
-  const refusal = answers.find((answer) => answer !== 'OK');
-  if (refusal === undefined) return undefined;
-  return (
-    'A restart of Redis may lose every session it holds: replaying the append-only file leaves out what the user ' +
-    "default may not do. Keep that user's rights while it is off: user default off ~* &* +@all"
-  );
 }
 
 /** One of each kind. */
