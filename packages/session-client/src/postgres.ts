@@ -1,11 +1,16 @@
 import { InvalidOptionError, type StoredSession, withDeadline } from '@cauce/protocol';
 import pg from 'pg';
+import { RestoreError } from './errors.ts';
+import { inTransaction } from './postgres-transaction.ts';
 import type { SessionLoader } from './session-loader.ts';
 import { createTurns } from './turns.ts';
 
 export type PostgresLoaderOptions = (
   | {
-      /** A pool you own: never closed here; its 'error' events are yours to handle. */
+      /**
+       * A pool you own: never closed here; its 'error' events are yours to handle. With `pipeline: true` a statement
+       * is one round trip, otherwise three.
+       */
       readonly pool: pg.Pool;
       readonly databaseUrl?: undefined;
     }
@@ -20,8 +25,8 @@ export type PostgresLoaderOptions = (
   /** The sync consumer's table, named in the same way. Default `session`. */
   readonly table?: string | undefined;
   /**
-   * How long a load may take, waiting for its turn and for a connection included, ms. Default 2000; 10 to
-   * 60,000. Below the client's `leaseTtlMs`.
+   * How long a load or a write may take, waiting for its turn and for a connection included, ms; then the server gives
+   * up too. Default 2000; 10 to 60,000. Below the client's `leaseTtlMs`.
    */
   readonly timeoutMs?: number | undefined;
   /**
@@ -41,12 +46,27 @@ export interface PostgresLoader extends Required<SessionLoader>, AsyncDisposable
 interface Row {
   readonly position: string;
   readonly state: string | null;
-  readonly version: string;
+  /** Null: there is no such row. */
+  readonly version: string | null;
+  readonly relation_kind: string;
 }
 
 /**
+ * Fails where PostgreSQL would hide rows by a policy, and, for it cannot become writable, on a replica.
+ */
+const BEGIN_LOAD = 'BEGIN READ WRITE; SET LOCAL row_security = off';
+/** Durable whatever the server's default. */
+const BEGIN_WRITE = 'BEGIN; SET LOCAL synchronous_commit = on';
+/** How much longer than the server itself its answer may take, ms. */
+const ANSWER_GRACE_MS = 1000;
+/** A table, and one that is partitioned, in `pg_class.relkind`. */
+const tableKinds = ['r', 'p'];
+
+/**
  * Restores sessions from the sync consumer's table, many in one statement, and commits those saved with
- * `durability: 'postgres'`: for these its role needs INSERT and UPDATE, else SELECT is enough.
+ * `durability: 'postgres'`: for these its role needs INSERT and UPDATE, else SELECT is enough. A load fails where an
+ * absent row may be a hidden one: a policy of row-level security binds the role (give it BYPASSRLS), the server is a
+ * replica, or the table is a view or foreign.
  *
  * @throws InvalidOptionError for options out of their bounds
  */
@@ -59,19 +79,18 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
   if (!options.pool) pool.on('error', onIdleError);
   const turns = createTurns(maxConcurrent);
   const select = `
-    SELECT asked.position, stored.state::text AS state, stored.version::text AS version
+    SELECT asked.position, stored.state::text AS state, stored.version::text AS version,
+           (SELECT relkind FROM pg_catalog.pg_class WHERE oid = '"${schema}"."${table}"'::regclass) AS relation_kind
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (tenant_id, user_id, position)
-    JOIN "${schema}"."${table}" AS stored USING (tenant_id, user_id)`;
-  // As the consumer's own statement: it carries the session later and finds a duplicate. Durable whatever the
-  // server's default. The second part answers when the row was newer.
+    LEFT JOIN "${schema}"."${table}" AS stored USING (tenant_id, user_id)`;
+  // As the consumer's own statement: it carries the session later and finds a duplicate. The second part answers when
+  // the row was newer.
   const upsert = `
-    WITH durable AS MATERIALIZED (SELECT set_config('synchronous_commit', 'on', true)),
-    written AS (
+    WITH written AS (
       INSERT INTO "${schema}"."${table}" AS stored
         (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
-      SELECT $1::text, $2::text, $3::text::jsonb, $4::bigint, to_timestamp($4::bigint / 1e6),
-             to_timestamp($4::bigint / 1e6), clock_timestamp()
-      FROM durable
+      VALUES ($1::text, $2::text, $3::text::jsonb, $4::bigint, to_timestamp($4::bigint / 1e6),
+              to_timestamp($4::bigint / 1e6), clock_timestamp())
       ON CONFLICT (tenant_id, user_id) DO UPDATE
       SET state = excluded.state, version = excluded.version, updated_at = excluded.updated_at,
           synced_at = excluded.synced_at
@@ -82,23 +101,53 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
     UNION ALL
     SELECT version::text FROM "${schema}"."${table}" WHERE tenant_id = $1::text AND user_id = $2::text
     LIMIT 1`;
+  const now = (): number => performance.now();
   let closed: Promise<void> | undefined;
 
-  // Unnamed, because PgBouncer hands the next statement to another backend.
   async function inTurn<Found extends pg.QueryResultRow>(
-    statement: string,
-    values: unknown[],
+    call: { readonly begin: string; readonly statement: string; readonly values: unknown[] },
     signal: AbortSignal | undefined,
   ): Promise<Found[]> {
     signal?.throwIfAborted();
-    const config = { text: statement, values, query_timeout: timeoutMs } as pg.QueryConfig;
+    const untilMs = now() + timeoutMs;
     // The turn lasts until PostgreSQL has answered, even if nobody waits for the answer any more.
     const turn = turns.take();
     try {
-      const answer = turn.came.then(() => pool.query<Found>(config)).finally(turn.leave);
-      return (await withDeadline(answer, timeoutMs)).rows;
+      const answer = turn.came.then(() => ask<Found>(call, untilMs)).finally(turn.leave);
+      return await withDeadline(answer, timeoutMs);
     } finally {
       turn.giveUp();
+    }
+  }
+
+  async function ask<Found extends pg.QueryResultRow>(
+    { begin, ...call }: { readonly begin: string; readonly statement: string; readonly values: unknown[] },
+    untilMs: number,
+  ): Promise<Found[]> {
+    const client = await pool.connect();
+    // While it is checked out the pool does not listen; the failed query tells the same.
+    client.on('error', ignore);
+    let failure: Error | undefined;
+    try {
+      const leftMs = Math.floor(untilMs - now());
+      if (leftMs < 1) throw new Error('The connection came too late.');
+      // The server gives up when the caller does: a backend that waits for a lock does not notice that nobody waits
+      // for it.
+      const limits =
+        `; SET LOCAL statement_timeout = ${leftMs}; ` +
+        `SET LOCAL idle_in_transaction_session_timeout = ${timeoutMs}`;
+      return await inTransaction<Found>(client, {
+        ...call,
+        begin: begin + limits,
+        silenceMs: leftMs + ANSWER_GRACE_MS,
+      });
+    } catch (error) {
+      failure = error as Error;
+      throw error;
+    } finally {
+      client.off('error', ignore);
+      // After a failure it may be inside a transaction, or broken: the pool replaces it.
+      client.release(failure);
     }
   }
 
@@ -109,12 +158,22 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
 
   return {
     async load(refs, { signal } = {}) {
-      const ids = [refs.map(({ tenantId }) => tenantId), refs.map(({ userId }) => userId)];
-      return inOrder(await inTurn<Row>(select, ids, signal), refs.length);
+      const values = [refs.map(({ tenantId }) => tenantId), refs.map(({ userId }) => userId)];
+      const call = { begin: BEGIN_LOAD, statement: select, values };
+      const rows = await inTurn<Row>(call, signal).catch((error: unknown) => {
+        throw explained(error);
+      });
+      if (rows.some(({ relation_kind }) => !tableKinds.includes(relation_kind))) {
+        throw new RestoreError(
+          `"${schema}"."${table}" is not a table: a view, or a foreign table, may leave sessions out.`,
+        );
+      }
+      return inOrder(rows, refs.length);
     },
     async write({ tenantId, userId }, { state, version, isTombstone }, { signal } = {}) {
       const values = [tenantId, userId, isTombstone ? null : state, version];
-      const [row] = await inTurn<{ version: string }>(upsert, values, signal);
+      const call = { begin: BEGIN_WRITE, statement: upsert, values };
+      const [row] = await inTurn<{ version: string }>(call, signal);
       return row?.version;
     },
     close,
@@ -122,9 +181,27 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
   };
 }
 
+function ignore(): void {}
+
+/** What keeps the loader from seeing every row, in words; any other error as it is. */
+function explained(error: unknown): unknown {
+  switch ((error as { code?: unknown } | undefined)?.code) {
+    case '0A000':
+      return new RestoreError('The loader asks a replica, which may lack sessions: ask the primary.', error);
+    case '42501':
+      return new RestoreError(
+        "The loader's role may not see every row: grant it SELECT and, with row-level security, BYPASSRLS.",
+        error,
+      );
+    default:
+      return error;
+  }
+}
+
 function inOrder(rows: readonly Row[], count: number): (StoredSession | undefined)[] {
   const found = new Array<StoredSession | undefined>(count).fill(undefined);
   for (const { position, state, version } of rows) {
+    if (version === null) continue;
     found[Number(position) - 1] = { state: state ?? '', version, isTombstone: state === null };
   }
   return found;
@@ -137,6 +214,7 @@ function openPool(databaseUrl: string, options: { timeoutMs: number; maxConcurre
     max: options.maxConcurrent,
     connectionTimeoutMillis: options.timeoutMs,
     keepAlive: true,
+    pipeline: true,
   });
 }
 

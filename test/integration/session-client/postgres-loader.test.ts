@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';
 import { connectPostgres, uniqueName } from '../../helpers/isolated.ts';
+import { createRole } from '../../helpers/postgres-role.ts';
 import { isolatedClient } from './client.ts';
 
 /** A table as the sync consumer makes it, in a schema of its own. */
@@ -112,31 +113,33 @@ describe('the PostgreSQL loader', () => {
     onTestFinished(() => blocker.release(true));
     await blocker.query(`BEGIN; LOCK TABLE ${schema}.session IN ACCESS EXCLUSIVE MODE`);
     const asked = connectPostgres();
-    const query = vi.spyOn(asked, 'query');
+    const connect = vi.spyOn(asked, 'connect');
     const loader = createPostgresLoader({ pool: asked, schema, timeoutMs: 500, maxConcurrent: 2 });
     const load = () => loader.load([{ tenantId: 'default', userId: 'ana' }], {});
     const outcomes = await Promise.allSettled(Array.from({ length: 10 }, load));
     expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
     await blocker.query('ROLLBACK');
     expect(await eventually(load)).toEqual([undefined]);
-    expect(query).toHaveBeenCalledTimes(3);
+    expect(connect).toHaveBeenCalledTimes(3);
   });
 
   it('survives the loss of its idle connections', async () => {
     const { pool, schema, insert } = await sessionTable();
     await insert('default', 'ana', { step: 'old' }, '5');
+    const role = await createRole(pool, inject('databaseUrl'), schema);
+    await pool.query(`GRANT SELECT ON ${schema}.session TO ${role.name}`);
     const lost: Error[] = [];
     await using loader = createPostgresLoader({
-      databaseUrl: inject('databaseUrl'),
+      databaseUrl: role.url,
       schema,
       maxConcurrent: 1,
       onError: (error) => lost.push(error),
     });
     const load = () => loader.load([{ tenantId: 'default', userId: 'ana' }], {});
     await load();
-    await pool.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cauce-session-client' AND query LIKE '%"${schema}"."session"%'`,
-    );
+    await pool.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [
+      role.name,
+    ]);
     await eventually(() => expect(lost).toHaveLength(1));
     expect(await load()).toMatchObject([{ version: '5' }]);
   });
