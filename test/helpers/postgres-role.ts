@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { uniqueName } from './isolated.ts';
+import type { Pipeline } from './pipeline.ts';
 
 export interface PostgresRole {
   readonly name: string;
@@ -15,4 +16,21 @@ export async function createRole(pool: pg.Pool, databaseUrl: string, schema: str
   const url = new URL(databaseUrl);
   url.username = name;
   return { name, url: url.href };
+}
+
+/** A role with what a consumer needs on the tables, and nothing more. */
+export async function createConsumerRole(pipeline: Pipeline): Promise<PostgresRole> {
+  const { pool, databaseUrl, table, settings } = pipeline;
+  const role = await createRole(pool, databaseUrl, settings.SESSION_DB_SCHEMA ?? '');
+  await pool.query(
+    `GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${role.name};
+     GRANT SELECT, INSERT, DELETE ON ${companion(table, 'conflict')} TO ${role.name};
+     GRANT SELECT, INSERT ON ${companion(table, 'layout')} TO ${role.name}`,
+  );
+  return role;
+}
+
+/** The quoted name of a table that goes with the sessions. */
+export function companion(table: string, name: 'conflict' | 'layout'): string {
+  return table.replace(/"$/, `_${name}"`);
 }

@@ -22,6 +22,7 @@ import { schedulePurge } from './maintenance/schedule-purge.ts';
 import { sweepDirty } from './maintenance/sweep-dirty.ts';
 import { createDatabaseWatch } from './maintenance/watch-database.ts';
 import type { SyncMetrics } from './metrics.ts';
+import { checkDatabase } from './postgres/check-database.ts';
 import { PostgresGate } from './postgres/gate.ts';
 import type { TableNames } from './postgres/identifiers.ts';
 import type { TransactionOptions } from './postgres/in-transaction.ts';
@@ -305,7 +306,9 @@ export class SyncConsumer {
       const deps = { redis: redis.redis, keyspace };
       const problem = await findReplayProblem(deps, health, { timeoutMs: this.#options.redisTimeoutMs });
       if (problem !== undefined) logger.warn(problem);
-      await pinLayout({ keyspace, queries: this.#queries, gate: this.gate }, signal);
+      const { gate } = this;
+      await checkDatabase({ queries: this.#queries, gate, logger }, signal);
+      await pinLayout({ keyspace, queries: this.#queries, gate }, signal);
       await this.#openPartitions(signal);
     }
     this.#hasOpened = true;

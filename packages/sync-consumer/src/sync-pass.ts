@@ -141,16 +141,17 @@ export class SyncPass {
         await onPhase('taken');
         const held = rows.filter(({ parked }) => parked !== undefined && parked.retryAtMs > Date.now());
         const due = rows.filter((row) => !held.includes(row));
-        const { written, outdated, refused, postponed, expired } = await upsertBatch(
+        const { written, outdated, postponed, expired, ...upserted } = await upsertBatch(
           this.#upsertDeps(report),
           due,
           signal,
         );
-        const { duplicates, superseded, conflicts, reissued, unsettled } = await resolveOutdated(
+        const { duplicates, superseded, conflicts, reissued, unsettled, ...ignored } = await resolveOutdated(
           this.#deps,
           outdated,
           { ttlMs, signal },
         );
+        const refused = [...upserted.refused, ...ignored.refused];
         await onPhase('committed');
         await settleBatch(
           { ...this.#deps, nowMs: Date.now },

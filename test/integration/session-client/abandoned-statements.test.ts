@@ -58,7 +58,7 @@ test.each(
   await eventually(async () => expect(await waiting()).toBe(0), 2000);
   await holder.query('ROLLBACK');
   expect((await pool.query(`SELECT version FROM ${table}`)).rows).toEqual([{ version: '5' }]);
-  await eventually(() => ask(loader));
+  await eventually(async () => void (await ask(loader)));
 });
 
 test('a write whose turn comes when nobody waits for it any more is not sent', async () => {

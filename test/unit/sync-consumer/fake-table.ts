@@ -57,6 +57,10 @@ export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {})
     queries: {
       async upsertSessions(rows) {
         const batch = rows as unknown as readonly TestRow[];
+        if (batch.length === 0) {
+          behaviour(batch, statements.length);
+          return [];
+        }
         statements.push(batch.map(({ position }) => position));
         behaviour(batch, statements.length);
         committed.push(...batch.filter(writes));

@@ -21,6 +21,47 @@ test.each(['57P01', '53300', '55P03', '40P01', '25006', 'ECONNREFUSED', 'EMFILE'
   },
 );
 
+const ofTheTable = ['42501', '55000', 'XX000', '42P01', '0A000', 'F0000'];
+
+test.each(ofTheTable)(
+  'a code that speaks of the table is the row’s if the statement passes without one: %s (P9)',
+  async (code) => {
+    const table = createFakeTable((rows) => {
+      if (rows.some(({ position }) => position === 7 || position === 31)) throw errorOf(code);
+    });
+    const { written, refused } = await table.upsert(testRows(50));
+    expect(refused).toMatchObject([
+      { row: { position: 7 }, sqlState: code },
+      { row: { position: 31 }, sqlState: code },
+    ]);
+    expect(written).toHaveLength(48);
+    expect(table.gate.isUp).toBe(true);
+  },
+);
+
+test.each(ofTheTable)('a code of the table that comes for every row parks no more than the limit: %s (P9)', async (code) => {
+  const table = createFakeTable(
+    (rows) => {
+      if (rows.length > 0) throw errorOf(code);
+    },
+    { parkLimit: 20 },
+  );
+  const { refused, postponed } = await table.upsert(testRows(100));
+  expect({ parked: refused.length, later: postponed.length }).toEqual({ parked: 20, later: 80 });
+});
+
+test.each(['28P01', '3D000', '08P01', '53100', '25006', '57P01'])(
+  'no row is tried alone for a code that only the server can mean: %s (P9)',
+  async (code) => {
+    const table = createFakeTable((rows, statement) => {
+      if (rows.length > 0 && statement <= 5) throw errorOf(code);
+    });
+    const { written, refused } = await table.upsert(testRows(50));
+    expect({ written: written.length, refused }).toEqual({ written: 50, refused: [] });
+    expect(new Set(table.statements.map((rows) => rows.length))).toEqual(new Set([50]));
+  },
+);
+
 test('any mixture of outages: exactly the bad rows are refused, all others written (P9)', async () => {
   const outage = fc.constantFrom('57P01', '53300', '55P03', 'ECONNREFUSED', '42P01', '25006');
   await fc.assert(

@@ -1,7 +1,8 @@
 -- Writes a batch; a row changes only if the incoming version is newer (P3). Same batch twice: no effect.
 --
 -- $1 text[] tenant ids   $2 text[] user ids   $3 jsonb[] states; NULL = tombstone   $4 text[] versions
--- Returns position (0-based, as given) of each row that the guard rejected; the others were written.
+-- Returns position (0-based, as given) of each row that was not written as given: the guard rejected it, or a trigger
+-- kept it out or changed its version. All others were written.
 --
 -- The order is the primary key's, so two batches never deadlock.
 WITH incoming AS (
@@ -19,10 +20,13 @@ WITH incoming AS (
       updated_at = excluded.updated_at,
       synced_at = excluded.synced_at
   WHERE excluded.version > stored.version
-  RETURNING stored.tenant_id, stored.user_id
+  RETURNING stored.tenant_id, stored.user_id, stored.version
 )
 SELECT (given.ordinality - 1)::integer AS position
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (tenant_id, user_id)
+FROM unnest($1::text[], $2::text[], $4::text[]) WITH ORDINALITY AS given (tenant_id, user_id, version)
 WHERE NOT EXISTS (
-  SELECT FROM written WHERE written.tenant_id = given.tenant_id AND written.user_id = given.user_id
+  SELECT FROM written
+  WHERE written.tenant_id = given.tenant_id
+    AND written.user_id = given.user_id
+    AND written.version = given.version::bigint
 )

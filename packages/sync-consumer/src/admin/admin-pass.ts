@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { LeftAside } from '../left-aside.ts';
 import { silentLogger } from '../logger.ts';
 import { sweepDirty } from '../maintenance/sweep-dirty.ts';
+import { checkDatabase } from '../postgres/check-database.ts';
 import type { PostgresFailure } from '../postgres/classify-failure.ts';
 import { PostgresGate } from '../postgres/gate.ts';
 import { ParkingBreaker } from '../postgres/parking-breaker.ts';
@@ -99,6 +100,7 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
       return currentFailure();
     },
     async open() {
+      await checkDatabase({ queries, gate, logger }, signal);
       await pinLayout({ keyspace, queries, gate }, signal);
       await openPartitions({ ...toOpen, onLeftAside: leaveNoneAside }, signal);
     },

@@ -29,7 +29,8 @@ export async function repairSession(
       const [winner] = await asked(queries.selectSessions([row.ref]));
       if (!winner) return 'superseded';
       // The loser is kept before it is replaced.
-      await asked(queries.archiveConflicts([{ ...row, winningVersion: winner.version }]));
+      const kept = await asked(queries.archiveConflicts([{ ...row, winningVersion: winner.version }]));
+      if (kept.length === 0) return 'none';
       return scripts.adopt(session, {
         losingVersion: row.version,
         state: winner.state ?? '',

@@ -1,18 +1,22 @@
 import { compareVersions, type Scripts } from '@cauce/protocol';
 import type { Logger } from 'pino';
+import { classifyPostgresFailure, mayBeOneRow } from '../postgres/classify-failure.ts';
 import type { PostgresGate } from '../postgres/gate.ts';
+import type { ParkingBreaker } from '../postgres/parking-breaker.ts';
 import { type ConflictRow, type Queries, rowId, type SessionRow } from '../postgres/queries.ts';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
+import { shuffled } from './shuffled.ts';
 import { type TakenRow, takeStates } from './take-states.ts';
 
 export interface ResolveDeps extends AskDeps {
   readonly queries: Pick<Queries, 'selectSessions' | 'archiveConflicts'>;
   readonly scripts: Pick<Scripts, 'take' | 'adopt' | 'reissue'>;
   readonly gate: PostgresGate;
+  readonly breaker: Pick<ParkingBreaker, 'mayPark'>;
   readonly logger: Logger;
 }
 
-/** What became of rows the version guard rejected: never nothing (P6). */
+/** What became of rows that were not written: never nothing (P6). */
 export interface ResolvedRows {
   /** PostgreSQL has exactly this version: an earlier attempt was committed. */
   readonly duplicates: readonly TakenRow[];
@@ -25,9 +29,16 @@ export interface ResolvedRows {
    * is announced with a version above it.
    */
   readonly reissued: readonly TakenRow[];
-  /** The row vanished in between, or Redis cannot be asked: left pending, to be tried again. */
+  /** PostgreSQL said that nothing is wrong, and wrote nothing: park it. */
+  readonly refused: readonly { readonly row: TakenRow; readonly sqlState: string }[];
+  /** Cannot be decided now, or not be parked: left pending, to be tried again. */
   readonly unsettled: readonly TakenRow[];
 }
+
+/** What the parked record says where PostgreSQL has no code for it: a trigger kept the row out, or changed it. */
+const NOT_WRITTEN = 'NOT_WRITTEN';
+/** With so many losing states refused one by one, the rest is not tried this time. */
+const ARCHIVE_REFUSALS = 5;
 
 /** @throws RedisError as askPartitions, AbortError */
 export async function resolveOutdated(
@@ -36,8 +47,8 @@ export async function resolveOutdated(
   { ttlMs, signal }: { ttlMs: number; signal: AbortSignal },
 ): Promise<ResolvedRows> {
   if (outdated.length === 0)
-    return { duplicates: [], superseded: [], conflicts: [], reissued: [], unsettled: [] };
-  const { queries, scripts, gate, logger } = deps;
+    return { duplicates: [], superseded: [], conflicts: [], reissued: [], refused: [], unsettled: [] };
+  const { queries, scripts, gate, breaker, logger } = deps;
 
   const stored = await gate.through(signal, () => queries.selectSessions(outdated.map(({ ref }) => ref)));
   const storedById = new Map(stored.map((row) => [rowId(row.ref), row]));
@@ -48,7 +59,18 @@ export async function resolveOutdated(
     return winner && compareVersions(winner.version, row.version) > 0;
   });
   const known = new Set([...duplicates, ...newer]);
-  const unsettled = outdated.filter((row) => !known.has(row));
+  // Their row is missing or older, as if nobody had tried. A row that vanished in between is tried again like any other.
+  const ignored = outdated.filter((row) => !known.has(row));
+  if (ignored.length > 0) {
+    logger.error(
+      { sessions: ignored.length },
+      'PostgreSQL took sessions and did not write them: look for a trigger, or a policy that hides rows',
+    );
+  }
+  const refused = ignored
+    .filter(({ parked }) => parked !== undefined || breaker.mayPark())
+    .map((row) => ({ row, sqlState: NOT_WRITTEN }));
+  const parked = new Set(refused.map(({ row }) => row));
 
   // Redis may have moved on since the states were taken; only a session still at the losing version lost.
   const held = await takeStates(
@@ -64,11 +86,12 @@ export async function resolveOutdated(
   const superseded = newer.filter((row) => !disputed.includes(row) && !undecided.includes(row));
 
   // Whatever loses is kept before it is overwritten.
-  if (disputed.length > 0 && !(await archive(disputed.map(toConflict)))) {
-    const waiting = [...unsettled, ...undecided, ...disputed];
-    return { duplicates, superseded, conflicts: [], reissued: [], unsettled: waiting };
+  const archived = await archive(disputed);
+  if (archived.length < disputed.length) {
+    const sessions = disputed.length - archived.length;
+    logger.error({ sessions }, 'losing states cannot be archived; they stay in Redis');
   }
-  const lost = disputed.map((row) => ({ row, partition: row.announced.session.partition }));
+  const lost = archived.map((row) => ({ row, partition: row.announced.session.partition }));
   const older = lost.filter(({ row }) => !wins(row));
   const conflicts = await askPartitions(deps, older, 'adopt', async ({ row }) => {
     const winner = storedFor(row) as SessionRow;
@@ -96,9 +119,9 @@ export async function resolveOutdated(
     );
     return row;
   });
-  const decided = new Set([...conflicts, ...reissued]);
-  const waiting = [...unsettled, ...undecided, ...disputed.filter((row) => !decided.has(row))];
-  return { duplicates, superseded, conflicts, reissued, unsettled: waiting };
+  const decided = new Set([...duplicates, ...superseded, ...conflicts, ...reissued, ...parked]);
+  const unsettled = outdated.filter((row) => !decided.has(row));
+  return { duplicates, superseded, conflicts, reissued, refused, unsettled };
 
   function about({ announced, version }: TakenRow): { partition: number; losingVersion: string } {
     return { partition: announced.session.partition, losingVersion: version };
@@ -116,15 +139,26 @@ export async function resolveOutdated(
       : { ...row, winningVersion: stored.version };
   }
 
-  /** False when PostgreSQL refuses to keep them: then nothing is overwritten, and the others go on. */
-  async function archive(lost: readonly ConflictRow[]): Promise<boolean> {
-    try {
-      await gate.through(signal, () => queries.archiveConflicts(lost));
-      return true;
-    } catch (err) {
-      if (signal.aborted) throw err;
-      logger.error({ err, sessions: lost.length }, 'losing states cannot be archived; they stay in Redis');
-      return false;
+  /** Those whose loser is kept. What is refused together is tried one by one. */
+  async function archive(rows: readonly TakenRow[]): Promise<readonly TakenRow[]> {
+    if (rows.length === 0) return [];
+    const call = rows.map((row) => ({ ...toConflict(row), row }));
+    const kept = await gate.through(signal, () => queries.archiveConflicts(call).catch(undefinedIfRefused));
+    if (kept) return kept.map(({ row }) => row);
+    if (rows.length === 1) return [];
+    const alone: TakenRow[] = [];
+    let refusals = 0;
+    for (const row of shuffled(rows)) {
+      const [archived] = await archive([row]);
+      if (archived) alone.push(archived);
+      else if (++refusals === ARCHIVE_REFUSALS) break;
     }
+    return alone;
   }
+}
+
+/** The conflict table is at fault, or a row: the sessions that have nothing to do with it go on. */
+function undefinedIfRefused(error: unknown): undefined {
+  const failure = classifyPostgresFailure(error);
+  if (failure.class !== 'refused' && !mayBeOneRow(failure)) throw error;
 }

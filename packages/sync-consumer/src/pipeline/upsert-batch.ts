@@ -1,8 +1,9 @@
 import { MAX_SCRIPT_BYTES } from '@cauce/protocol';
-import { classifyPostgresFailure, type PostgresFailure } from '../postgres/classify-failure.ts';
+import { classifyPostgresFailure, mayBeOneRow, type PostgresFailure } from '../postgres/classify-failure.ts';
 import type { PostgresGate } from '../postgres/gate.ts';
 import type { ParkingBreaker } from '../postgres/parking-breaker.ts';
 import type { Queries, SessionRow } from '../postgres/queries.ts';
+import { shuffled } from './shuffled.ts';
 
 export interface UpsertDeps {
   readonly queries: Pick<Queries, 'upsertSessions' | 'selectLockedSessions' | 'ping'>;
@@ -16,7 +17,7 @@ export interface UpsertDeps {
 
 export interface UpsertedBatch<Row> {
   readonly written: readonly Row[];
-  /** The row in PostgreSQL is as new or newer. */
+  /** Not written: the row in PostgreSQL is as new or newer, or something keeps it out without a word. */
   readonly outdated: readonly Row[];
   /** PostgreSQL refuses this row alone: park it. */
   readonly refused: readonly { readonly row: Row; readonly sqlState: string }[];
@@ -48,7 +49,8 @@ const REFUSALS_WHILE_OPEN = 5;
  * Writes the rows, and comes back only when each is written, found outdated, refused by itself, or has to wait
  * for something its neighbours need not wait for (P9).
  *
- * While PostgreSQL is away or misconfigured it waits at the gate, however long; nothing is parked for that.
+ * While PostgreSQL is away or misconfigured it waits at the gate, however long; nothing is parked for that. A code
+ * that speaks of the table is taken for the table's only if the statement fails without a row as well.
  * A refused statement is halved until the refused row stands alone: at most 2·log2(n)+1 statements for one bad
  * row among n. Rows that somebody holds locked are taken out of the batch.
  *
@@ -91,7 +93,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
       gate.succeeded();
       for (const row of attempt.rows) (writtenNow.has(row) ? written : outdated).push(row);
     } catch (error) {
-      const failure = classifyPostgresFailure(error);
+      const failure = await judged(classifyPostgresFailure(error));
       onFailure(failure);
       await handleFailure(attempt, failure);
     }
@@ -105,6 +107,16 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
     } catch (error) {
       const failure = classifyPostgresFailure(error);
       gate.failed(failure.class === 'refused' ? { ...failure, class: 'transient' } : failure);
+    }
+  }
+
+  async function judged(failure: PostgresFailure): Promise<PostgresFailure> {
+    if (!mayBeOneRow(failure)) return failure;
+    try {
+      await queries.upsertSessions([]);
+      return { ...failure, class: 'refused' };
+    } catch {
+      return failure;
     }
   }
 
@@ -181,13 +193,6 @@ interface Attempt<Row> {
   readonly breaks: number;
   /** How often in a row exactly these rows ran out of time. */
   readonly timeouts: number;
-}
-
-function shuffled<Item>(items: readonly Item[]): Item[] {
-  return items
-    .map((item) => ({ item, at: Math.random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item);
 }
 
 /** Pure. */

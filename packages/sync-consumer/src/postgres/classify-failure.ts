@@ -70,6 +70,14 @@ export function classifyPostgresFailure(error: unknown): PostgresFailure {
   };
 }
 
+/**
+ * Whether a code that says "the table" may mean a single row as well: a policy, a trigger or a damaged page refuses one
+ * row with it. The same statement without a row tells the two apart. Pure.
+ */
+export function mayBeOneRow({ class: failureClass, code }: PostgresFailure): boolean {
+  return code === '55000' || (failureClass === 'misconfigured' && /^(0A|42|XX|F0)...$/.test(code));
+}
+
 function away(code: string, { isSocket = false } = {}): PostgresFailure {
   return { class: 'transient', code, isTimeout: false, isSocket, summary: code };
 }

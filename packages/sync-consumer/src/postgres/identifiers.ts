@@ -11,18 +11,19 @@ export interface TableNames {
 
 /**
  * Puts the configured names, quoted, in place of `{session}`, `{session_conflict}` and `{session_layout}`, and
- * `{session_literal}` as text. Nothing else is ever put into a statement; values are parameters.
+ * as text in place of `{session_literal}` and so on. Nothing else is ever put into a statement; values are parameters.
  *
  * @throws InvalidOptionError for a name that is not a plain identifier
  */
 export function renderSql(sql: string, { schema, table }: TableNames): string {
   refuseBadNames({ schema, table });
-  const qualified = (name: string): string => format('%I.%I', schema, name);
-  return sql
-    .replaceAll('{session_conflict}', qualified(`${table}_conflict`))
-    .replaceAll('{session_layout}', qualified(`${table}_layout`))
-    .replaceAll('{session_literal}', format('%L', qualified(table)))
-    .replaceAll('{session}', qualified(table));
+  const names = { session: table, session_conflict: `${table}_conflict`, session_layout: `${table}_layout` };
+  return Object.entries(names).reduce((rendered, [placeholder, name]) => {
+    const qualified = format('%I.%I', schema, name);
+    return rendered
+      .replaceAll(`{${placeholder}}`, qualified)
+      .replaceAll(`{${placeholder}_literal}`, format('%L', qualified));
+  }, sql);
 }
 
 /** @throws InvalidOptionError for a name that is not a plain identifier */

@@ -7,6 +7,18 @@ export interface TransactionOptions {
   readonly statementTimeoutMs: number;
 }
 
+export interface TransactionCall {
+  readonly statement: string;
+  readonly values: unknown[];
+  /** Longest wait for each answer, ms. Default: the pool's. */
+  readonly answerTimeoutMs?: number;
+  /**
+   * Fails where rows may be there that the statement does not see: a policy of row-level security binds the role, or
+   * the server is a replica. Default false.
+   */
+  readonly mustSeeAll?: boolean;
+}
+
 /**
  * Runs one statement in a transaction of its own that is durable when this resolves, whatever the server's
  * default for synchronous_commit. SET LOCAL, because a session setting would stay on a pooled connection.
@@ -16,33 +28,28 @@ export interface TransactionOptions {
  */
 export async function inTransaction<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
-  { lockTimeoutMs, statementTimeoutMs }: TransactionOptions,
-  statement: string,
-  values: unknown[],
+  options: TransactionOptions,
+  { statement, values, answerTimeoutMs, mustSeeAll = false }: TransactionCall,
 ): Promise<pg.QueryResult<Row>> {
-  const begin =
-    `BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = ${Math.ceil(lockTimeoutMs)}; ` +
-    `SET LOCAL statement_timeout = ${Math.ceil(statementTimeoutMs)}`;
+  const begin = beginWith(options, mustSeeAll);
   const client = await pool.connect();
   // While it is checked out the pool does not listen; the failed query tells the same.
   const onError = (): void => {};
   client.on('error', onError);
+  const ask = <Found extends pg.QueryResultRow>(text: string, given?: unknown[]) =>
+    client.query<Found>(patient(text, answerTimeoutMs), given);
   let failure: Error | undefined;
   try {
     if (client.pipeline) {
-      const queries = [
-        client.query(begin),
-        client.query<Row>(statement, values),
-        client.query('COMMIT'),
-      ] as const;
+      const queries = [ask(begin), ask<Row>(statement, values), ask('COMMIT')] as const;
       // All answers first, so that none is left on the connection; then the earliest error explains the others.
       await Promise.allSettled(queries);
       const [, result] = await Promise.all(queries);
       return result;
     }
-    await client.query(begin);
-    const result = await client.query<Row>(statement, values);
-    await client.query('COMMIT');
+    await ask(begin);
+    const result = await ask<Row>(statement, values);
+    await ask('COMMIT');
     return result;
   } catch (error) {
     failure = error as Error;
@@ -52,4 +59,26 @@ export async function inTransaction<Row extends pg.QueryResultRow>(
     // A connection after a failure may be inside a transaction, or broken: the pool replaces it.
     client.release(failure);
   }
+}
+
+function beginWith({ lockTimeoutMs, statementTimeoutMs }: TransactionOptions, mustSeeAll: boolean): string {
+  return [
+    // A replica cannot become writable, and says so.
+    mustSeeAll ? 'BEGIN READ WRITE' : 'BEGIN',
+    ...(mustSeeAll ? ['SET LOCAL row_security = off'] : []),
+    'SET LOCAL synchronous_commit = on',
+    `SET LOCAL lock_timeout = ${Math.ceil(lockTimeoutMs)}`,
+    `SET LOCAL statement_timeout = ${Math.ceil(statementTimeoutMs)}`,
+    // A process that is frozen between two messages holds its locks no longer.
+    `SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(statementTimeoutMs)}`,
+  ].join('; ');
+}
+
+// query_timeout can be given for one statement; the type declarations of pg know it only for the whole pool.
+function patient(text: string, answerTimeoutMs: number | undefined): pg.QueryConfig {
+  const config: pg.QueryConfig & { query_timeout: number | undefined } = {
+    text,
+    query_timeout: answerTimeoutMs,
+  };
+  return config;
 }

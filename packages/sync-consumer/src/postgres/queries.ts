@@ -24,16 +24,34 @@ export interface Layout {
   readonly protocol: number;
 }
 
+/** One of the tables, as the role of this connection finds it. */
+export interface ExaminedTable {
+  readonly encoding: string;
+  readonly role: string;
+  /** Quoted, with its schema. */
+  readonly name: string;
+  /** `pg_class.relkind`; null: there is no such table. */
+  readonly kind: string | null;
+  readonly lacking: readonly string[];
+}
+
 /** The statements with named arguments; what each promises stands in its header (`sql/queries`). */
 export interface Queries {
-  /** Writes what is newer than its row. Returns the rows that were written; the guard rejected the others. */
+  /**
+   * Writes what is newer than its row. Returns the rows that were written as given; the guard rejected the others, or a
+   * trigger changed them or kept them out. Without a row it shows whether the table can be written at all.
+   */
   upsertSessions<Row extends SessionRow>(rows: readonly Row[]): Promise<Row[]>;
   /** Those of the rows that another transaction holds locked. Fails like the upsert when the table is locked. */
   selectLockedSessions<Row extends SessionRow>(rows: readonly Row[]): Promise<Row[]>;
   /** The rows there are, in no order. */
   selectSessions(refs: readonly SessionRef[]): Promise<SessionRow[]>;
-  archiveConflicts(conflicts: readonly ConflictRow[]): Promise<void>;
-  /** Differences between what Redis holds and the rows; `position` counts from 0 in `sessions`. */
+  /** Returns those that are kept. */
+  archiveConflicts<Row extends ConflictRow>(conflicts: readonly Row[]): Promise<Row[]>;
+  /**
+   * Differences between what Redis holds and the rows; `position` counts from 0 in `sessions`. Fails where rows may be
+   * hidden.
+   */
   compareSessions(
     sessions: readonly SessionRow[],
   ): Promise<{ position: number; difference: RowDifference; storedVersion: Version | undefined }[]>;
@@ -41,9 +59,12 @@ export interface Queries {
   maxVersion(): Promise<Version>;
   /** Pins the layout on first contact; returns what is pinned. */
   pinLayout(partitions: number): Promise<Layout>;
+  /** What has to be so before anything is carried. */
+  examineDatabase(): Promise<ExaminedTable[]>;
   countBlocks(): Promise<number>;
   /** How many rows there are, roughly; undefined when nobody counted yet, 'no_table' before `cauce migrate`. */
   estimateRows(): Promise<number | undefined | 'no_table'>;
+  /** Fails where rows may be hidden, as {@link purgeConflicts}. */
   purgeSessions(slice: {
     firstBlock: number;
     endBlock: number;
@@ -73,7 +94,7 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
 
   return {
     async upsertSessions(rows) {
-      const { rows: found } = await inTransaction<{ position: number }>(pool, options, text.upsertSessions, [
+      const found = await transact<{ position: number }>(text.upsertSessions, [
         textArray(rows.map(({ ref }) => ref.tenantId)),
         textArray(rows.map(({ ref }) => ref.userId)),
         jsonbArray(rows.map(({ state }) => state)),
@@ -84,9 +105,7 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     },
 
     async selectLockedSessions(rows) {
-      const { rows: locked } = await inTransaction<RefRow>(
-        pool,
-        options,
+      const locked = await transact<RefRow>(
         text.selectLockedSessions,
         refColumns(rows.map(({ ref }) => ref)),
       );
@@ -94,7 +113,7 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     },
 
     async selectSessions(refs) {
-      const { rows } = await pool.query<{
+      const rows = await transact<{
         tenant_id: string;
         user_id: string;
         state: string | null;
@@ -109,24 +128,26 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
 
     async archiveConflicts(conflicts) {
       // Redis lets go of the state afterwards, so it has to be as durable as a row.
-      await inTransaction(pool, options, text.archiveConflicts, [
+      const kept = await transact<{ position: number }>(text.archiveConflicts, [
         ...refColumns(conflicts.map(({ ref }) => ref)),
         conflicts.map(({ state }) => state),
         conflicts.map(({ version }) => version),
         conflicts.map(({ winningVersion }) => winningVersion),
       ]);
+      return kept.flatMap(({ position }) => conflicts[position] ?? []);
     },
 
     async compareSessions(sessions) {
-      const { rows } = await pool.query<{
-        position: number;
-        stored_version: string | null;
-        difference: RowDifference;
-      }>(text.compareSessions, [
+      const values = [
         ...refColumns(sessions.map(({ ref }) => ref)),
         sessions.map(({ state }) => state),
         sessions.map(({ version }) => version),
-      ]);
+      ];
+      const rows = await transact<{
+        position: number;
+        stored_version: string | null;
+        difference: RowDifference;
+      }>(text.compareSessions, values, { mustSeeAll: true });
       return rows.map(({ position, stored_version, difference }) => ({
         position,
         difference,
@@ -135,22 +156,24 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     },
 
     async maxVersion() {
-      const { rows } = await pool.query<{ version: string }>(patient(text.maxVersion, []));
+      const rows = await transact<{ version: string }>(text.maxVersion, [], { isLong: true });
       return rows[0]?.version ?? '0';
     },
 
     async pinLayout(partitions) {
       const values = [partitions, PARTITION_HASH, PROTOCOL_VERSION];
       const pin = async (): Promise<Layout | undefined> =>
-        (await pool.query<Layout>(text.pinLayout, values)).rows[0];
+        (await transact<Layout>(text.pinLayout, values))[0];
       // Nothing comes back when another process pinned it within the same moment: then it can be read.
       const layout = (await pin()) ?? (await pin());
       if (!layout) throw new Error('The layout was neither written nor read.');
       return layout;
     },
 
+    examineDatabase: () => transact<ExaminedTable>(text.examineDatabase, []),
+
     async countBlocks() {
-      const { rows } = await pool.query<{ blocks: string }>(text.countBlocks);
+      const rows = await transact<{ blocks: string }>(text.countBlocks, []);
       return Number(rows[0]?.blocks ?? 0);
     },
 
@@ -179,18 +202,20 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     },
   };
 
-  // query_timeout can be given for one statement; the type declarations of pg know it only for the whole pool.
-  function patient(statement: string, values: unknown[]): pg.QueryConfig {
-    const config: pg.QueryConfig & { query_timeout: number } = {
-      text: statement,
-      values,
-      query_timeout: options.longTimeoutMs,
-    };
-    return config;
+  async function transact<Row extends pg.QueryResultRow>(
+    statement: string,
+    values: unknown[],
+    { isLong = false, mustSeeAll = false }: { isLong?: boolean; mustSeeAll?: boolean } = {},
+  ): Promise<Row[]> {
+    const { lockTimeoutMs, longTimeoutMs } = options;
+    const limits = isLong ? { lockTimeoutMs, statementTimeoutMs: longTimeoutMs } : options;
+    const patience = isLong ? { answerTimeoutMs: longTimeoutMs } : {};
+    const call = { statement, values, mustSeeAll, ...patience };
+    return (await inTransaction<Row>(pool, limits, call)).rows;
   }
 
   async function countPurged(statement: string, values: unknown[]): Promise<number> {
-    const { rows } = await pool.query<{ purged: number }>(patient(statement, values));
+    const rows = await transact<{ purged: number }>(statement, values, { isLong: true, mustSeeAll: true });
     return rows[0]?.purged ?? 0;
   }
 }

@@ -1,0 +1,18 @@
+-- What has to be as it should be before anything is carried: one row a table.
+--
+-- Returns encoding text, role text, name text (quoted, with its schema), kind text (pg_class.relkind; NULL: there is
+-- no such table), lacking text[]: the privileges the role needs and does not have
+SELECT current_setting('server_encoding') AS encoding,
+       current_user::text AS role,
+       needed.name,
+       class.relkind::text AS kind,
+       ARRAY(
+         SELECT privilege FROM unnest(needed.privileges) AS privilege
+         WHERE NOT has_table_privilege(class.oid, privilege)
+       ) AS lacking
+FROM (VALUES
+  ({session_literal}, ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+  ({session_conflict_literal}, ARRAY['SELECT', 'INSERT', 'DELETE']),
+  ({session_layout_literal}, ARRAY['SELECT', 'INSERT'])
+) AS needed (name, privileges)
+LEFT JOIN pg_catalog.pg_class AS class ON class.oid = to_regclass(needed.name)
