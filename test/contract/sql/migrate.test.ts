@@ -125,10 +125,10 @@ test.each([
 test('a migration that fails leaves nothing half done, and the next run succeeds', async () => {
   const pool = connectPostgres();
   const schema = uniqueName();
-  // The last table of the migration is in the way.
-  await pool.query(`CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.session_layout ()`);
+  // In the way of a table, and no table itself.
+  await pool.query(`CREATE SCHEMA ${schema}; CREATE DOMAIN ${schema}.session_layout AS int`);
   await expect(migrate({ databaseUrl, schema, table: 'session' })).rejects.toThrow('already exists');
-  expect(await tablesOf(pool, schema)).toEqual(['session_layout', 'session_migration']);
-  await pool.query(`DROP TABLE ${schema}.session_layout`);
+  expect(await tablesOf(pool, schema)).toEqual(['session_migration']);
+  await pool.query(`DROP DOMAIN ${schema}.session_layout`);
   expect(await migrate({ databaseUrl, schema, table: 'session' })).toEqual(['0001_session']);
 });

@@ -151,3 +151,36 @@ test('what goes is what the bot would miss: live neighbours of a purged session 
   expect(userIds(found)).toEqual(['young']);
   expect(found).toMatchObject([{ version: young.version, state: '{"keep": true}' }]);
 });
+
+test.each([
+  {
+    kind: 'partitioned',
+    making: (table: string) => `
+      CREATE TABLE ${table} (LIKE aside INCLUDING ALL) PARTITION BY HASH (tenant_id, user_id);
+      ${[0, 1, 2].map((i) => `CREATE TABLE part_${i} PARTITION OF ${table} FOR VALUES WITH (MODULUS 3, REMAINDER ${i});`).join('')}
+      INSERT INTO ${table} SELECT * FROM aside`,
+  },
+  {
+    kind: 'inherited',
+    making: (table: string) => `
+      CREATE TABLE ${table} (LIKE aside INCLUDING ALL);
+      CREATE TABLE child () INHERITS (${table});
+      INSERT INTO child SELECT * FROM aside`,
+  },
+])('the purge reaches every old row of a table that was made a $kind one', async ({ making }) => {
+  const pipeline = await createPipeline();
+  const { pool, table, queries, settings } = pipeline;
+  await queries.upsertSessions([
+    ...Array.from({ length: 30 }, (_, i) => savedDaysAgo(`old-${i}`, 40)),
+    savedDaysAgo('young', 1),
+  ]);
+  const client = await pool.connect();
+  await client.query(
+    `SET search_path = "${settings.SESSION_DB_SCHEMA}"; ALTER TABLE ${table} RENAME TO aside; ${making(table)};
+     UPDATE ${table} SET synced_at = now() - interval '2 days'`,
+  );
+  client.release(true);
+  expect(await purgeHistory(queries, { historyDays: 30, isDryRun: true })).toMatchObject({ sessions: 30 });
+  expect(await purgeHistory(queries, { historyDays: 30 })).toMatchObject({ sessions: 30 });
+  expect(await remaining(pipeline)).toEqual(['young']);
+});

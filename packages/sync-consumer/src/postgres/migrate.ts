@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type RunnerOption, runner } from 'node-pg-migrate';
-import pg from 'pg';
 import { refuseBadNames, renderSql, type TableNames } from './identifiers.ts';
+import { inspectTarget } from './migration-target.ts';
 
 export interface MigrateOptions extends TableNames {
   /** A direct connection: the advisory lock does not survive a pooler's transaction mode. */
@@ -19,7 +19,10 @@ const MIGRATIONS_DIR = join(import.meta.dirname, '../../sql/migrations');
  * Brings the tables up to this release; creates the schema when it is missing. Safe to run from many processes
  * at once: they wait for each other. Returns the names of the migrations that ran (or would run).
  *
- * @throws InvalidOptionError for a name that is not a plain identifier
+ * It needs CREATE on the database only to create the schema, and only the ledger's SELECT when there is nothing to do.
+ *
+ * @throws InvalidOptionError for a name that is not a plain identifier or is another table's, and for a database whose
+ *   encoding is not UTF8; nothing was changed
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   // Before anything is sent: the migrator puts the names into its own statements unescaped.
@@ -33,35 +36,29 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
         return { id: basename(path, '.sql'), filePaths: [path], actions: { up, down: false as const } };
       }),
     );
-  const run = async (connection: { databaseUrl: string } | { dbClient: pg.Client }): Promise<string[]> => {
-    const runnerOptions: RunnerOption = {
-      ...connection,
-      dir: MIGRATIONS_DIR,
-      migrationLoaderStrategies: [{ extensions: ['.sql'], loader: loadSql }],
-      direction: 'up',
-      schema: options.schema,
-      createSchema: options.schema !== 'public',
-      migrationsTable: `${options.table}_migration`,
-      advisoryLockMode: 'wait',
-      dryRun: isDryRun,
-      checkOrder: true,
-      logger: { info: log, warn: log, error: log, debug: () => {} },
-    };
-    return (await runner(runnerOptions)).map(({ name }) => name);
+  const { hasSchema, done } = await inspectTarget(databaseUrl, options);
+  const pending = (await migrationNames()).filter((name) => !done.includes(name));
+  // Asked for nothing, or nothing to do: the migrator itself would need the right to create.
+  if (isDryRun || pending.length === 0) {
+    for (const name of pending) log(`would run ${name}`);
+    return pending;
+  }
+  const runnerOptions: RunnerOption = {
+    databaseUrl,
+    dir: MIGRATIONS_DIR,
+    migrationLoaderStrategies: [{ extensions: ['.sql'], loader: loadSql }],
+    direction: 'up',
+    schema: options.schema,
+    createSchema: !hasSchema,
+    migrationsTable: `${options.table}_migration`,
+    advisoryLockMode: 'wait',
+    checkOrder: true,
+    logger: { info: log, warn: log, error: log, debug: () => {} },
   };
-  return isDryRun ? rolledBack(databaseUrl, (dbClient) => run({ dbClient })) : run({ databaseUrl });
+  return (await runner(runnerOptions)).map(({ name }) => name);
 }
 
-/** The migrator's own dry run still creates the schema and its ledger; here they are taken back. */
-async function rolledBack<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    await client.query('BEGIN');
-    const result = await work(client);
-    await client.query('ROLLBACK');
-    return result;
-  } finally {
-    await client.end();
-  }
+async function migrationNames(): Promise<string[]> {
+  const files = await readdir(MIGRATIONS_DIR);
+  return files.map((file) => basename(file, '.sql')).sort();
 }

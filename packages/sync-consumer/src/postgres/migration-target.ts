@@ -1,0 +1,63 @@
+import { InvalidOptionError } from '@cauce/protocol';
+import pg from 'pg';
+import { describeEncoding } from './check-database.ts';
+import type { TableNames } from './identifiers.ts';
+
+/** What there is before anything is changed. */
+export interface MigrationTarget {
+  readonly hasSchema: boolean;
+  /** Migrations that ran, by name. */
+  readonly done: readonly string[];
+}
+
+/** Of the tables the migrations make. */
+const companions = ['', '_conflict', '_layout'];
+
+/**
+ * Looks at the place the tables are to be in; changes nothing, and needs no right to.
+ *
+ * @throws InvalidOptionError when it cannot be used: the database's encoding, or somebody else's table
+ */
+export async function inspectTarget(
+  databaseUrl: string,
+  { schema, table }: TableNames,
+): Promise<MigrationTarget> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const ledger = `${table}_migration`;
+    const names = [...companions.map((companion) => table + companion), ledger];
+    const { rows } = await client.query<{ encoding: string; has_schema: boolean; found: string[] }>(
+      `SELECT current_setting('server_encoding') AS encoding,
+              EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS has_schema,
+              ARRAY(
+                SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                WHERE nspname = $1 AND relname = ANY ($2::text[])
+              ) AS found`,
+      [schema, names],
+    );
+    const { encoding = '', has_schema: hasSchema = false, found = [] } = rows[0] ?? {};
+    if (encoding !== 'UTF8') throw new InvalidOptionError(sentence(describeEncoding(encoding)));
+    // After the tables: whoever migrates at this moment commits both together.
+    const done = found.includes(ledger) ? await migrationsIn(client, `"${schema}"."${ledger}"`) : [];
+    const others = found.filter((name) => name !== ledger).map((name) => `${schema}.${name}`);
+    if (done.length === 0 && others.length > 0) {
+      throw new InvalidOptionError(
+        `${others.join(', ')} already exists and was not made by \`cauce migrate\`: set SESSION_DB_TABLE or ` +
+          'SESSION_DB_SCHEMA to a name that is free, or rename it.',
+      );
+    }
+    return { hasSchema, done };
+  } finally {
+    await client.end();
+  }
+}
+
+async function migrationsIn(client: pg.Client, ledger: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(`SELECT name FROM ${ledger} ORDER BY id`);
+  return rows.map(({ name }) => name);
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
