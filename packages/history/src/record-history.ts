@@ -148,6 +148,8 @@ function sentLine(
 }
 
 function sentMany(sessions: readonly SessionName[]): SentLine | undefined {
+  // No array: the client says so.
+  if (!Array.isArray(sessions)) return undefined;
   const names = sessions.flatMap((session) => tryName(session) ?? []);
   return names.length < sessions.length ? undefined : { at: 'call', op: 'loadMany', sessions: names };
 }

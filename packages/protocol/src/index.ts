@@ -79,6 +79,7 @@ export {
 export {
   DEFAULT_TENANT_ID,
   decodeId,
+  describeKind,
   encodeId,
   MAX_ENCODED_ID_BYTES,
   type SessionRef,

@@ -4,7 +4,10 @@ import type { Version } from './version.ts';
 export interface ParkedRecord {
   /** The version PostgreSQL refused. */
   readonly version: Version;
-  /** SQLSTATE, or `LOCAL` for a failure on this side of the connection. */
+  /**
+   * SQLSTATE; `NOT_WRITTEN` when PostgreSQL reported no error and wrote nothing, or something else; or `LOCAL` for a
+   * failure on this side of the connection.
+   */
   readonly sqlState: string;
   /** How often it was tried, at least 1. */
   readonly attempts: number;

@@ -31,7 +31,7 @@ function isPlain(id: string): boolean {
  */
 export function encodeId(id: string, what: 'tenant id' | 'user id'): string {
   if (typeof id !== 'string') {
-    throw new InvalidIdError(`The ${what} is a ${typeof id}; give a string.`);
+    throw new InvalidIdError(`The ${what} is ${describeKind(id)}; give a string.`);
   }
   if (isPlain(id)) return id;
   if (id === '') throw new InvalidIdError(`The ${what} is empty.`);
@@ -64,7 +64,22 @@ export function decodeId(encoded: string, what: 'tenant id' | 'user id'): string
   }
 }
 
-/** Accepts a bare user id as well: it belongs to {@link DEFAULT_TENANT_ID}. */
+/**
+ * Accepts a bare user id as well: it belongs to {@link DEFAULT_TENANT_ID}. The ids are not looked at.
+ *
+ * @throws InvalidIdError for anything else: the caller may have no types
+ */
 export function toSessionRef(session: SessionRef | string): SessionRef {
-  return typeof session === 'string' ? { tenantId: DEFAULT_TENANT_ID, userId: session } : session;
+  if (typeof session === 'string') return { tenantId: DEFAULT_TENANT_ID, userId: session };
+  if (typeof session === 'object' && session !== null && !Array.isArray(session)) return session;
+  throw new InvalidIdError(
+    `The session is ${describeKind(session)}; give a user id, or { tenantId, userId }.`,
+  );
+}
+
+/** What was given, in words, without its value. */
+export function describeKind(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  const kind = Array.isArray(value) ? 'array' : typeof value;
+  return `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }

@@ -141,7 +141,7 @@ export const settings = {
     max: 36_500,
     unit: 'days',
     usedBy: ['consumer'],
-    description: 'A row nobody saved for this long is purged, once a day.',
+    description: 'A row nobody saved for this long is purged, once a day. Not shorter than SESSION_TTL.',
   },
   SESSION_MAX_STATE_BYTES: {
     kind: 'number',

@@ -1,6 +1,8 @@
 import {
   createKeyspace,
   createScripts,
+  describeKind,
+  InvalidIdError,
   InvalidOptionError,
   type LocatedSession,
   MAX_SCRIPT_SESSIONS,
@@ -171,6 +173,11 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
 
     getUserStates: (names, { signal } = {}) =>
       calls.run('loadMany', async () => {
+        if (!Array.isArray(names)) {
+          throw new InvalidIdError(
+            `The sessions are ${describeKind(names)}; give an array of user ids, or of { tenantId, userId }.`,
+          );
+        }
         if (names.length > MAX_SCRIPT_SESSIONS) {
           throw new InvalidOptionError(
             `${names.length} sessions in one call; at most ${MAX_SCRIPT_SESSIONS}.`,

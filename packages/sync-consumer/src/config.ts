@@ -12,6 +12,8 @@ export class ConfigurationError extends Error {
   }
 }
 
+const DAY_SECONDS = 86_400;
+
 /** @throws ConfigurationError with all problems at once */
 export function readSettings(
   env: Readonly<Record<string, string | undefined>>,
@@ -19,6 +21,14 @@ export function readSettings(
 ): Settings {
   const parsed = parseSettings(env, required);
   if (!parsed.ok) throw new ConfigurationError(parsed.problems);
+  const { SESSION_TTL, SESSION_HISTORY_DAYS } = parsed.values;
+  // Redis would serve a session whose row was purged, and lose it for good.
+  if (SESSION_TTL > SESSION_HISTORY_DAYS * DAY_SECONDS) {
+    const message =
+      `is ${SESSION_TTL} s, longer than the ${SESSION_HISTORY_DAYS} days of SESSION_HISTORY_DAYS; ` +
+      'a session must not outlive its row';
+    throw new ConfigurationError([{ name: 'SESSION_TTL', message }]);
+  }
   return parsed.values;
 }
 

@@ -32,6 +32,19 @@ describe('readSettings', () => {
     expect(message).not.toContain('CANARY');
   });
 
+  test('refuses sessions that would outlive their rows, and names both settings', () => {
+    const days = (ttlDays: number, historyDays: number) => ({
+      ...urls,
+      SESSION_TTL: String(ttlDays * 86_400),
+      SESSION_HISTORY_DAYS: String(historyDays),
+    });
+    expect(readSettings(days(7, 7))).toMatchObject({ SESSION_HISTORY_DAYS: 7 });
+    expect(() => readSettings({ ...days(7, 7), SESSION_TTL: String(7 * 86_400 + 1) })).toThrow(
+      /SESSION_TTL .*SESSION_HISTORY_DAYS/,
+    );
+    expect(() => readSettings(days(31, 30), [])).toThrow(ConfigurationError);
+  });
+
   test('asks for no more than the caller requires', () => {
     expect(() => readSettings({})).toThrow(ConfigurationError);
     expect(() => readSettings({}, ['REDIS_URL'])).toThrow('REDIS_URL');

@@ -39,16 +39,19 @@ test.each(ofTheTable)(
   },
 );
 
-test.each(ofTheTable)('a code of the table that comes for every row parks no more than the limit: %s (P9)', async (code) => {
-  const table = createFakeTable(
-    (rows) => {
-      if (rows.length > 0) throw errorOf(code);
-    },
-    { parkLimit: 20 },
-  );
-  const { refused, postponed } = await table.upsert(testRows(100));
-  expect({ parked: refused.length, later: postponed.length }).toEqual({ parked: 20, later: 80 });
-});
+test.each(ofTheTable)(
+  'a code of the table that comes for every row parks no more than the limit: %s (P9)',
+  async (code) => {
+    const table = createFakeTable(
+      (rows) => {
+        if (rows.length > 0) throw errorOf(code);
+      },
+      { parkLimit: 20 },
+    );
+    const { refused, postponed } = await table.upsert(testRows(100));
+    expect({ parked: refused.length, later: postponed.length }).toEqual({ parked: 20, later: 80 });
+  },
+);
 
 test.each(['28P01', '3D000', '08P01', '53100', '25006', '57P01'])(
   'no row is tried alone for a code that only the server can mean: %s (P9)',

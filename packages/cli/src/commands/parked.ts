@@ -247,7 +247,7 @@ function describeDetail({ ref, record, redis, row, rowProblem, state }: ParkedDe
   const rest = fields([
     ...(record
       ? ([
-          ['refused with', `SQLSTATE ${record.sqlState}`],
+          ['refused with', /^\w{5}$/.test(record.sqlState) ? `SQLSTATE ${record.sqlState}` : record.sqlState],
           ['version', record.version],
           ['attempts', record.attempts],
           ['first seen', relativeTime(record.firstSeenMs, nowMs)],
