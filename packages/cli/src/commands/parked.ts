@@ -247,7 +247,10 @@ function describeDetail({ ref, record, redis, row, rowProblem, state }: ParkedDe
   const rest = fields([
     ...(record
       ? ([
-          ['refused with', /^\w{5}$/.test(record.sqlState) ? `SQLSTATE ${record.sqlState}` : record.sqlState],
+          [
+            'refused with',
+            /^(?=.*\d)\w{5}$/.test(record.sqlState) ? `SQLSTATE ${record.sqlState}` : record.sqlState,
+          ],
           ['version', record.version],
           ['attempts', record.attempts],
           ['first seen', relativeTime(record.firstSeenMs, nowMs)],

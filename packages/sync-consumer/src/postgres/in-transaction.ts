@@ -37,7 +37,7 @@ export async function inTransaction<Row extends pg.QueryResultRow>(
   const onError = (): void => {};
   client.on('error', onError);
   const ask = <Found extends pg.QueryResultRow>(text: string, given?: unknown[]) =>
-    client.query<Found>(patient(text, answerTimeoutMs), given);
+    client.query<Found>(answerTimeoutMs === undefined ? text : patient(text, answerTimeoutMs), given);
   let failure: Error | undefined;
   try {
     if (client.pipeline) {
@@ -75,8 +75,8 @@ function beginWith({ lockTimeoutMs, statementTimeoutMs }: TransactionOptions, mu
 }
 
 // query_timeout can be given for one statement; the type declarations of pg know it only for the whole pool.
-function patient(text: string, answerTimeoutMs: number | undefined): pg.QueryConfig {
-  const config: pg.QueryConfig & { query_timeout: number | undefined } = {
+function patient(text: string, answerTimeoutMs: number): pg.QueryConfig {
+  const config: pg.QueryConfig & { query_timeout: number } = {
     text,
     query_timeout: answerTimeoutMs,
   };
