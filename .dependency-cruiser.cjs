@@ -47,7 +47,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^packages/(protocol|session-client)/src/',
-        pathNot: '^packages/session-client/src/postgres\\.ts$',
+        pathNot: '^packages/session-client/src/postgres(-transaction)?\\.ts$',
       },
       to: { path: 'node_modules/pg/' },
     },
