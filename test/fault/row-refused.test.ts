@@ -1,3 +1,4 @@
+import { createLogger } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { type Acknowledged, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
@@ -110,6 +111,46 @@ test('what the role may not do is named at the start, all at once, and it carrie
     await pipeline.pool.query(grant);
   }
   await expectSynced(pipeline, acknowledged, 30_000);
+});
+
+test('a role that may not delete carries all the same, and the log says that the purge will fail', async () => {
+  const pipeline = await createPipeline();
+  const role = await createConsumerRole(pipeline);
+  await pipeline.pool.query(`REVOKE DELETE ON ${pipeline.table} FROM ${role.name}`);
+  const lines: string[] = [];
+  const logger = createLogger('warn', { write: (line) => void lines.push(line) });
+  pipeline.startSync({}, { database: role.url, logger });
+  await expectSynced(pipeline, await saveUsers(pipeline, users, { step: 1 }));
+  expect(lines.join()).toContain('the purge of old rows will fail');
+  expect(lines.join()).toContain(`GRANT DELETE ON ${pipeline.settings.SESSION_DB_SCHEMA}.session TO`);
+});
+
+test('grants of columns are enough to carry', async () => {
+  const pipeline = await createPipeline();
+  const role = await createConsumerRole(pipeline);
+  await pipeline.pool.query(
+    `REVOKE UPDATE ON ${pipeline.table} FROM ${role.name};
+     GRANT UPDATE (state, version, updated_at, synced_at) ON ${pipeline.table} TO ${role.name}`,
+  );
+  pipeline.startSync({}, { database: role.url });
+  await expectSynced(pipeline, await saveUsers(pipeline, users, { step: 1 }));
+  await expectSynced(pipeline, await saveUsers(pipeline, users, { step: 2 }));
+});
+
+test('a view in the place of the table is refused at the start, for it may hide rows', async () => {
+  const pipeline = await createPipeline();
+  const { pool, table } = pipeline;
+  await pool.query(
+    `ALTER TABLE ${table} RENAME TO real;
+     CREATE VIEW ${table} AS SELECT * FROM ${table.replace('"session"', 'real')}`,
+  );
+  const sync = pipeline.startSync();
+  await pipeline.save(refOf('ana'), { step: 1 });
+  await eventually(() =>
+    expect(sync.consumer.gate.state).toMatchObject({
+      failure: { class: 'misconfigured', code: '42809', summary: expect.stringContaining('is not a table') },
+    }),
+  );
 });
 
 test('conflicts cannot be archived for want of a grant: they wait, and their neighbours are written (P6, P9)', async () => {

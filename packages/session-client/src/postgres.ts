@@ -51,9 +51,7 @@ interface Row {
   readonly relation_kind: string;
 }
 
-/**
- * Fails where PostgreSQL would hide rows by a policy, and, for it cannot become writable, on a replica.
- */
+/** Fails where a policy would hide rows, and on a replica, which cannot become writable. */
 const BEGIN_LOAD = 'BEGIN READ WRITE; SET LOCAL row_security = off';
 /** Durable whatever the server's default. */
 const BEGIN_WRITE = 'BEGIN; SET LOCAL synchronous_commit = on';
@@ -125,12 +123,15 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
     untilMs: number,
   ): Promise<Found[]> {
     const client = await pool.connect();
+    const leftMs = Math.floor(untilMs - now());
+    if (leftMs < 1) {
+      client.release();
+      throw new Error('The connection came too late.');
+    }
     // While it is checked out the pool does not listen; the failed query tells the same.
     client.on('error', ignore);
     let failure: Error | undefined;
     try {
-      const leftMs = Math.floor(untilMs - now());
-      if (leftMs < 1) throw new Error('The connection came too late.');
       // The server gives up when the caller does: a backend that waits for a lock does not notice that nobody waits
       // for it.
       const limits =

@@ -1,6 +1,6 @@
 import { compareVersions, type Scripts } from '@cauce/protocol';
 import type { Logger } from 'pino';
-import { classifyPostgresFailure, mayBeOneRow } from '../postgres/classify-failure.ts';
+import { classifyPostgresFailure, mayBeOneRow, type PostgresFailure } from '../postgres/classify-failure.ts';
 import type { PostgresGate } from '../postgres/gate.ts';
 import type { ParkingBreaker } from '../postgres/parking-breaker.ts';
 import { type ConflictRow, type Queries, rowId, type SessionRow } from '../postgres/queries.ts';
@@ -85,11 +85,13 @@ export async function resolveOutdated(
   const undecided = newer.filter(({ announced }) => open.has(announced.session.key));
   const superseded = newer.filter((row) => !disputed.includes(row) && !undecided.includes(row));
 
+  let refusal: PostgresFailure | undefined;
   // Whatever loses is kept before it is overwritten.
   const archived = await archive(disputed);
   if (archived.length < disputed.length) {
     const sessions = disputed.length - archived.length;
-    logger.error({ sessions }, 'losing states cannot be archived; they stay in Redis');
+    const reason = refusal?.summary ?? 'a trigger keeps them out';
+    logger.error({ sessions, reason }, 'losing states cannot be archived; they stay in Redis');
   }
   const lost = archived.map((row) => ({ row, partition: row.announced.session.partition }));
   const older = lost.filter(({ row }) => !wins(row));
@@ -143,7 +145,7 @@ export async function resolveOutdated(
   async function archive(rows: readonly TakenRow[]): Promise<readonly TakenRow[]> {
     if (rows.length === 0) return [];
     const call = rows.map((row) => ({ ...toConflict(row), row }));
-    const kept = await gate.through(signal, () => queries.archiveConflicts(call).catch(undefinedIfRefused));
+    const kept = await gate.through(signal, () => queries.archiveConflicts(call).catch(noteRefusal));
     if (kept) return kept.map(({ row }) => row);
     if (rows.length === 1) return [];
     const alone: TakenRow[] = [];
@@ -155,10 +157,11 @@ export async function resolveOutdated(
     }
     return alone;
   }
-}
 
-/** The conflict table is at fault, or a row: the sessions that have nothing to do with it go on. */
-function undefinedIfRefused(error: unknown): undefined {
-  const failure = classifyPostgresFailure(error);
-  if (failure.class !== 'refused' && !mayBeOneRow(failure)) throw error;
+  /** The conflict table is at fault, or a row: the sessions that have nothing to do with it go on. */
+  function noteRefusal(error: unknown): undefined {
+    const failure = classifyPostgresFailure(error);
+    if (failure.class !== 'refused' && !mayBeOneRow(failure)) throw error;
+    refusal = failure;
+  }
 }
