@@ -94,6 +94,21 @@ test('a partitioned table is read whole', async () => {
   expect(await loading(pipeline, pipeline.databaseUrl, 'parted').getUserState(ana)).toEqual({ step: 'old' });
 });
 
+test('a save that a trigger keeps out of the table is not called durable', async () => {
+  const pipeline = await storedSession();
+  const schema = schemaOf(pipeline);
+  await pipeline.pool.query(
+    `CREATE FUNCTION ${schema}.nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+     CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON ${pipeline.table}
+     FOR EACH ROW EXECUTE FUNCTION ${schema}.nothing()`,
+  );
+  const sessions = loading(pipeline, pipeline.databaseUrl);
+  for (const userId of ['ana', 'new']) {
+    const save = sessions.saveUserState({ ...ana, userId }, { step: 'new' }, { durability: 'postgres' });
+    await expect(save, userId).rejects.toMatchObject({ code: 'NOT_DURABLE' });
+  }
+});
+
 test("the table is found by its schema, whatever the role's search path says", async () => {
   const pipeline = await storedSession();
   const { pool } = pipeline;
