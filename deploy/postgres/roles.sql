@@ -11,7 +11,5 @@ CREATE ROLE :"consumer" LOGIN;
 CREATE ROLE :"loader" LOGIN;
 
 CREATE SCHEMA IF NOT EXISTS :"schema";
--- The migrator asks for the schema even when it is there.
-GRANT CREATE ON DATABASE :"DBNAME" TO :"migrator";
 GRANT USAGE, CREATE ON SCHEMA :"schema" TO :"migrator";
 GRANT USAGE ON SCHEMA :"schema" TO :"consumer", :"loader";

@@ -41,7 +41,7 @@ export async function schemaWithRoles(): Promise<{ schema: string; urlFor(role: 
   const roles = { migrator: `${schema}_m`, consumer: `${schema}_c`, loader: `${schema}_l` };
   const url = new URL(inject('databaseUrl'));
   const urlFor = (role: DatabaseRole): string => Object.assign(new URL(url), { username: roles[role] }).href;
-  const variables = { schema, ...roles, DBNAME: url.pathname.slice(1) };
+  const variables = { schema, ...roles };
   await connectPostgres().query(renderPsql('roles.sql', variables));
   await migrate({ databaseUrl: urlFor('migrator'), schema, table: 'session' });
   const migrator = new pg.Client({ connectionString: urlFor('migrator') });
