@@ -99,7 +99,7 @@ export function maskCredentials(text: string): string {
 
 function explainCauceError(error: CauceError): Explanation {
   const { code, message } = error;
-  const isUsage = code === 'INVALID_OPTION' || code === 'INVALID_ID' || code === 'LAYOUT_MISMATCH';
+  const isUsage = ['INVALID_OPTION', 'INVALID_ID', 'LAYOUT_MISMATCH', 'TABLE_MISMATCH'].includes(code);
   const exitCode = isUsage
     ? exitCodes.usage
     : code === 'REDIS_UNSAFE'

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
--- open-partition: pins the layout of the data on first contact and refuses another one for ever after; starts a
--- new epoch when the partition is on another server than before; raises its version floor; creates the group.
+-- open-partition: pins the layout of the data on first contact and refuses another one for ever after; remembers which
+-- table of PostgreSQL the sessions are synced to, and refuses whoever names another; starts a new epoch when the
+-- partition is on another server than before; raises its version floor; creates the group.
 --
 -- An epoch is the time between two moments at which Redis may have lost the end of its data: a restart, a
 -- promotion, a move to another node. What was saved in an earlier one is compared with PostgreSQL before it is
@@ -12,14 +13,19 @@
 --       5 group  '' = do not create one
 --       6 inFlightMs  for how long a consumer may still commit what it took before the change, ms: then a second
 --                     epoch follows, so that what was trusted too early is compared once more
--- Returns  { 'opened' | 'created', isSeeded '0'|'1', epoch, serverEpoch }   isSeeded: a floor was given before, or
---          now; serverEpoch: the first one on this server
+--       7 table  identity of the table the caller reads or writes; '' = not known. Together with a floor it is remembered
+--                where there was none
+--       8 tableName  for people
+-- Returns  { 'opened' | 'created', isSeeded '0'|'1', epoch, serverEpoch, table, tableName }   isSeeded: a floor was
+--          given before, or now; serverEpoch: the first one on this server; table: '' = none is remembered
 --          { 'mismatch', partitions, hashName, protocolVersion }   what the data was written with
+--          { 'other_table', … }   the same; the sessions are synced to that one, and nothing was written
 -- Writes   meta, hlc, changes. allow-oom: a consumer must be able to start and drain a full Redis (P7).
 
 local meta, hlc, changes = KEYS[1], KEYS[2], KEYS[3]
 local partitions, hashName, protocolVersion = ARGV[1], ARGV[2], ARGV[3]
 local floor, group, inFlightMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
+local tableId, tableName = ARGV[7], ARGV[8]
 
 -- Versions that were issued and then lost are not issued again to other saves: a session whose row has such a
 -- version would be taken for written. Wider than what a second or two of saves use up, or two hosts' clocks differ.
@@ -31,10 +37,14 @@ local HOUR_US, US_OF_ONE_VERSION = 3600000000, 200
 local layout = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol')
 local epoch, serverEpoch, knownServer, epochEndsAtMs, isSeeded =
   unpack(redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'server', 'epochEndsAtMs', 'seeded'))
+local syncedTo = redis.call('HMGET', meta, 'table', 'tableName')
 local lastIssued = tonumber(redis.call('GET', hlc) or '0')
 local raisedTo = math.max(lastIssued, tonumber(floor))
 if layout[1] and (layout[1] ~= partitions or layout[2] ~= hashName or layout[3] ~= protocolVersion) then
   return { 'mismatch', layout[1], layout[2] or '', layout[3] or '' }
+end
+if syncedTo[1] and tableId ~= '' and syncedTo[1] ~= tableId then
+  return { 'other_table', isSeeded and '1' or '0', epoch or '', serverEpoch or '', syncedTo[1], syncedTo[2] or '' }
 end
 
 local time = redis.call('TIME')
@@ -72,6 +82,10 @@ end
 if floor ~= '0' and not isSeeded then
   redis.call('HSET', meta, 'seeded', floor)
 end
+if floor ~= '0' and tableId ~= '' and not syncedTo[1] then
+  redis.call('HSET', meta, 'table', tableId, 'tableName', tableName)
+  syncedTo = { tableId, tableName }
+end
 if isOtherServer or isOver then
   -- From the clock, so that it is new even where Redis lost meta too.
   local last, next = tonumber(epoch or '0'), nowMs
@@ -89,4 +103,11 @@ if isOtherServer or isOver then
     redis.call('HDEL', meta, 'epochEndsAtMs')
   end
 end
-return { layout[1] and 'opened' or 'created', (isSeeded or floor ~= '0') and '1' or '0', epoch, serverEpoch }
+return {
+  layout[1] and 'opened' or 'created',
+  (isSeeded or floor ~= '0') and '1' or '0',
+  epoch,
+  serverEpoch,
+  syncedTo[1] or '',
+  syncedTo[2] or '',
+}

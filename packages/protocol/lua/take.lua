@@ -4,6 +4,7 @@
 --
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
 -- ARGV  1 maxBytes  stop before the states exceed this, bytes; the first dirty session always fits
+--       2 table     identity of the table the caller carries to; '' = not compared
 -- Returns  { nowUs, outcome, state, outcome, state, … }: two texts a session, in the order of KEYS, up to the first
 --          that does not fit. Ask for the rest again.
 --          'dirty version tombstone winsOver parked', state    parked: its record, or nothing; winsOver: rows up to
@@ -11,15 +12,16 @@
 --          lost everything, and these were there before
 --          'clean', ''       nothing to carry: synced already, or vanished
 --          'unreadable', ''  something that is no session stands under its key
--- Error NOTOPENED  the partition was not opened on this server: its epoch is another one's
+-- Error NOTOPENED  the partition was not opened on this server: its epoch is another one's; or its sessions are synced
+--                  to another table
 -- Writes   nothing, so it also runs when memory is full (P7)
 
 local parked, meta = KEYS[1], KEYS[2]
-local maxBytes = tonumber(ARGV[1])
+local maxBytes, tableId = tonumber(ARGV[1]), ARGV[2]
 
 local time = redis.call('TIME')
 local nowUs = string.format('%.0f', time[1] * 1000000 + time[2])
-local opened = redis.call('HMGET', meta, 'serverEpoch', 'server', 'seeded')
+local opened = redis.call('HMGET', meta, 'serverEpoch', 'server', 'seeded', 'table')
 if
   opened[2]
   and opened[2]
@@ -27,6 +29,9 @@ if
       .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 then
   return redis.error_reply('NOTOPENED the partition was opened on another server')
+end
+if opened[4] and tableId ~= '' and opened[4] ~= tableId then
+  return redis.error_reply('NOTOPENED the sessions are synced to another table')
 end
 local serverEpoch = tonumber(opened[1]) or 0
 local anyParked = redis.call('HLEN', parked) > 0

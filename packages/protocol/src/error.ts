@@ -15,6 +15,7 @@
  * | REDIS_REFUSED | no | Redis answered with an error that a repetition will not change |
  * | REDIS_UNSAFE | no | Redis is configured so that it may drop unsynced sessions |
  * | LAYOUT_MISMATCH | no | the data was written with another partition count, hash or protocol |
+ * | TABLE_MISMATCH | no | the sessions are synced to another table of PostgreSQL |
  * | RESTORE_FAILED | yes | PostgreSQL could not be asked for a session that is not in Redis |
  * | CORRUPT_SESSION | no | what a store holds under the session's key is not a session |
  * | TENANT_LOAD_FAILED | yes | the tenant loader failed |
@@ -36,6 +37,7 @@ export type CauceErrorCode =
   | 'REDIS_REFUSED'
   | 'REDIS_UNSAFE'
   | 'LAYOUT_MISMATCH'
+  | 'TABLE_MISMATCH'
   | 'RESTORE_FAILED'
   | 'CORRUPT_SESSION'
   | 'TENANT_LOAD_FAILED'
@@ -97,6 +99,13 @@ export class RedisUnsafeError extends CauceError {
 export class LayoutMismatchError extends CauceError {
   constructor(message: string) {
     super('LAYOUT_MISMATCH', message, { retryable: false });
+  }
+}
+
+/** The sessions are synced to another table of PostgreSQL than the one that is read or written. Not retryable. */
+export class TableMismatchError extends CauceError {
+  constructor(message: string) {
+    super('TABLE_MISMATCH', message, { retryable: false });
   }
 }
 

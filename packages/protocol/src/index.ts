@@ -22,6 +22,7 @@ export {
   isCauceError,
   LayoutMismatchError,
   RedisUnsafeError,
+  TableMismatchError,
 } from './error.ts';
 export {
   createKeyspace,
@@ -95,4 +96,5 @@ export {
   type Settings,
   settings,
 } from './settings.ts';
+export { nameTable, type TableIdentity, tableMismatch } from './table-identity.ts';
 export { ABSENT_VERSION, compareVersions, PROTOCOL_VERSION, type Version } from './version.ts';

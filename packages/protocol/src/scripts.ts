@@ -6,6 +6,7 @@ import { type Keyspace, type LocatedSession, type SessionKey, SYNC_GROUP } from 
 import { decodeParkedRecord, encodeParkedRecord, type ParkedRecord } from './parked-record.ts';
 import { PARTITION_HASH } from './partition.ts';
 import { RedisError, withDeadline } from './redis-failure.ts';
+import type { TableIdentity } from './table-identity.ts';
 import { ABSENT_VERSION, PROTOCOL_VERSION, type Version } from './version.ts';
 
 /** Most sessions one script call takes: 20,000 keys blocked Redis for 137 ms, 500 take about 3 ms. */
@@ -95,12 +96,15 @@ export type SweepOutcome = 'announced' | 'waiting' | 'parked' | 'clean' | 'unrea
 
 export type OpenPartitionReply =
   | {
-      readonly outcome: 'opened' | 'created';
+      /** `other_table`: the sessions are synced to another one than the caller's, and nothing was written. */
+      readonly outcome: 'opened' | 'created' | 'other_table';
       /** Whether a floor was ever given. */
       readonly isSeeded: boolean;
       readonly epoch: Epoch;
       /** The first epoch on this server. */
       readonly serverEpoch: Epoch;
+      /** The table the sessions are synced to; undefined: none is remembered. */
+      readonly syncedTo: TableIdentity | undefined;
     }
   | {
       readonly outcome: 'mismatch';
@@ -129,7 +133,12 @@ export interface Scripts {
     call: { version: Version; epoch: Epoch; row: StoredSession | undefined; ttlMs: number },
   ): Promise<ConfirmOutcome>;
   /** At most {@link MAX_SCRIPT_SESSIONS} sessions and `maxBytes` of state (default {@link MAX_SCRIPT_BYTES}). */
-  take(partition: number, keys: readonly SessionKey[], call?: { maxBytes?: number }): Promise<TakeReply>;
+  take(
+    partition: number,
+    keys: readonly SessionKey[],
+    /** `table`: id of the table that is carried to; not compared without. */
+    call?: { maxBytes?: number; table?: string | undefined },
+  ): Promise<TakeReply>;
   /** At most {@link MAX_SCRIPT_SESSIONS} sessions. */
   settle(
     partition: number,
@@ -161,9 +170,10 @@ export interface Scripts {
     call: { sinceVersion: Version },
   ): Promise<ResyncOutcome[]>;
   discard(session: LocatedSession, call: { version: Version }): Promise<'discarded' | 'superseded' | 'gone'>;
+  /** `table`: the one the caller reads or writes. It is remembered where none was, if a floor is given with it. */
   openPartition(
     partition: number,
-    call: { floor: Version; createGroup: boolean },
+    call: { floor: Version; createGroup: boolean; table?: TableIdentity | undefined },
   ): Promise<OpenPartitionReply>;
   forgetConsumer(partition: number, call: { consumer: string }): Promise<'forgotten' | 'pending' | 'absent'>;
   cacheTenant(
@@ -242,12 +252,12 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         [version, epoch, row?.version ?? '0', row?.state ?? '', flag(row?.isTombstone ?? false), ttlMs],
       ),
 
-    async take(partition, keys, { maxBytes = MAX_SCRIPT_BYTES } = {}) {
+    async take(partition, keys, { maxBytes = MAX_SCRIPT_BYTES, table = '' } = {}) {
       refuseOversize(keys.length);
       const [takenAtUs = '', ...texts] = await run<string[]>(
         'take',
         [keyspace.parked(partition), keyspace.meta(partition), ...keys],
-        [maxBytes],
+        [maxBytes, table],
       );
       return { takenAtUs, taken: keys.map((_, i) => takenSession(texts[2 * i], texts[2 * i + 1])) };
     },
@@ -303,18 +313,19 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
     discard: ({ partition, key }, { version }) =>
       run('discard', [...inPartition(partition), key], [SYNC_GROUP, version]),
 
-    async openPartition(partition, { floor, createGroup }) {
-      const [outcome, first = '', second = '', third = ''] = await run<string[]>(
+    async openPartition(partition, { floor, createGroup, table }) {
+      const [outcome, first = '', second = '', third = '', id = '', name = ''] = await run<string[]>(
         'openPartition',
         [keyspace.meta(partition), keyspace.hlc(partition), keyspace.changes(partition)],
         [
           ...[keyspace.partitions, PARTITION_HASH, PROTOCOL_VERSION, floor],
-          ...[createGroup ? SYNC_GROUP : '', MAX_IN_FLIGHT_MS],
+          ...[createGroup ? SYNC_GROUP : '', MAX_IN_FLIGHT_MS, table?.id ?? '', table?.name ?? ''],
         ],
       );
       if (outcome === 'mismatch') return { outcome, partitions: first, hash: second, protocol: third };
-      const opened = outcome === 'created' ? outcome : 'opened';
-      return { outcome: opened, isSeeded: first === '1', epoch: second, serverEpoch: third };
+      const opened = outcome === 'created' || outcome === 'other_table' ? outcome : 'opened';
+      const syncedTo = id === '' ? undefined : { id, name };
+      return { outcome: opened, isSeeded: first === '1', epoch: second, serverEpoch: third, syncedTo };
     },
 
     forgetConsumer: (partition, { consumer }) =>

@@ -32,7 +32,7 @@ export function isOf(epoch: Epoch, { savedIn, confirmedIn }: HeldSession): boole
 }
 
 export interface ConfirmDeps {
-  readonly gate: Pick<RedisGate, 'refreshEpoch'>;
+  readonly gate: Pick<RedisGate, 'refreshEpoch' | 'syncedTo'>;
   readonly reader: Pick<SessionReader, 'read'>;
   readonly scripts: Pick<Scripts, 'confirm'>;
   readonly loader: SessionLoader;
@@ -62,7 +62,7 @@ export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
     if (now() < rest.untilMs && epoch <= rest.epoch) return undefined;
     try {
       const refs = sessions.map(({ ref }) => ref);
-      const rows = await loader.load(refs, { signal });
+      const rows = await loader.load(refs, { signal, syncedTo: gate.syncedTo });
       if (areRows(rows, refs.length)) return rows;
     } catch {
       // As when it answers nonsense: what Redis has is served.

@@ -15,7 +15,7 @@ export type UntilDurable = (
 ) => Promise<void>;
 
 export interface DurableSavesDeps {
-  readonly gate: Pick<RedisGate, 'epochOf'>;
+  readonly gate: Pick<RedisGate, 'epochOf' | 'syncedTo'>;
   readonly replicated: ReplicatedSaves;
   readonly reader: Pick<SessionReader, 'read'>;
   readonly loader: SessionLoader | undefined;
@@ -32,7 +32,8 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
     { version }: SaveReceipt,
     epoch: Epoch,
   ): Promise<void> {
-    const stored = await loader?.write?.(session.ref, { ...content, version }, { signal });
+    const call = { signal, syncedTo: gate.syncedTo };
+    const stored = await loader?.write?.(session.ref, { ...content, version }, call);
     if (stored === version) return;
     // A newer row means a later save that came first; or a Redis that lost its clock, or that was not the primary any
     // more: then a consumer decides.

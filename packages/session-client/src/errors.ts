@@ -1,4 +1,4 @@
-import { CauceError, type RedisFailure, type Version } from '@cauce/protocol';
+import { CauceError, isCauceError, type RedisFailure, type Version } from '@cauce/protocol';
 import type { SaveReceipt } from './save-receipt.ts';
 
 /** The value cannot be stored, or the schema refused it. Says where and why, never what. Not retryable. */
@@ -110,11 +110,18 @@ export class DurabilityError extends CauceError {
   }
 }
 
-/** The session is not in Redis and the loader could not say whether PostgreSQL has it. Retryable. */
+/**
+ * The session is not in Redis and the loader could not say whether PostgreSQL has it. Retryable, unless it reads another
+ * table than the one the sessions are synced to.
+ */
 export class RestoreError extends CauceError {
   constructor(message: string, cause?: unknown) {
-    super('RESTORE_FAILED', message, { retryable: true, cause });
+    super('RESTORE_FAILED', message, { retryable: !isMismatch(cause), cause });
   }
+}
+
+function isMismatch(cause: unknown): boolean {
+  return isCauceError(cause) && cause.code === 'TABLE_MISMATCH';
 }
 
 /** The function that loads a tenant failed; nothing was cached. Retryable. */

@@ -41,7 +41,7 @@ export {
   type SessionClient,
   type SessionName,
 } from './session-client.ts';
-export type { SessionLoader } from './session-loader.ts';
+export type { LoaderCallOptions, SessionLoader } from './session-loader.ts';
 export { MAX_STATE_DEPTH } from './state-codec.ts';
 export type { LoadTenant } from './tenant-cache.ts';
 export type { UpdateOptions } from './update-session.ts';

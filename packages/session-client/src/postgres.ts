@@ -1,4 +1,10 @@
-import { InvalidOptionError, type StoredSession, withDeadline } from '@cauce/protocol';
+import {
+  InvalidOptionError,
+  type StoredSession,
+  type TableIdentity,
+  TableMismatchError,
+  withDeadline,
+} from '@cauce/protocol';
 import pg from 'pg';
 import { RestoreError } from './errors.ts';
 import { inTransaction } from './postgres-transaction.ts';
@@ -49,6 +55,8 @@ interface Row {
   /** Null: there is no such row. */
   readonly version: string | null;
   readonly relation_kind: string;
+  /** Absent when it was not asked for; null: somebody deleted it. */
+  readonly table_id?: string | null;
 }
 
 /** Fails where a policy would hide rows, and on a replica, which cannot become writable. */
@@ -76,29 +84,34 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
   // Without a listener the loss of an idle connection ends the process.
   if (!options.pool) pool.on('error', onIdleError);
   const turns = createTurns(maxConcurrent);
-  const select = `
+  const tableId = `(SELECT id::text FROM "${schema}"."${table}_identity")`;
+  // Compared only where Redis knows a table: before that, this one may not be migrated yet.
+  const select = (isCompared: boolean): string => `
     SELECT asked.position, stored.state::text AS state, stored.version::text AS version,
            (SELECT relkind FROM pg_catalog.pg_class WHERE oid = '"${schema}"."${table}"'::regclass) AS relation_kind
+           ${isCompared ? `, ${tableId} AS table_id` : ''}
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (tenant_id, user_id, position)
     LEFT JOIN "${schema}"."${table}" AS stored USING (tenant_id, user_id)`;
   // As the consumer's own statement: it carries the session later and finds a duplicate. The second part answers when
   // the row was newer.
-  const upsert = `
+  const upsert = (isCompared: boolean): string => `
     WITH written AS (
       INSERT INTO "${schema}"."${table}" AS stored
         (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
-      VALUES ($1::text, $2::text, $3::text::jsonb, $4::bigint, to_timestamp($4::bigint / 1e6),
-              to_timestamp($4::bigint / 1e6), clock_timestamp())
+      SELECT $1::text, $2::text, $3::text::jsonb, $4::bigint, to_timestamp($4::bigint / 1e6),
+             to_timestamp($4::bigint / 1e6), clock_timestamp()
+      ${isCompared ? `WHERE ${tableId} = $5::text` : 'WHERE true'}
       ON CONFLICT (tenant_id, user_id) DO UPDATE
       SET state = excluded.state, version = excluded.version, updated_at = excluded.updated_at,
           synced_at = excluded.synced_at
       WHERE excluded.version > stored.version
       RETURNING version
     )
-    SELECT version::text AS version FROM written
-    UNION ALL
-    SELECT version::text FROM "${schema}"."${table}" WHERE tenant_id = $1::text AND user_id = $2::text
-    LIMIT 1`;
+    SELECT coalesce(
+             (SELECT version FROM written),
+             (SELECT version FROM "${schema}"."${table}" WHERE tenant_id = $1::text AND user_id = $2::text)
+           )::text AS version
+           ${isCompared ? `, ${tableId} AS table_id` : ''}`;
   const now = (): number => performance.now();
   let closed: Promise<void> | undefined;
 
@@ -152,18 +165,30 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
     }
   }
 
+  function refuseOther(
+    syncedTo: TableIdentity | undefined,
+    answer: { table_id?: string | null } | undefined,
+  ): void {
+    if (!syncedTo || answer?.table_id === syncedTo.id) return;
+    throw new TableMismatchError(
+      `The loader is set to ${schema}.${table}, and the sessions are synced to another table, ${syncedTo.name}: ` +
+        'what is missing there says nothing. Give the loader the databaseUrl, schema and table of the sync consumer.',
+    );
+  }
+
   const close = (): Promise<void> => {
     closed ??= options.pool ? Promise.resolve() : pool.end();
     return closed;
   };
 
   return {
-    async load(refs, { signal } = {}) {
+    async load(refs, { signal, syncedTo } = {}) {
       const values = [refs.map(({ tenantId }) => tenantId), refs.map(({ userId }) => userId)];
-      const call = { begin: BEGIN_LOAD, statement: select, values };
+      const call = { begin: BEGIN_LOAD, statement: select(syncedTo !== undefined), values };
       const rows = await inTurn<Row>(call, signal).catch((error: unknown) => {
         throw explained(error);
       });
+      if (refs.length > 0) refuseOther(syncedTo, rows[0]);
       if (rows.some(({ relation_kind }) => !tableKinds.includes(relation_kind))) {
         throw new RestoreError(
           `"${schema}"."${table}" is not a table: a view, or a foreign table, may leave sessions out.`,
@@ -171,11 +196,16 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
       }
       return inOrder(rows, refs.length);
     },
-    async write({ tenantId, userId }, { state, version, isTombstone }, { signal } = {}) {
+    async write({ tenantId, userId }, { state, version, isTombstone }, { signal, syncedTo } = {}) {
       const values = [tenantId, userId, isTombstone ? null : state, version];
-      const call = { begin: BEGIN_WRITE, statement: upsert, values };
-      const [row] = await inTurn<{ version: string }>(call, signal);
-      return row?.version;
+      const call = {
+        begin: BEGIN_WRITE,
+        statement: upsert(syncedTo !== undefined),
+        values: syncedTo ? [...values, syncedTo.id] : values,
+      };
+      const [row] = await inTurn<{ version: string | null; table_id?: string | null }>(call, signal);
+      refuseOther(syncedTo, row);
+      return row?.version ?? undefined;
     },
     close,
     [Symbol.asyncDispose]: close,

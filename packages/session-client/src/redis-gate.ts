@@ -11,6 +11,7 @@ import {
   RedisError,
   RedisUnsafeError,
   type Scripts,
+  type TableIdentity,
 } from '@cauce/protocol';
 
 /**
@@ -41,6 +42,8 @@ export interface RedisGate {
   isOpen(partition: number): boolean;
   /** Of a partition that is open; '' of another. */
   epochOf(partition: number): Epoch;
+  /** The table the sessions are synced to, as the partition that was opened last knows it; undefined: none is known. */
+  readonly syncedTo: TableIdentity | undefined;
   /** Asks Redis. @throws RedisError, LayoutMismatchError */
   refreshEpoch(partition: number): Promise<Epoch>;
   /** Lets go of the connection. */
@@ -73,6 +76,7 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
   const { redis } = connection;
   const epochs = new Map<number, { readonly epoch: Epoch; readonly knownUntilMs: number }>();
   const opening = new Map<number, Promise<Epoch>>();
+  let syncedTo: TableIdentity | undefined;
   let losses = 0;
   /** Undefined: not checked, or found unsafe. */
   let recheckAtMs: number | undefined;
@@ -119,6 +123,7 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
     if (reply.outcome === 'mismatch') throw layoutMismatch(keyspace, reply);
     // What was learnt may be of the server before.
     if (losses !== lossesBefore) throw notConnected();
+    syncedTo = reply.syncedTo ?? syncedTo;
     epochs.set(partition, { epoch: reply.epoch, knownUntilMs: now() + RECHECK_AFTER_MS });
     return reply.epoch;
   }
@@ -165,6 +170,9 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
       if (recheckAtMs !== undefined && now() > recheckAtMs) void recheck();
     },
     epochOf: (partition) => epochs.get(partition)?.epoch ?? '',
+    get syncedTo() {
+      return syncedTo;
+    },
     refreshEpoch: openPartition,
     close() {
       for (const event of lossEvents) redis.off(event, onLoss);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
+  isCauceError,
   type Keyspace,
   type Lease,
   type LocatedSession,
@@ -23,6 +24,7 @@ export interface RestoreDeps {
   readonly scripts: Scripts;
   readonly keyspace: Keyspace;
   readonly loader: SessionLoader;
+  readonly gate: Pick<RedisGate, 'syncedTo'>;
   /** Handed to the loader. */
   readonly signal: AbortSignal;
   /** How long a hydrated session stays. */
@@ -81,9 +83,11 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     try {
       rows = await loader.load(
         misses.map(({ session }) => session.ref),
-        { signal },
+        { signal, syncedTo: gate.syncedTo },
       );
     } catch (error) {
+      if (isCauceError(error) && error.code === 'TABLE_MISMATCH')
+        throw new RestoreError(error.message, error);
       throw new RestoreError('The session loader failed, so whether there is a session is not known.', error);
     }
     if (!areRows(rows, misses.length)) {

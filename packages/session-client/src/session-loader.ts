@@ -1,4 +1,14 @@
-import type { SessionRef, StoredSession, Version } from '@cauce/protocol';
+import type { SessionRef, StoredSession, TableIdentity, Version } from '@cauce/protocol';
+
+export interface LoaderCallOptions {
+  /** Aborted when the client is closed. */
+  readonly signal?: AbortSignal;
+  /**
+   * The table the sessions are synced to. A loader that knows which one it reads or writes fails with
+   * TableMismatchError when it is another: what is not there says nothing. Undefined: not known yet.
+   */
+  readonly syncedTo?: TableIdentity | undefined;
+}
 
 /**
  * Asks the durable store for sessions that are not in Redis. `@cauce/session-client/postgres` has one for
@@ -10,24 +20,16 @@ export interface SessionLoader {
    * Must fail when it cannot know; undefined means that there is no such session.
    *
    * @param refs distinct
-   * @param options `signal` is aborted when the client is closed
    * @returns one entry for each ref, in order. `state` is JSON text, '' for a tombstone.
    */
-  load(
-    refs: readonly SessionRef[],
-    options: { readonly signal?: AbortSignal },
-  ): Promise<(StoredSession | undefined)[]>;
+  load(refs: readonly SessionRef[], options: LoaderCallOptions): Promise<(StoredSession | undefined)[]>;
   /**
    * Commits one session's row unless the row is newer; for saves with `durability: 'postgres'`. Without it they are
    * refused.
    *
    * @returns the version the row has then
    */
-  write?(
-    ref: SessionRef,
-    session: StoredSession,
-    options: { readonly signal?: AbortSignal },
-  ): Promise<Version | undefined>;
+  write?(ref: SessionRef, session: StoredSession, options: LoaderCallOptions): Promise<Version | undefined>;
 }
 
 /** Whether a loader answered as it should: it may be somebody's own, and not typed. */

@@ -31,7 +31,10 @@ export interface PeriodicSyncOptions {
 
 export interface PeriodicSync {
   readonly consumer: SyncConsumer;
-  /** Resolves after `stop`; rejects when serving on would risk data: RedisUnsafeError, LayoutMismatchError. */
+  /**
+   * Resolves after `stop`; rejects when serving on would risk data: RedisUnsafeError, LayoutMismatchError,
+   * TableMismatchError.
+   */
   readonly finished: Promise<void>;
   /** Finishes the batches under way, at most `deadlineMs` (default 10,000), then closes what it opened. */
   stop(options?: { deadlineMs?: number }): Promise<void>;

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   assessPrimaries,
+  type CauceError,
   createScripts,
   type Epoch,
   fullest,
@@ -11,6 +12,7 @@ import {
   type OpenRedis,
   RedisUnsafeError,
   type Scripts,
+  type TableIdentity,
 } from '@cauce/protocol';
 import type pg from 'pg';
 import type { Logger } from 'pino';
@@ -30,8 +32,8 @@ import { ParkingBreaker } from './postgres/parking-breaker.ts';
 import { createQueries, type Queries } from './postgres/queries.ts';
 import { leaveNoneAside } from './redis/ask-partitions.ts';
 import { openPartitions, pinLayout } from './redis/open-partitions.ts';
-import { reopenOnTake } from './redis/reopen-on-take.ts';
 import { findReplayProblem } from './redis/replay-rights.ts';
+import { takeForTable } from './redis/take-for-table.ts';
 import { SyncPass, type SyncPhase } from './sync-pass.ts';
 import { addToReport, type SyncReport } from './sync-report.ts';
 import { SyncStatus } from './sync-status.ts';
@@ -84,7 +86,7 @@ const REDIS_RETRY_MS = 500;
  *
  *   created ──start──► opening ──────────► running ──stop──► stopping ──► stopped
  *                        │  ▲ retries       │
- *                        └──┘               └─ LayoutMismatchError: `finished` rejects
+ *                        └──┘               └─ LayoutMismatchError, TableMismatchError: `finished` rejects
  *
  * `opening` waits for both stores and every partition as long as it takes; later a partition that fails is left aside
  * until it works again, and reported. It refuses a Redis that may drop sessions; one that becomes so later is reported, and drained all the same. `stopping` finishes the batches under way (those that
@@ -105,6 +107,8 @@ export class SyncConsumer {
   #finished: Promise<void> = Promise.resolve();
   #hasOpened = false;
   readonly #serverEpochs = new Map<number, Epoch>();
+  /** The one that is carried to; undefined until PostgreSQL has said it. */
+  #table: TableIdentity | undefined;
   #nextSyncAtMs = 0;
 
   constructor(deps: SyncConsumerDeps, options: SyncConsumerOptions) {
@@ -113,7 +117,11 @@ export class SyncConsumer {
     const { redis, keyspace, pool, logger, metrics } = deps;
     this.consumer = options.consumer ?? `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
     const scripts = createScripts({ redis: redis.redis, keyspace }, { timeoutMs: options.redisTimeoutMs });
-    this.#scripts = reopenOnTake(scripts, () => this.#openPartitions(this.#stopping.signal));
+    this.#scripts = takeForTable({
+      scripts,
+      table: () => this.#table,
+      reopen: () => this.#openPartitions(this.#stopping.signal),
+    });
     this.#queries = createQueries(pool, { ...options, longTimeoutMs: LONG_STATEMENT_MS });
     const breaker = new ParkingBreaker(options);
     this.gate = new PostgresGate({ onChange: (state) => this.#status.gateChanged(state) });
@@ -143,7 +151,10 @@ export class SyncConsumer {
     );
   }
 
-  /** Resolves after `stop`; rejects when serving on would risk data: RedisUnsafeError, LayoutMismatchError. */
+  /**
+   * Resolves after `stop`; rejects when serving on would risk data: RedisUnsafeError, LayoutMismatchError,
+   * TableMismatchError.
+   */
   get finished(): Promise<void> {
     return this.#finished;
   }
@@ -209,7 +220,7 @@ export class SyncConsumer {
     let fatal: Error | undefined;
     const onError = (error: unknown): void => {
       const isRefusedAtStart = error instanceof RedisUnsafeError && !this.#hasOpened;
-      if (isRefusedAtStart || (isCauceError(error) && error.code === 'LAYOUT_MISMATCH')) {
+      if (isRefusedAtStart || isMismatch(error)) {
         fatal = error;
         failed.abort();
       } else this.#status.redisFailed(error);
@@ -223,7 +234,7 @@ export class SyncConsumer {
       await this.#open(either).catch(onError);
       if (!this.#hasOpened) await delay(REDIS_RETRY_MS, undefined, { signal: either }).catch(() => {});
     }
-    if (!either.aborted) {
+    if (!either.aborted && this.#table) {
       this.#status.phase = 'running';
       this.#deps.logger.info({ consumer: this.consumer }, 'carrying sessions');
       const { historyDays, batchRows } = this.#options;
@@ -239,6 +250,7 @@ export class SyncConsumer {
           redis,
           scripts: this.#scripts,
           queries: this.#queries,
+          table: this.#table,
           now: () => performance.now(),
           onResynced: carrySoon,
         },
@@ -306,9 +318,8 @@ export class SyncConsumer {
       const deps = { redis: redis.redis, keyspace };
       const problem = await findReplayProblem(deps, health, { timeoutMs: this.#options.redisTimeoutMs });
       if (problem !== undefined) logger.warn(problem);
-      const { gate } = this;
-      await checkDatabase({ queries: this.#queries, gate, logger }, signal);
-      await pinLayout({ keyspace, queries: this.#queries, gate }, signal);
+      await checkDatabase({ queries: this.#queries, gate: this.gate, logger }, signal);
+      this.#table = await pinLayout({ ...deps, queries: this.#queries, gate: this.gate }, signal);
       await this.#openPartitions(signal);
     }
     this.#hasOpened = true;
@@ -319,7 +330,12 @@ export class SyncConsumer {
     const { redis, keyspace, logger } = this.#deps;
     const deps = { redis: redis.redis, keyspace, scripts: this.#scripts, queries: this.#queries };
     const onLeftAside = this.#hasOpened ? this.#leftAside.note : leaveNoneAside;
-    const { created, serverEpochs } = await openPartitions({ ...deps, gate: this.gate, onLeftAside }, signal);
+    const table = this.#table;
+    if (!table) return;
+    const { created, serverEpochs } = await openPartitions(
+      { ...deps, gate: this.gate, onLeftAside },
+      { table, signal },
+    );
     const known = this.#serverEpochs;
     const changed = [...serverEpochs].filter(([partition, epoch]) => epoch !== known.get(partition)).length;
     if (created > 0 && this.#hasOpened) {
@@ -392,4 +408,8 @@ export class SyncConsumer {
       logger.debug({ err }, "the consumer's name stays in the group; another consumer removes it later");
     }
   }
+}
+
+function isMismatch(error: unknown): error is CauceError {
+  return isCauceError(error) && ['LAYOUT_MISMATCH', 'TABLE_MISMATCH'].includes(error.code);
 }

@@ -1,13 +1,16 @@
-import { consumerOptions, resync } from '@cauce/sync-consumer';
+import { checkTable, consumerOptions, resync, resyncToTable } from '@cauce/sync-consumer';
 import { Option } from 'commander';
 import { parseMoment } from '../arguments.ts';
-import { type CommandDescriptor, withRedis } from '../command.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { type CommandDescriptor, type Invocation, withRedis, withStores } from '../command.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { CommandError } from '../explain-error.ts';
 import { count, counted } from '../render.ts';
+import { confirmDestroying, type YesOption, yesOption } from '../shared-options.ts';
 
-interface ResyncFlags {
+interface ResyncFlags extends YesOption {
   /** ms since 1970. */
   readonly since?: (nowMs: number) => number;
+  readonly toThisTable?: boolean;
 }
 
 export const resyncCommand: CommandDescriptor<ResyncFlags> = {
@@ -17,23 +20,36 @@ export const resyncCommand: CommandDescriptor<ResyncFlags> = {
     'For a PostgreSQL that lost what it had committed: a backup was restored, or a standby promoted that was behind. ' +
     'Announces every session in Redis again, at the version it has; rows that are as new stay as they are. Consumers ' +
     'do it by themselves when they see another database or timeline; a restored disk snapshot looks the same. ' +
-    'Sessions that left Redis since cannot be given back.',
+    'Sessions that left Redis since cannot be given back.\n\n' +
+    'Redis remembers which table its sessions are synced to, and whoever comes with another one is refused. ' +
+    '--to-this-table makes the one of DATABASE_URL, --schema and --table the one from now on; a consumer of the ' +
+    'table before stops by itself. Rows are not copied from one table to the other: do that before, with pg_dump.',
   options: [
     new Option(
       '--since <moment>',
       'only what was saved since: 30m or 2h ago, or 2026-01-31T18:00Z. PostgreSQL gets a save up to a sync interval ' +
         'later, so choose an earlier moment rather than a later one',
     ).argParser(parseMoment),
+    new Option('--to-this-table', 'from now on the sessions are synced to the table that is set here'),
+    yesOption(),
   ],
-  examples: ['resync', 'resync --since 2h', 'resync --since 2026-01-31T18:00Z && cauce drain'],
-  exitCodes: [],
+  examples: [
+    'resync',
+    'resync --since 2h',
+    'resync --since 2026-01-31T18:00Z && cauce drain',
+    'resync --to-this-table',
+  ],
+  exitCodes: [[exitCodes.failure, 'not confirmed']],
   required: ['REDIS_URL'],
 
   async run(invocation) {
     const { context, settings, output, options, signal } = invocation;
+    if (options.toThisTable) return toThisTable(invocation);
     const sinceMs = options.since?.(context.nowMs()) ?? 0;
     const sinceVersion = (BigInt(Math.floor(sinceMs)) * 1000n).toString();
     const { batchRows } = consumerOptions(settings);
+    // Without DATABASE_URL it is Redis' alone; with it, the table that is set may be the wrong one.
+    if (settings.DATABASE_URL) await withStores(invocation, checkTable);
     const result = await withRedis(invocation, (deps) => resync(deps, { sinceVersion, batchRows, signal }));
     output.result(
       { sinceVersion, ...result },
@@ -43,3 +59,26 @@ export const resyncCommand: CommandDescriptor<ResyncFlags> = {
     return exitCodes.ok;
   },
 };
+
+async function toThisTable(invocation: Invocation<ResyncFlags>): Promise<ExitCode> {
+  const { settings, output, options, signal } = invocation;
+  if (options.since) {
+    throw new CommandError('--since does not go with --to-this-table: the new table needs everything.');
+  }
+  if (!settings.DATABASE_URL) throw new CommandError('--to-this-table needs DATABASE_URL (--database-url).');
+  const where = `${settings.SESSION_DB_SCHEMA}.${settings.SESSION_DB_TABLE}`;
+  await confirmDestroying(
+    invocation,
+    `The sessions under ${settings.SESSION_KEY_PREFIX} are synced to ${where} from now on; consumers of any other table stop.`,
+  );
+  const { batchRows } = consumerOptions(settings);
+  const { table, ...result } = await withStores(invocation, (deps) =>
+    resyncToTable(deps, { batchRows, signal }),
+  );
+  output.result(
+    { table, ...result },
+    `The sessions are synced to ${table.name} from now on: ${counted(result.announced, 'session')} announced again; ` +
+      `${count(result.dirty)} were on their way. Start its consumer; it carries everything once more after a minute.`,
+  );
+  return exitCodes.ok;
+}

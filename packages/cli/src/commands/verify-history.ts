@@ -9,7 +9,7 @@ import {
   type ViolationKind,
   violationKinds,
 } from '@cauce/history';
-import { checkLayout } from '@cauce/sync-consumer';
+import { checkTable } from '@cauce/sync-consumer';
 import { type Invocation, withStores } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { CommandError } from '../explain-error.ts';
@@ -37,7 +37,7 @@ export async function verifyHistory(invocation: Invocation<HistoryFlags>): Promi
     (name) => parseSessionName(name) ?? [],
   );
   const { cached, rows } = await withStores(invocation, async (deps) => {
-    await checkLayout(deps);
+    await checkTable(deps);
     return readAtRest(deps, refs, {
       batchRows: settings.SYNC_BATCH_ROWS,
       waitMs: options.wait,

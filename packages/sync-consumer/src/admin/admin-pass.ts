@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { TableIdentity } from '@cauce/protocol';
 import { LeftAside } from '../left-aside.ts';
 import { silentLogger } from '../logger.ts';
 import { sweepDirty } from '../maintenance/sweep-dirty.ts';
@@ -9,6 +10,7 @@ import { PostgresGate } from '../postgres/gate.ts';
 import { ParkingBreaker } from '../postgres/parking-breaker.ts';
 import { type AskDeps, leaveNoneAside } from '../redis/ask-partitions.ts';
 import { openPartitions, pinLayout } from '../redis/open-partitions.ts';
+import { takeForTable } from '../redis/take-for-table.ts';
 import { SyncPass } from '../sync-pass.ts';
 import type { AdminDeps, CarryOptions } from './admin-deps.ts';
 import { PostgresError } from './postgres-error.ts';
@@ -34,7 +36,10 @@ export interface AdminPass {
   readonly onLeftAside: AskDeps['onLeftAside'];
   /** Why PostgreSQL cannot be asked now. */
   readonly problem: PostgresFailure | undefined;
-  /** Compares the layouts, creates groups and clocks. @throws LayoutMismatchError, RedisError, PostgresError */
+  /**
+   * Compares the layouts and the tables, creates groups and clocks. Before anything else.
+   * @throws LayoutMismatchError, TableMismatchError, RedisError, PostgresError
+   */
   open(): Promise<void>;
   /**
    * Forgets the consumer's name where nothing is pending for it. What is pending stays so, and is claimed by any
@@ -70,18 +75,23 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
     gate.state.kind === 'up' ? undefined : gate.state.failure;
   const { note: onLeftAside } = new LeftAside({ logger }, { forgetAfterMs: 2 * options.claimIdleMs });
   const toOpen = { redis, keyspace, scripts, queries, gate };
+  let table: TableIdentity | undefined;
+  const openAll = async (leaveAside: AskDeps['onLeftAside']): Promise<void> => {
+    table ??= await pinLayout(toOpen, signal);
+    await openPartitions({ ...toOpen, onLeftAside: leaveAside }, { table, signal });
+  };
   const pass = new SyncPass(
     {
       redis,
       keyspace,
-      scripts,
+      scripts: takeForTable({ scripts, table: () => table, reopen: () => openAll(onLeftAside) }),
       queries,
       gate,
       onLeftAside,
       breaker: new ParkingBreaker(options),
       logger,
       onMissingGroups: async () => {
-        await openPartitions({ ...toOpen, onLeftAside }, signal);
+        await openAll(onLeftAside);
         await sweepDirty({ redis, keyspace, scripts, onLeftAside }, { sweepAfterMs: 0 });
       },
       onFailure: () => {},
@@ -101,8 +111,7 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
     },
     async open() {
       await checkDatabase({ queries, gate, logger }, signal);
-      await pinLayout({ keyspace, queries, gate }, signal);
-      await openPartitions({ ...toOpen, onLeftAside: leaveNoneAside }, signal);
+      await openAll(leaveNoneAside);
     },
     async close() {
       endPatience();

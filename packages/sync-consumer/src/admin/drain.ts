@@ -7,6 +7,7 @@ import { addToReport, emptyReport, type SyncReport } from '../sync-report.ts';
 import type { AdminDeps, CarryOptions, RedisDeps } from './admin-deps.ts';
 import { type AdminPass, createAdminPass } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';
+import { checkTable } from './check-table.ts';
 import { parkedPages } from './parked-entries.ts';
 
 export interface DrainOptions extends CarryOptions {
@@ -43,7 +44,8 @@ const PROGRESS_EVERY_MS = 1000;
  * Carries until PostgreSQL has everything: announces what lost its event, claims what is stale, and waits for what
  * live consumers hold. Ends early when only parked sessions are left whose next attempt is after the deadline.
  *
- * @throws LayoutMismatchError, RedisError (how much is left is unknown then), AbortError
+ * @throws LayoutMismatchError, TableMismatchError, RedisError (how much is left is unknown then), AbortError;
+ *   PostgresError when nothing is dirty, and whether this is the table that has it all cannot be asked
  */
 export async function drain(deps: AdminDeps, options: DrainOptions): Promise<DrainResult> {
   const { deadlineMs = 60_000, signal: stop, onProgress = () => {} } = options;
@@ -67,6 +69,7 @@ export async function drain(deps: AdminDeps, options: DrainOptions): Promise<Dra
   try {
     await checkLayout(deps);
     left = await measure(deps);
+    if (isDrained(left)) await checkTable(deps);
     const round = roundsOf(deps, admin, report);
     // Events without a dirty session: somebody deleted the index. They are carried like any other.
     while ((left.dirtySessions > 0 || left.waitingEvents > 0) && !signal.aborted) {

@@ -1,5 +1,6 @@
 export type { AdminDeps, CarryOptions, RedisDeps } from './admin-deps.ts';
 export { checkLayout } from './check-layout.ts';
+export { checkTable } from './check-table.ts';
 export type { Difference } from './compare-rows.ts';
 export { type DrainOptions, type DrainResult, drain } from './drain.ts';
 export {
@@ -18,6 +19,7 @@ export { asked, PostgresError } from './postgres-error.ts';
 export type { Repair } from './repair-session.ts';
 export { type ReplayOptions, type ReplayResult, replay } from './replay.ts';
 export { type ResyncOptions, resync } from './resync.ts';
+export { resyncToTable } from './resync-to-table.ts';
 export {
   type RetriedSession,
   type RetryOptions,

@@ -37,7 +37,7 @@ export interface ReplayResult {
  * Takes over pending entries and runs them through the consumer's own pipeline, so a replay can neither lose a
  * session nor write an old state: what is in PostgreSQL already is only settled.
  *
- * @throws LayoutMismatchError, RedisError, AbortError; what was not finished stays pending
+ * @throws LayoutMismatchError, TableMismatchError, RedisError, AbortError; what was not finished stays pending
  */
 export async function replay(deps: AdminDeps, options: ReplayOptions): Promise<ReplayResult> {
   const { keyspace } = deps;

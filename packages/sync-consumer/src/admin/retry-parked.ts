@@ -51,7 +51,7 @@ const DUE = 0;
 
 /**
  * Tries parked sessions now instead of at their time, through the consumer's own pipeline, and says what became of
- * each. @throws LayoutMismatchError, RedisError, AbortError
+ * each. @throws LayoutMismatchError, TableMismatchError, RedisError, AbortError
  */
 export async function retryParked(deps: AdminDeps, options: RetryOptions): Promise<RetryResult> {
   const { keyspace } = deps;

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { RedisError, type RedisHealth } from '@cauce/protocol';
+import { RedisError, type RedisHealth, TableMismatchError } from '@cauce/protocol';
 import { type Backlog, measureBacklog } from '../backlog.ts';
 import { type ConsumerNotice, NOTICE_STALE_MS, readNotices } from '../consumer-board.ts';
 import type { Queries } from '../postgres/queries.ts';
+import { refuseOtherTable } from '../redis/refuse-other-table.ts';
 import { findReplayProblem } from '../redis/replay-rights.ts';
 import type { RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
@@ -11,7 +12,7 @@ import { readServerStats, writesPerSecond } from './server-stats.ts';
 
 export interface StatusDeps extends RedisDeps {
   /** Undefined: PostgreSQL is not configured here and not asked. */
-  readonly queries: Pick<Queries, 'estimateRows'> | undefined;
+  readonly queries: Pick<Queries, 'estimateRows' | 'identifyTable'> | undefined;
 }
 
 export interface StatusOptions {
@@ -32,8 +33,8 @@ export interface ConsumerStatus {
   readonly seenAtMs: number;
 }
 
-/** `unmigrated`: it answers, and the tables are not there. */
-export type PostgresState = 'up' | 'away' | 'misconfigured' | 'unmigrated' | 'not_configured';
+/** `unmigrated`: it answers, and the tables are not there. `other_table`: the sessions are synced to another one. */
+export type PostgresState = 'up' | 'other_table' | 'away' | 'misconfigured' | 'unmigrated' | 'not_configured';
 
 export interface StatusProblem {
   readonly code:
@@ -43,7 +44,8 @@ export interface StatusProblem {
     | 'POSTGRES_MISCONFIGURED'
     | 'PARKED'
     | 'LAG'
-    | 'REDIS_UNSAFE';
+    | 'REDIS_UNSAFE'
+    | 'TABLE_MISMATCH';
   readonly message: string;
 }
 
@@ -91,7 +93,7 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
   const [backlog, notices, postgres] = await Promise.all([
     fromRedis(measureBacklog(redis, keyspace)),
     fromRedis(readNotices(redis, keyspace)),
-    readPostgres(queries),
+    readPostgres(deps),
   ]);
   await delay(Math.max(0, sampleMs - (performance.now() - startedAtMs)), undefined, { signal });
   const stats = await readServerStats(redis);
@@ -175,6 +177,7 @@ function findProblems({
   if (postgres.state === 'misconfigured') {
     add('POSTGRES_MISCONFIGURED', `PostgreSQL refuses the work: ${postgres.problem}`);
   }
+  if (postgres.state === 'other_table') add('TABLE_MISMATCH', postgres.problem ?? '');
   if (postgres.state === 'unmigrated') {
     add('POSTGRES_MISCONFIGURED', 'The tables are missing in PostgreSQL: run `cauce migrate`.');
   }
@@ -190,14 +193,18 @@ function findProblems({
   return problems;
 }
 
-async function readPostgres(queries: StatusDeps['queries']): Promise<Status['postgres']> {
+async function readPostgres({ redis, keyspace, queries }: StatusDeps): Promise<Status['postgres']> {
   if (!queries) return { state: 'not_configured', problem: undefined, rows: undefined };
   try {
     const rows = await queries.estimateRows();
-    return rows === 'no_table'
-      ? { state: 'unmigrated', problem: undefined, rows: undefined }
-      : { state: 'up', problem: undefined, rows };
+    if (rows === 'no_table') return { state: 'unmigrated', problem: undefined, rows: undefined };
+    await refuseOtherTable({ redis, keyspace }, await queries.identifyTable());
+    return { state: 'up', problem: undefined, rows };
   } catch (error) {
+    if (error instanceof RedisError) throw error;
+    if (error instanceof TableMismatchError) {
+      return { state: 'other_table', problem: error.message, rows: undefined };
+    }
     const { failure } = PostgresError.from(error);
     const state = failure.class === 'transient' ? 'away' : 'misconfigured';
     return { state, problem: failure.summary, rows: undefined };

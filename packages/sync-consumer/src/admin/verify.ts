@@ -1,6 +1,6 @@
 import type { SessionRef, Version } from '@cauce/protocol';
 import type { AdminDeps } from './admin-deps.ts';
-import { checkLayout } from './check-layout.ts';
+import { checkTable } from './check-table.ts';
 import { type ComparedRow, compareRows, type Difference } from './compare-rows.ts';
 import { type Repair, repairSession } from './repair-session.ts';
 import { type HeldSession, readSessions, scanSessions } from './scan-sessions.ts';
@@ -62,7 +62,7 @@ type Clean = CleanSession['row'] & Pick<CleanSession, 'session'>;
  * Compares every clean session in Redis with its row. A difference counts only if it is still there when both are
  * read again: a save or a sync may have come between.
  *
- * @throws LayoutMismatchError, RedisError, PostgresError, AbortError; it can be run again at any time
+ * @throws LayoutMismatchError, TableMismatchError, RedisError, PostgresError, AbortError; it can be run again at any time
  */
 export async function verify(deps: AdminDeps, options: VerifyOptions): Promise<VerifyResult> {
   const { redis, queries } = deps;
@@ -72,7 +72,7 @@ export async function verify(deps: AdminDeps, options: VerifyOptions): Promise<V
   const byRepair = { reissued: 0, adopted: 0, superseded: 0, none: 0 };
   const differences: FoundDifference[] = [];
   let [checked, dirty, purged, different] = [0, 0, 0, 0];
-  await checkLayout(deps);
+  await checkTable(deps);
 
   for await (const page of scanSessions(deps, batchRows)) {
     signal?.throwIfAborted();

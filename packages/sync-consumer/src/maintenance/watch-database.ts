@@ -1,4 +1,10 @@
-import { type Keyspace, type RedisConnection, RedisError } from '@cauce/protocol';
+import {
+  type Keyspace,
+  type RedisConnection,
+  RedisError,
+  type TableIdentity,
+  tableMismatch,
+} from '@cauce/protocol';
 import type { Logger } from 'pino';
 import type { Queries } from '../postgres/queries.ts';
 import { type ResyncDeps, resyncSessions } from './resync-sessions.ts';
@@ -6,8 +12,10 @@ import { type ResyncDeps, resyncSessions } from './resync-sessions.ts';
 export interface WatchDatabaseDeps extends ResyncDeps {
   readonly redis: RedisConnection;
   readonly keyspace: Keyspace;
-  readonly queries: Pick<Queries, 'identifyDatabase'>;
+  readonly queries: Pick<Queries, 'identifyDatabase' | 'identifyTable'>;
   readonly logger: Logger;
+  /** The table the partitions were opened for. */
+  readonly table: TableIdentity;
   /** Monotonic clock, ms. */
   readonly now: () => number;
   /** Told when sessions were announced. */
@@ -18,30 +26,49 @@ export interface WatchDatabaseDeps extends ResyncDeps {
 const SETTLED_LATE_MS = 60_000;
 
 /**
- * Compares the database and its timeline with the one the sessions were carried to last, which Redis remembers.
- * Another one may have lost commits (a standby was promoted, a backup restored), so everything in Redis is carried
- * again, and once more a minute later. Remembered only after that, so that an interruption repeats it.
+ * Compares where the table lies (server, timeline, database, relation) with where the sessions were carried to last,
+ * which Redis remembers, so that a restart notices too. Another place may have lost commits (a standby was promoted, a
+ * backup restored), so everything in Redis is carried again, and once more a minute later. Remembered only after that,
+ * so that an interruption repeats it.
  *
- *            another database            a minute later
+ *            another place               a minute later
  *   known ───────────────────► resynced ────────────────► known
  *
- * @returns what looks once, to be repeated. It throws RedisError, AbortError
+ * Another table has no business here: behind the same address there is a stranger. What it was given meanwhile is
+ * carried again by whoever is right.
+ *
+ * @returns what looks once, to be repeated. It throws RedisError, TableMismatchError, AbortError
  */
 export function createDatabaseWatch(
   deps: WatchDatabaseDeps,
   { batchRows }: { readonly batchRows: number },
 ): (signal: AbortSignal) => Promise<void> {
-  const { redis, keyspace, queries, logger, now, onResynced } = deps;
+  const { redis, keyspace, queries, logger, table, now, onResynced } = deps;
   const meta = keyspace.meta(0);
   let resynced: { readonly database: string; readonly againAtMs: number } | undefined;
 
+  async function refuseAnotherTable(): Promise<void> {
+    const found = await queries.identifyTable().catch(() => undefined);
+    if (found === undefined || found.id === table.id) return;
+    await forgetDatabase(deps);
+    throw tableMismatch(keyspace.keyPrefix, { syncedTo: table, found });
+  }
+
   return async (signal) => {
+    await refuseAnotherTable();
     const database = await queries.identifyDatabase();
     if (database === undefined) return;
-    const known = await asked(redis.hget(meta, 'database'));
-    // First contact: nothing was carried before.
-    if (known === null) await asked(redis.hset(meta, 'database', database));
-    if (known === null || known === database) {
+    const [known = null, syncedTo, name] = await asked(redis.hmget(meta, 'database', 'table', 'tableName'));
+    // An operator named another table since.
+    if (syncedTo && syncedTo !== table.id) {
+      throw tableMismatch(keyspace.keyPrefix, { syncedTo: { id: syncedTo, name: name ?? '' }, found: table });
+    }
+    // First contact: nothing was carried before. Or what an earlier release knew of this place.
+    if (known === null || (known !== '' && database.startsWith(`${known}/`))) {
+      await asked(redis.hset(meta, 'database', database));
+      return;
+    }
+    if (known === database) {
       resynced = undefined;
       return;
     }
@@ -59,6 +86,14 @@ export function createDatabaseWatch(
     if (isAgain) await asked(redis.hset(meta, 'database', database));
     else resynced = { database, againAtMs: now() + SETTLED_LATE_MS };
   };
+}
+
+/** Has the next consumer that looks carry everything again. @throws RedisError */
+export async function forgetDatabase({
+  redis,
+  keyspace,
+}: Pick<WatchDatabaseDeps, 'redis' | 'keyspace'>): Promise<void> {
+  await asked(redis.hset(keyspace.meta(0), 'database', ''));
 }
 
 function asked<T>(call: Promise<T>): Promise<T> {

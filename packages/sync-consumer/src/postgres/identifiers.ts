@@ -5,19 +5,25 @@ import format from 'pg-format';
 export interface TableNames {
   /** Default `public`. */
   readonly schema: string;
-  /** Table of the sessions, default `session`; `<table>_conflict` and `<table>_layout` go with it. */
+  /** Table of the sessions, default `session`; `<table>_conflict`, `_layout` and `_identity` go with it. */
   readonly table: string;
 }
 
 /**
- * Puts the configured names, quoted, in place of `{session}`, `{session_conflict}` and `{session_layout}`, and
- * as text in place of `{session_literal}` and so on. Nothing else is ever put into a statement; values are parameters.
+ * Puts the configured names, quoted, in place of `{session}`, `{session_conflict}`, `{session_layout}` and
+ * `{session_identity}`, and as text in place of `{session_literal}` and so on. Nothing else is ever put into a statement;
+ * values are parameters.
  *
  * @throws InvalidOptionError for a name that is not a plain identifier
  */
 export function renderSql(sql: string, { schema, table }: TableNames): string {
   refuseBadNames({ schema, table });
-  const names = { session: table, session_conflict: `${table}_conflict`, session_layout: `${table}_layout` };
+  const names = {
+    session: table,
+    session_conflict: `${table}_conflict`,
+    session_layout: `${table}_layout`,
+    session_identity: `${table}_identity`,
+  };
   return Object.entries(names).reduce((rendered, [placeholder, name]) => {
     const qualified = format('%I.%I', schema, name);
     return rendered

@@ -1,4 +1,11 @@
-import { PARTITION_HASH, PROTOCOL_VERSION, type SessionRef, type Version } from '@cauce/protocol';
+import {
+  nameTable,
+  PARTITION_HASH,
+  PROTOCOL_VERSION,
+  type SessionRef,
+  type TableIdentity,
+  type Version,
+} from '@cauce/protocol';
 import type pg from 'pg';
 import { queries as sql } from '../generated/queries.ts';
 import { jsonbArray, textArray } from './binary-array.ts';
@@ -61,6 +68,8 @@ export interface Queries {
   pinLayout(partitions: number): Promise<Layout>;
   /** What has to be so before anything is carried. */
   examineDatabase(): Promise<ExaminedTable[]>;
+  /** Which table this is, wherever it was copied or restored to. */
+  identifyTable(): Promise<TableIdentity>;
   countBlocks(): Promise<number>;
   /** How many rows there are, roughly; undefined when nobody counted yet, 'no_table' before `cauce migrate`. */
   estimateRows(): Promise<number | undefined | 'no_table'>;
@@ -74,7 +83,8 @@ export interface Queries {
   }): Promise<number>;
   purgeConflicts(call: { historyDays: number; isDryRun: boolean }): Promise<number>;
   /**
-   * The database and its timeline; undefined where it cannot be asked (it is away, or the service does not tell).
+   * Where the table lies: server, timeline, database, relation; undefined where it cannot be asked (it is away, or the
+   * service does not tell).
    */
   identifyDatabase(): Promise<string | undefined>;
   /** Resolves when PostgreSQL answers. */
@@ -171,6 +181,12 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     },
 
     examineDatabase: () => transact<ExaminedTable>(text.examineDatabase, []),
+
+    async identifyTable() {
+      const [row] = await transact<{ id: string; database: string }>(text.identifyTable, []);
+      if (!row) throw new Error(`${options.schema}.${options.table}_identity is empty: restore its row.`);
+      return { id: row.id, name: nameTable({ ...options, database: row.database }) };
+    },
 
     async countBlocks() {
       const rows = await transact<{ blocks: string }>(text.countBlocks, []);

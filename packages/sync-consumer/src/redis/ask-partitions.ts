@@ -1,4 +1,4 @@
-import { isCluster, type Keyspace, type RedisConnection, RedisError } from '@cauce/protocol';
+import { isCauceError, isCluster, type Keyspace, type RedisConnection, RedisError } from '@cauce/protocol';
 
 /** What one partition did not give; it is tried again with the next pass. */
 export interface PartitionFailure {
@@ -17,7 +17,7 @@ export interface AskDeps {
  * the others (P9).
  *
  * @throws RedisError when the failure is not one partition's: the only server is away or not well, or the whole
- *   cluster is
+ *   cluster is; LayoutMismatchError, TableMismatchError when one of them answers so
  */
 export async function askPartitions<Asked extends { readonly partition: number }, Answer>(
   { redis, onLeftAside }: AskDeps,
@@ -31,6 +31,8 @@ export async function askPartitions<Asked extends { readonly partition: number }
       try {
         return [await ask(one)];
       } catch (error) {
+        // Another layout or table is not one partition's fault.
+        if (isCauceError(error) && !(error instanceof RedisError)) throw error;
         failures.push({ partition: one.partition, error: RedisError.from(error, call) });
         return [];
       }

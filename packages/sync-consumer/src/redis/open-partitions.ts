@@ -2,19 +2,21 @@ import {
   type Epoch,
   type Keyspace,
   LayoutMismatchError,
-  type OpenPartitionReply,
   PARTITION_HASH,
   PROTOCOL_VERSION,
   type Scripts,
+  type TableIdentity,
+  tableMismatch,
 } from '@cauce/protocol';
 import type { PostgresGate } from '../postgres/gate.ts';
 import type { Layout, Queries } from '../postgres/queries.ts';
-import { type AskDeps, askAllPartitions } from './ask-partitions.ts';
+import { type AskDeps, askAllPartitions, askPartitions } from './ask-partitions.ts';
+import { refuseOtherTable } from './refuse-other-table.ts';
 
 export interface OpenDeps extends AskDeps {
   readonly keyspace: Keyspace;
   readonly scripts: Pick<Scripts, 'openPartition'>;
-  readonly queries: Pick<Queries, 'pinLayout' | 'maxVersion'>;
+  readonly queries: Pick<Queries, 'identifyTable' | 'pinLayout' | 'maxVersion'>;
   readonly gate: PostgresGate;
 }
 
@@ -26,51 +28,62 @@ export interface OpenedPartitions {
 }
 
 /**
- * Pins the layout in PostgreSQL on first contact and compares it ever after.
- * @throws LayoutMismatchError, AbortError (it waits for PostgreSQL)
+ * Learns which table this is. Pins the layout in it on first contact and compares it ever after; but not in a table
+ * that is none of this prefix. @throws TableMismatchError, LayoutMismatchError, RedisError, AbortError (it waits for
+ *   PostgreSQL)
  */
 export async function pinLayout(
-  { keyspace, queries, gate }: Pick<OpenDeps, 'keyspace' | 'queries' | 'gate'>,
+  { redis, keyspace, queries, gate }: Pick<OpenDeps, 'redis' | 'keyspace' | 'queries' | 'gate'>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<TableIdentity> {
+  const table = await gate.through(signal, () => queries.identifyTable());
+  await refuseOtherTable({ redis, keyspace }, table);
   const pinned = await gate.through(signal, () => queries.pinLayout(keyspace.partitions));
   if (describeLayout(pinned) !== describeLayout(ourLayout(keyspace)))
     throw layoutMismatch('PostgreSQL', pinned, keyspace);
+  return table;
 }
 
 /**
- * Pins and compares the layout in Redis, creates the consumer groups, and gives partitions that were never
- * given a floor the newest version PostgreSQL has (P3). Safe to repeat at any time.
+ * Pins and compares the layout in Redis and the table its sessions are synced to, creates the consumer groups, and gives
+ * partitions that were never given a floor the newest version PostgreSQL has (P3). Safe to repeat at any time.
  *
- * @throws LayoutMismatchError, RedisError as askAllPartitions, AbortError (it waits for PostgreSQL when a floor is
- *   missing)
+ * @param table the one this process carries to
+ * @throws LayoutMismatchError, TableMismatchError, RedisError as askAllPartitions, AbortError (it waits for PostgreSQL
+ *   when a floor is missing)
  */
-export async function openPartitions(deps: OpenDeps, signal: AbortSignal): Promise<OpenedPartitions> {
+export async function openPartitions(
+  deps: OpenDeps,
+  { table, signal }: { readonly table: TableIdentity; readonly signal: AbortSignal },
+): Promise<OpenedPartitions> {
   const { keyspace, scripts, queries, gate } = deps;
-  const opened = await open('0');
-  if (opened.some(({ isSeeded }) => !isSeeded)) {
-    const newest = await gate.through(signal, () => queries.maxVersion());
+  // Nobody's claim: first it is known of every partition whether it is another table's.
+  const opened = await askAllPartitions(deps, 'open', openWith('0'));
+  const isSeeded = opened.every((one) => one.isSeeded);
+  if (!isSeeded || opened.some(({ syncedTo }) => !syncedTo)) {
+    const newest = isSeeded ? '0' : await gate.through(signal, () => queries.maxVersion());
     // '0' would say that there is no floor yet.
-    await open(newest === '0' ? '1' : newest);
+    const floor = newest === '0' ? '1' : newest;
+    // Of two processes with two tables, one gets the first partition, and with it the others.
+    await askPartitions(deps, [{ partition: 0 }], 'open', openWith(floor));
+    await askAllPartitions(deps, 'open', openWith(floor));
   }
   return {
     created: opened.filter(({ outcome }) => outcome === 'created').length,
     serverEpochs: new Map(opened.map(({ partition, serverEpoch }) => [partition, serverEpoch])),
   };
 
-  async function open(floor: string): Promise<OpenedPartition[]> {
-    const replies = await askAllPartitions(deps, 'open', async ({ partition }) => ({
-      partition,
-      ...(await scripts.openPartition(partition, { floor, createGroup: true })),
-    }));
-    return replies.map((reply) => {
+  function openWith(floor: string) {
+    return async ({ partition }: { partition: number }) => {
+      const reply = await scripts.openPartition(partition, { floor, createGroup: true, table });
       if (reply.outcome === 'mismatch') throw layoutMismatch('Redis', reply, keyspace);
-      return reply;
-    });
+      if (reply.outcome === 'other_table' && reply.syncedTo) {
+        throw tableMismatch(keyspace.keyPrefix, { syncedTo: reply.syncedTo, found: table });
+      }
+      return { partition, ...reply };
+    };
   }
 }
-
-type OpenedPartition = Exclude<OpenPartitionReply, { outcome: 'mismatch' }> & { readonly partition: number };
 
 function ourLayout({ partitions }: Keyspace): Layout {
   return { partitions, hash: PARTITION_HASH, protocol: PROTOCOL_VERSION };

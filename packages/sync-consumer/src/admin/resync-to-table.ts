@@ -1,0 +1,35 @@
+import { RedisError, type TableIdentity } from '@cauce/protocol';
+import type { ResyncedSessions } from '../maintenance/resync-sessions.ts';
+import { resyncSessions } from '../maintenance/resync-sessions.ts';
+import { forgetDatabase } from '../maintenance/watch-database.ts';
+import type { AdminDeps } from './admin-deps.ts';
+import { checkLayout } from './check-layout.ts';
+import { asked } from './postgres-error.ts';
+import type { ResyncOptions } from './resync.ts';
+
+/**
+ * Makes the table of `queries` the one the sessions under this prefix are synced to, and has everything Redis holds
+ * carried to it. A consumer of the table before can take nothing any more and stops by itself; what it had taken may
+ * still be settled, so the consumer of this table carries everything once more when it starts, and a minute later.
+ * Safe to repeat: one that ended early has to be.
+ *
+ * @returns the table, and what was announced. @throws LayoutMismatchError, RedisError, PostgresError, AbortError
+ */
+export async function resyncToTable(
+  deps: Pick<AdminDeps, 'redis' | 'keyspace' | 'scripts' | 'queries'>,
+  { batchRows, signal }: Omit<ResyncOptions, 'sinceVersion'>,
+): Promise<ResyncedSessions & { readonly table: TableIdentity }> {
+  const { redis, keyspace, queries } = deps;
+  await checkLayout(deps);
+  const table = await asked(queries.identifyTable());
+  // First: it has to be carried again as soon as one partition is this table's.
+  await forgetDatabase(deps);
+  for (let partition = 0; partition < keyspace.partitions; partition++) {
+    await redis
+      .hset(keyspace.meta(partition), 'table', table.id, 'tableName', table.name)
+      .catch((error: unknown) => {
+        throw RedisError.from(error, 'resync');
+      });
+  }
+  return { table, ...(await resyncSessions(deps, { sinceVersion: '0', batchRows, signal })) };
+}
