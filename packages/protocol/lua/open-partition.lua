@@ -13,7 +13,7 @@
 --       5 group  '' = do not create one
 --       6 inFlightMs  for how long a consumer may still commit what it took before the change, ms: then a second
 --                     epoch follows, so that what was trusted too early is compared once more
---       7 table  identity of the table the caller reads or writes; '' = not known. Together with a floor it is remembered
+--       7 tableId  identity of the table the caller reads or writes; '' = not known. Together with a floor it is remembered
 --                where there was none
 --       8 tableName  for people
 -- Returns  { 'opened' | 'created', isSeeded '0'|'1', epoch, serverEpoch, table, tableName }   isSeeded: a floor was

@@ -4,7 +4,7 @@
 --
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
 -- ARGV  1 maxBytes  stop before the states exceed this, bytes; the first dirty session always fits
---       2 table     identity of the table the caller carries to; '' = not compared
+--       2 tableId   identity of the table the caller carries to; '' = not compared
 -- Returns  { nowUs, outcome, state, outcome, state, … }: two texts a session, in the order of KEYS, up to the first
 --          that does not fit. Ask for the rest again.
 --          'dirty version tombstone winsOver parked', state    parked: its record, or nothing; winsOver: rows up to

@@ -1,5 +1,5 @@
 import { createKeyspace, createScripts, PARTITION_HASH, PROTOCOL_VERSION, SYNC_GROUP } from '@cauce/protocol';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { snapshot } from './snapshot.ts';
 import { createWorld, PARTITION } from './world.ts';
 
@@ -119,4 +119,49 @@ it('P3 says whether a floor was ever given, however many versions were issued wi
   expect(await open('0')).toMatchObject({ outcome: 'created', isSeeded: false });
   expect(await open('1')).toMatchObject({ outcome: 'opened', isSeeded: true });
   expect(await open('0')).toMatchObject({ isSeeded: true });
+});
+
+describe('the table the sessions are synced to', () => {
+  const ours = { id: '6f1c0a52-0000-4000-8000-000000000001', name: 'public.session of database bots' };
+  const theirs = { id: '6f1c0a52-0000-4000-8000-000000000002', name: 'public.session of database staging' };
+  const carrier = { floor: '1', createGroup: true, table: ours };
+
+  it('is remembered together with a floor, and told to everybody', async () => {
+    const { scripts } = createWorld();
+    expect(await scripts.openPartition(PARTITION, consumer)).toMatchObject({ syncedTo: undefined });
+    const look = { ...carrier, floor: '0' };
+    expect(await scripts.openPartition(PARTITION, look)).toMatchObject({ syncedTo: undefined });
+    expect(await scripts.openPartition(PARTITION, carrier)).toMatchObject({
+      outcome: 'opened',
+      syncedTo: ours,
+    });
+    expect(await scripts.openPartition(PARTITION, bot)).toMatchObject({ outcome: 'opened', syncedTo: ours });
+  });
+
+  it('is never another one: whoever names another is told which it is, and nothing is changed', async () => {
+    const { scripts, redis, keyspace } = createWorld();
+    await scripts.openPartition(PARTITION, carrier);
+    await redis.hset(keyspace.meta(PARTITION), 'server', 'another');
+    const before = await snapshot(redis, keyspace.keyPrefix);
+    for (const floor of ['0', '9763830000123000']) {
+      expect(
+        await scripts.openPartition(PARTITION, { floor, createGroup: true, table: theirs }),
+      ).toMatchObject({ outcome: 'other_table', syncedTo: ours });
+    }
+    expect(await snapshot(redis, keyspace.keyPrefix)).toEqual(before);
+  });
+
+  it('nothing is taken for another table', async () => {
+    const world = createWorld();
+    const session = world.session();
+    const take = (table?: string) => world.scripts.take(PARTITION, [session.key], { table });
+    await world.save(session);
+    expect((await take(theirs.id)).taken).toMatchObject([{ outcome: 'dirty' }]);
+    await world.scripts.openPartition(PARTITION, carrier);
+    expect((await take(ours.id)).taken).toMatchObject([{ outcome: 'dirty' }]);
+    expect((await take()).taken).toMatchObject([{ outcome: 'dirty' }]);
+    await expect(take(theirs.id)).rejects.toMatchObject({
+      failure: { reason: 'NOTOPENED', effect: 'refused' },
+    });
+  });
 });

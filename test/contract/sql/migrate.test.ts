@@ -4,6 +4,7 @@ import { expect, inject, test } from 'vitest';
 import { connectPostgres, uniqueName } from '../../helpers/isolated.ts';
 import { sessionRow } from './rows.ts';
 
+const all = ['0001_session', '0002_identity'];
 const limits = { lockTimeoutMs: 1000, statementTimeoutMs: 5000, longTimeoutMs: 5000 };
 
 const databaseUrl = inject('databaseUrl');
@@ -26,15 +27,15 @@ test('20 processes that migrate at once all succeed, and each migration runs onc
   const ran = await Promise.all(
     Array.from({ length: 20 }, () => migrate({ databaseUrl, schema, table: 'session' })),
   );
-  expect(ran.flat()).toEqual(['0001_session']);
+  expect(ran.flat()).toEqual(all);
   const { rows } = await pool.query(`SELECT name FROM ${schema}.session_migration`);
-  expect(rows).toEqual([{ name: '0001_session' }]);
+  expect(rows).toEqual(all.map((name) => ({ name })));
 });
 
 test('running it again does nothing and keeps the data', async () => {
   const pool = connectPostgres();
   const names = { schema: uniqueName(), table: 'session' };
-  expect(await migrate({ databaseUrl, ...names })).toEqual(['0001_session']);
+  expect(await migrate({ databaseUrl, ...names })).toEqual(all);
   const queries = createQueries(pool, { ...names, ...limits });
   await queries.upsertSessions([sessionRow('ana', 1)]);
   expect(await migrate({ databaseUrl, ...names })).toEqual([]);
@@ -50,7 +51,7 @@ test.each([
   const schema = `${prefix}${prefix.length > 30 ? '' : '_'}${uniqueName().slice(0, 11)}`;
   await migrate({ databaseUrl, schema, table });
   expect(await tablesOf(pool, schema)).toEqual(
-    [table, `${table}_conflict`, `${table}_layout`, `${table}_migration`].sort(),
+    [table, ...['conflict', 'identity', 'layout', 'migration'].map((of) => `${table}_${of}`)].sort(),
   );
   const queries = createQueries(pool, { schema, table, ...limits });
   const row = sessionRow('ana', 1);
@@ -71,9 +72,9 @@ test.each([
 test('two tables in one schema live side by side', async () => {
   const pool = connectPostgres();
   const schema = uniqueName();
-  expect(await migrate({ databaseUrl, schema, table: 'one' })).toHaveLength(1);
-  expect(await migrate({ databaseUrl, schema, table: 'two' })).toHaveLength(1);
-  expect(await tablesOf(pool, schema)).toHaveLength(8);
+  expect(await migrate({ databaseUrl, schema, table: 'one' })).toEqual(all);
+  expect(await migrate({ databaseUrl, schema, table: 'two' })).toEqual(all);
+  expect(await tablesOf(pool, schema)).toHaveLength(10);
 });
 
 test('a dry run names what would run and changes nothing, not even the schema', async () => {
@@ -81,7 +82,7 @@ test('a dry run names what would run and changes nothing, not even the schema', 
   const names = { schema: uniqueName(), table: 'session' };
   const messages: string[] = [];
   const log = (message: string) => void messages.push(message);
-  expect(await migrate({ databaseUrl, ...names, isDryRun: true, log })).toEqual(['0001_session']);
+  expect(await migrate({ databaseUrl, ...names, isDryRun: true, log })).toEqual(all);
   expect(messages.join('\n')).toContain('0001_session');
   expect(await schemaExists(pool, names.schema)).toBe(false);
 
@@ -130,5 +131,5 @@ test('a migration that fails leaves nothing half done, and the next run succeeds
   await expect(migrate({ databaseUrl, schema, table: 'session' })).rejects.toThrow('already exists');
   expect(await tablesOf(pool, schema)).toEqual(['session_migration']);
   await pool.query(`DROP DOMAIN ${schema}.session_layout`);
-  expect(await migrate({ databaseUrl, schema, table: 'session' })).toEqual(['0001_session']);
+  expect(await migrate({ databaseUrl, schema, table: 'session' })).toEqual(all);
 });
