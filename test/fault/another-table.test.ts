@@ -125,3 +125,22 @@ test('the way out: told that this table is the partner, everything is carried to
   await eventually(async () => expect(await other.countRows()).toBe(40), 15_000);
   await expectSynced(atOther, await saveUsers(pipeline, userIds(40), { step: 2 }));
 });
+
+test('another table behind the same address: the consumer stops, and what it carried meanwhile is carried again', async () => {
+  const { pipeline, sync } = await syncedPipeline();
+  const { redis, keyspace, pool, table } = pipeline;
+  const identity = table.replace('session"', 'session_identity"');
+  const { id } = await pipeline.queries.identifyTable();
+  await pool.query(`UPDATE ${identity} SET id = gen_random_uuid()`);
+  await expect(sync.finished).rejects.toMatchObject(mismatch);
+
+  // The address leads to the right one again; it has nothing of what was saved since.
+  await pool.query(`UPDATE ${identity} SET id = $1`, [id]);
+  await pool.query(`DELETE FROM ${table}`);
+  expect(await redis.hget(keyspace.meta(0), 'database')).toBe('');
+  pipeline.startSync();
+  await eventually(async () => {
+    const { rows } = await pool.query(`SELECT count(*)::int AS count FROM ${table}`);
+    expect(rows[0].count).toBe(40);
+  }, 15_000);
+});

@@ -85,7 +85,7 @@ const ASK_TIMEOUT_MS = 2000;
 
 /** Works while PostgreSQL is away. Changes nothing. @throws LayoutMismatchError, RedisError, AbortError */
 export async function readStatus(deps: StatusDeps, options: StatusOptions = {}): Promise<Status> {
-  const { redis, keyspace, queries } = deps;
+  const { redis, keyspace } = deps;
   const { sampleMs = 1000, maxLagMs, signal, nowMs = Date.now } = options;
   const openPartitions = await checkLayout(deps);
   const before = sampleMs > 0 ? await readServerStats(redis) : undefined;

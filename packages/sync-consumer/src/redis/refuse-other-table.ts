@@ -1,10 +1,5 @@
-import {
-  type Keyspace,
-  type RedisConnection,
-  RedisError,
-  type TableIdentity,
-  tableMismatch,
-} from '@cauce/protocol';
+import { type Keyspace, type RedisConnection, type TableIdentity, tableMismatch } from '@cauce/protocol';
+import { askAllPartitions, leaveNoneAside } from './ask-partitions.ts';
 
 /**
  * Compares the table this process is set to with the one Redis says its sessions are synced to, in any partition; changes
@@ -14,16 +9,10 @@ export async function refuseOtherTable(
   { redis, keyspace }: { readonly redis: RedisConnection; readonly keyspace: Keyspace },
   found: TableIdentity,
 ): Promise<void> {
-  const remembered = await Promise.all(
-    Array.from({ length: keyspace.partitions }, (_, partition) =>
-      redis.hmget(keyspace.meta(partition), 'table', 'tableName'),
-    ),
-  ).catch((error: unknown) => {
-    throw RedisError.from(error, 'table check');
+  const asked = { redis, keyspace, onLeftAside: leaveNoneAside };
+  await askAllPartitions(asked, 'table check', async ({ partition }) => {
+    const [id, name] = await redis.hmget(keyspace.meta(partition), 'table', 'tableName');
+    if (!id || id === found.id) return;
+    throw tableMismatch(keyspace.keyPrefix, { syncedTo: { id, name: name ?? '' }, found });
   });
-  for (const [id, name] of remembered) {
-    if (id && id !== found.id) {
-      throw tableMismatch(keyspace.keyPrefix, { syncedTo: { id, name: name ?? '' }, found });
-    }
-  }
 }
