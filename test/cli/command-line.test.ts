@@ -114,7 +114,7 @@ test('an unreachable Redis exits 4 and says which, why and what to check', async
     connectTimeoutMs: 200,
   });
   expect(code).toBe(4);
-  expect(stderr).toContain('redis://127.0.0.1:1/0');
+  expect(stderr).toContain('Redis at 127.0.0.1:1 could not be reached within 200 ms: nothing listens there');
   expect(stderr).toContain('ECONNREFUSED');
   expect(stderr).toContain('REDIS_URL');
   expect(stderr).toContain('    at ');

@@ -2,7 +2,6 @@ import {
   createKeyspace,
   createScripts,
   type RedisConnection,
-  RedisError,
   type SettingName,
   type Settings,
   withoutCredentials,
@@ -60,10 +59,7 @@ export async function withRedis<T>(
   const url = settings.REDIS_URL ?? '';
   const opened = context.openRedis(url);
   try {
-    await opened.ready(context.connectTimeoutMs).catch((error: unknown) => {
-      if (!(error instanceof RedisError)) throw error;
-      throw new RedisError(`${withoutCredentials(url)}: ${error.message}`, error.failure, error.cause);
-    });
+    await opened.ready(context.connectTimeoutMs);
     return await work(redisDeps(opened.redis, settings));
   } finally {
     await opened.close();

@@ -30,7 +30,6 @@ export class CommandError extends Error {
 const redisHint = 'Check that it runs, and REDIS_URL (or --redis-url).';
 const postgresHint =
   'Check that it runs, and DATABASE_URL (or --database-url). Nothing is lost: sessions wait in Redis.';
-const migrateHint = 'The tables are missing: run `cauce migrate`, with the same --schema and --table.';
 
 export function explainError(error: unknown, signal: AbortSignal): Explanation {
   if (signal.aborted) {
@@ -56,11 +55,10 @@ export function explainError(error: unknown, signal: AbortSignal): Explanation {
   }
   if (error instanceof RedisError) {
     const isUnreachable = error.retryable || ['NOAUTH', 'WRONGPASS'].includes(error.failure.reason);
-    const why = error.cause instanceof Error && !error.message.includes(error.cause.message);
     return {
       exitCode: isUnreachable ? exitCodes.unreachable : exitCodes.failure,
       code: error.code,
-      message: why ? `${error.message} ${(error.cause as Error).message}` : error.message,
+      message: error.message,
       hint: isUnreachable ? redisHint : undefined,
     };
   }
@@ -74,16 +72,15 @@ export function explainError(error: unknown, signal: AbortSignal): Explanation {
   };
 }
 
-/** 4 when PostgreSQL cannot be used from here at all, 1 when it refuses this work. */
+/** 4 when PostgreSQL cannot be used from here at all, 2 when a setting names no file, 1 when it refuses this work. */
 export function exitCodeOf(failure: PostgresFailure): ExitCode {
-  const isUnreachable =
-    failure.class === 'transient' || /^(28|3D)/.test(failure.code) || failure.code === 'LOCAL';
+  if (failure.code === 'FILE') return exitCodes.usage;
+  const isUnreachable = failure.class === 'transient' || /^(28|3D|TLS$|PASSWORD$|LOCAL$)/.test(failure.code);
   return isUnreachable ? exitCodes.unreachable : exitCodes.failure;
 }
 
 /** What to do about PostgreSQL. */
 export function hintFor(failure: PostgresFailure): string | undefined {
-  if (failure.code === '42P01' || failure.code === '3F000') return migrateHint;
   return exitCodeOf(failure) === exitCodes.unreachable ? postgresHint : undefined;
 }
 

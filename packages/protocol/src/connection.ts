@@ -1,5 +1,6 @@
 import { Cluster, Redis } from 'ioredis';
 import { InvalidOptionError } from './error.ts';
+import { explainConnectFailure } from './explain-redis.ts';
 import type { ClusterOptions, RedisOptions } from './ioredis-options.ts';
 import { DeadlineError, RedisError, type RedisFailure, withDeadline } from './redis-failure.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
@@ -222,6 +223,14 @@ async function untilConnected(redis: RedisConnection, timeoutMs: number): Promis
   if (redis.status === 'ready') return;
   if (redis.status === 'end') throw closed();
   let lastError: Error | undefined;
+  let hadSocket = redis.status === 'connect';
+  let wasClosed = false;
+  const onConnect = (): void => {
+    hadSocket = true;
+  };
+  const onClose = (): void => {
+    wasClosed ||= hadSocket;
+  };
   let onReady = (): void => {};
   let onEnd = (): void => {};
   const onError = (error: Error & { lastNodeError?: Error }): void => {
@@ -234,20 +243,38 @@ async function untilConnected(redis: RedisConnection, timeoutMs: number): Promis
     redis.once('ready', onReady);
     redis.once('end', onEnd);
     redis.on('error', onError);
+    redis.on('connect', onConnect);
+    redis.on('close', onClose);
     if (redis.status === 'wait') redis.connect().catch(onError);
   });
   try {
     await withDeadline(ready, timeoutMs);
   } catch (error) {
     if (!(error instanceof DeadlineError)) throw error;
+    const cause = lastError ?? error;
+    const why = explainConnectFailure(cause, { isTls: isTls(redis), wasClosed });
     throw new RedisError(
-      `Redis could not be reached within ${timeoutMs} ms.`,
+      `${describeServer(redis)} could not be reached within ${timeoutMs} ms: ${why}.`,
       notConnected,
-      lastError ?? error,
+      cause,
     );
   } finally {
     redis.off('ready', onReady);
     redis.off('end', onEnd);
     redis.off('error', onError);
+    redis.off('connect', onConnect);
+    redis.off('close', onClose);
   }
+}
+
+function isTls(redis: RedisConnection): boolean {
+  return Boolean(isCluster(redis) ? redis.options.redisOptions?.tls : redis.options.tls);
+}
+
+/** No user, no password. */
+function describeServer(redis: RedisConnection): string {
+  if (isCluster(redis)) return 'The Redis cluster';
+  const { sentinels, name, path, host, port } = redis.options;
+  if (sentinels) return `The Redis primary ${name}, as the sentinels know it,`;
+  return `Redis at ${path ?? `${host}:${port}`}`;
 }

@@ -1,4 +1,5 @@
 import { CauceError } from './error.ts';
+import { FORBIDDEN_IN_SCRIPT } from './explain-redis.ts';
 
 /**
  * What a failed Redis call says about its effect.
@@ -44,7 +45,7 @@ export class DeadlineError extends Error {
 export function classifyRedisFailure(error: unknown): RedisFailure {
   const { name = '', message = '' } = error instanceof Error ? error : {};
   if (name === 'ReplyError') {
-    const reason = /^[A-Z]+/.exec(message)?.[0] ?? 'ERR';
+    const reason = FORBIDDEN_IN_SCRIPT.test(message) ? 'NOPERM' : (/^[A-Z]+/.exec(message)?.[0] ?? 'ERR');
     return { effect: 'refused', retryable: passing.has(reason), reason };
   }
   if (message.includes('enableOfflineQueue options is false')) {

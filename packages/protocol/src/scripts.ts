@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RedisConnection } from './connection.ts';
 import { InvalidOptionError } from './error.ts';
+import { FORBIDDEN_IN_SCRIPT, refusedCommand } from './explain-redis.ts';
 import { lua } from './generated/lua.ts';
 import { type Keyspace, type LocatedSession, type SessionKey, SYNC_GROUP } from './keyspace.ts';
 import { decodeParkedRecord, encodeParkedRecord, type ParkedRecord } from './parked-record.ts';
@@ -207,7 +208,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
     try {
       return (await withDeadline(commands[name](keys.length, ...keys, ...args), timeoutMs)) as Reply;
     } catch (error) {
-      throw RedisError.from(error, name);
+      throw RedisError.from(withCommand(name, error), name);
     }
   }
   const inPartition = (partition: number): [string, string, string] => [
@@ -355,12 +356,20 @@ function defineCommands(redis: RedisConnection): Record<ScriptName, RedisCommand
   >;
 }
 
+/** Redis names no command that the user may not run in a script, only its line. */
+function withCommand(name: ScriptName, error: unknown): unknown {
+  if (!(error instanceof Error && FORBIDDEN_IN_SCRIPT.test(error.message))) return error;
+  const command = refusedCommand(lua[name], error.message) ?? 'a command';
+  const message = `the Redis user may not run ${command}, which the script ${name} needs: grant it. ${error.message}`;
+  return Object.assign(new Error(message), { name: error.name });
+}
+
 function saveReply(line: string): SaveReply {
   const at = line.indexOf(' ');
   const [outcome, value] = [line.slice(0, at) as SaveReply['outcome'], line.slice(at + 1)];
   if (outcome === 'failed') {
     const refusal = Object.assign(new Error(value), { name: 'ReplyError' });
-    return { outcome, error: RedisError.from(refusal, 'save') };
+    return { outcome, error: RedisError.from(withCommand('save', refusal), 'save') };
   }
   return outcome === 'too_large' ? { outcome, bytes: Number(value) } : { outcome, version: value };
 }

@@ -15,6 +15,7 @@ export { type GroupConsumer, listConsumers } from './maintenance/forget-consumer
 export { type PurgeOptions, type PurgeReport, purgeHistory } from './maintenance/purge-history.ts';
 export { createSyncMetrics, type SyncMetrics, type SyncMetricsDeps } from './metrics.ts';
 export { type PeriodicSync, type PeriodicSyncOptions, startPeriodicSync, syncToDB } from './periodic-sync.ts';
+export { addressOf, atServer } from './postgres/at-server.ts';
 export { classifyPostgresFailure, type PostgresFailure } from './postgres/classify-failure.ts';
 export { type GateOptions, type GateState, PostgresGate } from './postgres/gate.ts';
 export type { TableNames } from './postgres/identifiers.ts';

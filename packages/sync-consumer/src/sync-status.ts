@@ -2,6 +2,8 @@ import { RedisError } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import type { ConsumerNotice } from './consumer-board.ts';
 import type { LeftAside } from './left-aside.ts';
+import { describeFailure } from './postgres/classify-failure.ts';
+import { isBusy } from './postgres/explain-failure.ts';
 import type { GateState, PostgresGate } from './postgres/gate.ts';
 import type { ParkingBreaker } from './postgres/parking-breaker.ts';
 import { createProgressLog } from './progress-log.ts';
@@ -18,6 +20,8 @@ export interface SyncStatusDeps {
 interface Problem {
   readonly state: 'away' | 'misconfigured';
   readonly reason: string;
+  /** The same for those who do not know yet that it is about PostgreSQL. */
+  readonly sentence: string;
 }
 
 /**
@@ -45,10 +49,12 @@ export class SyncStatus {
   /** Whether sessions are being carried, or why not. */
   get readiness(): { isReady: boolean; reason?: string } {
     if (this.#redisProblem !== undefined) return { isReady: false, reason: this.#redisProblem };
-    if (this.phase !== 'running') return { isReady: false, reason: this.phase };
+    const isCarrying = this.phase === 'running' || this.phase === 'opening';
+    if (!isCarrying) return { isReady: false, reason: this.phase };
     if (this.#redisFault !== undefined) return { isReady: false, reason: this.#redisFault };
     const problem = this.#postgresProblem();
-    if (problem) return { isReady: false, reason: `PostgreSQL: ${problem.reason}` };
+    if (problem) return { isReady: false, reason: problem.sentence };
+    if (this.phase === 'opening') return { isReady: false, reason: this.phase };
     const leftAside = this.#deps.leftAside.problem;
     return leftAside === undefined ? { isReady: true } : { isReady: false, reason: `Redis: ${leftAside}` };
   }
@@ -81,7 +87,9 @@ export class SyncStatus {
       return;
     }
     const { code, summary, class: failureClass } = state.failure;
-    if (failureClass === 'transient') {
+    if (failureClass === 'transient' && isBusy(code)) {
+      logger.warn({ code, reason: summary }, 'PostgreSQL could not do it this time; it is tried again');
+    } else if (failureClass === 'transient') {
       logger.warn({ code, reason: summary }, 'PostgreSQL is away; sessions wait in Redis');
     } else {
       logger.error(
@@ -140,11 +148,16 @@ export class SyncStatus {
   #postgresProblem(): Problem | undefined {
     const { gate, breaker } = this.#deps;
     if (gate.state.kind !== 'up') {
-      const { class: failureClass, summary } = gate.state.failure;
-      return { state: failureClass === 'transient' ? 'away' : 'misconfigured', reason: summary };
+      const { failure } = gate.state;
+      return {
+        state: failure.class === 'transient' ? 'away' : 'misconfigured',
+        reason: failure.summary,
+        sentence: describeFailure(failure),
+      };
     }
     if (breaker.isOpen) {
-      return { state: 'misconfigured', reason: 'too many rows are refused; see `cauce parked list` for why' };
+      const reason = 'too many rows are refused; see `cauce parked list` for why';
+      return { state: 'misconfigured', reason, sentence: `PostgreSQL: ${reason}` };
     }
     return undefined;
   }

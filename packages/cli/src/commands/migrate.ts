@@ -1,5 +1,5 @@
 import { isCauceError, withoutCredentials } from '@cauce/protocol';
-import { classifyPostgresFailure, migrate, PostgresError } from '@cauce/sync-consumer';
+import { addressOf, atServer, classifyPostgresFailure, migrate, PostgresError } from '@cauce/sync-consumer';
 import type { CommandDescriptor } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { counted } from '../render.ts';
@@ -20,6 +20,7 @@ export const migrateCommand: CommandDescriptor<DryRunOption> = {
     const isDryRun = options.dryRun ?? false;
     const schema = settings.SESSION_DB_SCHEMA;
     const migrations = await migrated(
+      settings.DATABASE_URL,
       migrate({
         databaseUrl: settings.DATABASE_URL ?? '',
         schema,
@@ -39,12 +40,13 @@ export const migrateCommand: CommandDescriptor<DryRunOption> = {
   },
 };
 
-async function migrated<T>(migration: Promise<T>): Promise<T> {
+async function migrated<T>(databaseUrl: string | undefined, migration: Promise<T>): Promise<T> {
   try {
     return await migration;
   } catch (error) {
     // What the migrator itself objects to (an unknown migration, a wrong order) has no code; its words are needed.
-    const { code } = classifyPostgresFailure(error);
-    throw code === 'LOCAL' || isCauceError(error) ? error : PostgresError.from(error);
+    const located = atServer(error, addressOf({ connectionString: databaseUrl }));
+    const { code } = classifyPostgresFailure(located);
+    throw code === 'LOCAL' || isCauceError(error) ? error : PostgresError.from(located);
   }
 }

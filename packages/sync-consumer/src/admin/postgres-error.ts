@@ -1,15 +1,18 @@
 import { CauceError, isCauceError } from '@cauce/protocol';
-import { classifyPostgresFailure, type PostgresFailure } from '../postgres/classify-failure.ts';
+import {
+  classifyPostgresFailure,
+  describeFailure,
+  type PostgresFailure,
+} from '../postgres/classify-failure.ts';
 
 /** PostgreSQL could not do what an operation needs; {@link PostgresError.failure} says why. */
 export class PostgresError extends CauceError {
   readonly failure: PostgresFailure;
 
   constructor(failure: PostgresFailure, cause?: unknown) {
-    const isAway = failure.class === 'transient';
-    const what = isAway ? 'PostgreSQL is away' : 'PostgreSQL refuses the work';
-    super(isAway ? 'POSTGRES_UNAVAILABLE' : 'POSTGRES_MISCONFIGURED', `${what}: ${failure.summary}`, {
-      retryable: isAway,
+    const isPassing = failure.class === 'transient';
+    super(isPassing ? 'POSTGRES_UNAVAILABLE' : 'POSTGRES_MISCONFIGURED', describeFailure(failure), {
+      retryable: isPassing,
       cause,
     });
     this.failure = failure;

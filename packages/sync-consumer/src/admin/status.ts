@@ -173,10 +173,8 @@ function findProblems({
     const what = isPostgres ? 'cannot write to PostgreSQL' : 'leaves sessions aside in Redis';
     add('CONSUMER_PROBLEM', `Consumer ${consumer} ${what}: ${problem}`);
   }
-  if (postgres.state === 'away') add('POSTGRES_AWAY', `PostgreSQL is away: ${postgres.problem}`);
-  if (postgres.state === 'misconfigured') {
-    add('POSTGRES_MISCONFIGURED', `PostgreSQL refuses the work: ${postgres.problem}`);
-  }
+  if (postgres.state === 'away') add('POSTGRES_AWAY', postgres.problem ?? '');
+  if (postgres.state === 'misconfigured') add('POSTGRES_MISCONFIGURED', postgres.problem ?? '');
   if (postgres.state === 'other_table') add('TABLE_MISMATCH', postgres.problem ?? '');
   if (postgres.state === 'unmigrated') {
     add('POSTGRES_MISCONFIGURED', 'The tables are missing in PostgreSQL: run `cauce migrate`.');
@@ -205,9 +203,9 @@ async function readPostgres({ redis, keyspace, queries }: StatusDeps): Promise<S
     if (error instanceof TableMismatchError) {
       return { state: 'other_table', problem: error.message, rows: undefined };
     }
-    const { failure } = PostgresError.from(error);
+    const { failure, message } = PostgresError.from(error);
     const state = failure.class === 'transient' ? 'away' : 'misconfigured';
-    return { state, problem: failure.summary, rows: undefined };
+    return { state, problem: message, rows: undefined };
   }
 }
 

@@ -1,3 +1,6 @@
+import { serverOf } from './at-server.ts';
+import { explainFailure, isBusy } from './explain-failure.ts';
+
 /**
  * What a failed statement says about what to do next.
  *
@@ -7,13 +10,13 @@
  */
 export interface PostgresFailure {
   readonly class: 'transient' | 'refused' | 'misconfigured';
-  /** SQLSTATE; the code of a socket error; `LOCAL` for a failure on this side. */
+  /** SQLSTATE; the code of a socket error; `TLS`, `FILE`, `PASSWORD`, `LOCAL` for a failure on this side. */
   readonly code: string;
   /** The server says that the statement ran out of time: smaller pieces may not. */
   readonly isTimeout: boolean;
   /** The connection broke without an answer. Rows that always do that are refused in the end. */
   readonly isSocket: boolean;
-  /** What an operator can read: no row contents. */
+  /** What went wrong, where, and what to do: no row contents, no user. */
   readonly summary: string;
 }
 
@@ -39,7 +42,21 @@ const brokenCodes = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE']);
 
 /** Classifies what pg rejects with. Pure; the table is in `docs/architecture.md`. */
 export function classifyPostgresFailure(error: unknown): PostgresFailure {
-  const { code, message } = readError(error);
+  const { code, message, server } = readError(error);
+  const onThisSide = (word: string): PostgresFailure => ({
+    class: 'misconfigured',
+    code: word,
+    isTimeout: false,
+    isSocket: false,
+    summary: explainFailure({ code: word, message, server }),
+  });
+  const away = (word: string, { isSocket = false } = {}): PostgresFailure => ({
+    class: 'transient',
+    code: word,
+    isTimeout: false,
+    isSocket,
+    summary: explainFailure({ code: word, message: '', server }),
+  });
   // EPIPE and EPERM look like a SQLSTATE, but PostgreSQL's own all have a digit.
   if (/^(?=.*\d)[0-9A-Z]{5}$/.test(code)) {
     const failureClass = exceptions.get(code) ?? classOf(code.slice(0, 2));
@@ -51,9 +68,10 @@ export function classifyPostgresFailure(error: unknown): PostgresFailure {
       summary: describe(code, failureClass, error),
     };
   }
-  if (/\bSSL\b|certificate|\bSASL\b|password must be a string/i.test(message)) {
-    return { class: 'misconfigured', code: 'LOCAL', isTimeout: false, isSocket: false, summary: message };
-  }
+  if (/\bSASL\b|password must be a string/i.test(message)) return onThisSide('PASSWORD');
+  if (/\bSSL\b|certificate/i.test(message)) return onThisSide('TLS');
+  // Of a file that DATABASE_URL names; a socket's file is connected to.
+  if (isOfFile(error)) return onThisSide('FILE');
   if (socketCode.test(code)) return away(code, { isSocket: brokenCodes.has(code) });
   if (/query read timeout/i.test(message)) return away('QUERY_TIMEOUT');
   if (/timeout exceeded when trying to connect|connection timeout|timeout expired/i.test(message))
@@ -78,8 +96,8 @@ export function mayBeOneRow({ class: failureClass, code }: PostgresFailure): boo
   return code === '55000' || (failureClass === 'misconfigured' && /^(0A|42|XX|F0)...$/.test(code));
 }
 
-function away(code: string, { isSocket = false } = {}): PostgresFailure {
-  return { class: 'transient', code, isTimeout: false, isSocket, summary: code };
+function isOfFile(error: unknown): boolean {
+  return ['open', 'read', 'stat'].includes((error as { syscall?: string } | undefined)?.syscall ?? '');
 }
 
 function classOf(sqlStateClass: string): PostgresFailure['class'] {
@@ -87,10 +105,10 @@ function classOf(sqlStateClass: string): PostgresFailure['class'] {
   return misconfiguredClasses.has(sqlStateClass) ? 'misconfigured' : 'refused';
 }
 
-function readError(error: unknown): { code: string; message: string } {
-  if (!(error instanceof Error)) return { code: '', message: '' };
+function readError(error: unknown): { code: string; message: string; server: string | undefined } {
+  if (!(error instanceof Error)) return { code: '', message: '', server: undefined };
   const { code } = error as { code?: unknown };
-  return { code: typeof code === 'string' ? code : '', message: error.message };
+  return { code: typeof code === 'string' ? code : '', message: error.message, server: serverOf(error) };
 }
 
 // The message of a refusal may quote a row, and a trigger may raise any code with any text: those are described
@@ -102,9 +120,15 @@ function describe(sqlState: string, failureClass: PostgresFailure['class'], erro
     where?: string;
   };
   // `where` is set for what a function or trigger said.
-  const what =
-    failureClass === 'refused' || where
-      ? [constraint && `constraint ${constraint}`, table && `table ${table}`]
-      : [message];
-  return [sqlState, ...what].filter(Boolean).join(': ');
+  if (failureClass === 'refused' || where) {
+    const what = [constraint && `constraint ${constraint}`, table && `table ${table}`];
+    return [sqlState, ...what].filter(Boolean).join(': ');
+  }
+  return explainFailure({ code: sqlState, message, server: serverOf(error as Error) });
+}
+
+/** One sentence that also says whether to wait or to act. Pure. */
+export function describeFailure({ class: failureClass, code, summary }: PostgresFailure): string {
+  if (failureClass !== 'transient') return `PostgreSQL refuses the work: ${summary}`;
+  return `${isBusy(code) ? 'PostgreSQL could not do it this time' : 'PostgreSQL is away'}: ${summary}`;
 }

@@ -8,6 +8,7 @@ import {
 } from '@cauce/protocol';
 import type pg from 'pg';
 import { queries as sql } from '../generated/queries.ts';
+import { addressOf, atServer } from './at-server.ts';
 import { jsonbArray, textArray } from './binary-array.ts';
 import { renderSql, type TableNames } from './identifiers.ts';
 import { inTransaction, type TransactionOptions } from './in-transaction.ts';
@@ -102,7 +103,7 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     Object.entries(sql).map(([name, statement]) => [name, renderSql(statement, options)]),
   ) as Record<keyof typeof sql, string>;
 
-  return {
+  return located({
     async upsertSessions(rows) {
       const found = await transact<{ position: number }>(text.upsertSessions, [
         textArray(rows.map(({ ref }) => ref.tenantId)),
@@ -216,7 +217,22 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     async ping() {
       await pool.query('SELECT 1');
     },
-  };
+  });
+
+  function located(queries: Queries): Queries {
+    const address = addressOf(pool.options ?? {});
+    const wrapped = Object.entries(queries).map(([name, query]) => [
+      name,
+      async (...args: unknown[]) => {
+        try {
+          return await (query as (...given: unknown[]) => Promise<unknown>)(...args);
+        } catch (error) {
+          throw atServer(error, address);
+        }
+      },
+    ]);
+    return Object.fromEntries(wrapped) as Queries;
+  }
 
   async function transact<Row extends pg.QueryResultRow>(
     statement: string,
