@@ -53,17 +53,20 @@ export function explainConnectFailure(error: unknown, { isTls, wasClosed }: Redi
 }
 
 /**
- * The command that a script may not run, from the line that Redis names; undefined when it names none. Pure.
+ * The command that a script may not run, from the line that Redis names; where it names none, all that the script runs.
+ * Pure.
  *
  * @param script its text
  */
-export function refusedCommand(script: string, message: string): string | undefined {
+export function refusedCommand(script: string, message: string): string {
   const [, lineNumber] = /user_script:(\d+)/.exec(message) ?? [];
-  if (lineNumber === undefined) return undefined;
-  const lines = script.split('\n').slice(Number(lineNumber) - 1);
-  // The call may begin at the end of its line.
-  const [, command] = /redis\.p?call\(\s*'(\w+)'/.exec(lines.slice(0, 2).join('\n')) ?? [];
-  return command;
+  const lines = script.split('\n');
+  // A call may begin at the end of its line.
+  const at = lineNumber === undefined ? [] : lines.slice(Number(lineNumber) - 1, Number(lineNumber) + 1);
+  const [, command] = /redis\.p?call\(\s*'(\w+)'/.exec(at.join('\n')) ?? [];
+  if (command !== undefined) return command;
+  const all = [...script.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, name]) => name);
+  return `one of ${[...new Set(all)].sort().join(', ')}`;
 }
 
 /** Redis' words for a command in a script that the user may not run; it does not say NOPERM there. */

@@ -359,7 +359,7 @@ function defineCommands(redis: RedisConnection): Record<ScriptName, RedisCommand
 /** Redis names no command that the user may not run in a script, only its line. */
 function withCommand(name: ScriptName, error: unknown): unknown {
   if (!(error instanceof Error && FORBIDDEN_IN_SCRIPT.test(error.message))) return error;
-  const command = refusedCommand(lua[name], error.message) ?? 'a command';
+  const command = refusedCommand(lua[name], error.message);
   const message = `the Redis user may not run ${command}, which the script ${name} needs: grant it. ${error.message}`;
   return Object.assign(new Error(message), { name: error.name });
 }

@@ -14,6 +14,7 @@ import type { Loaded } from './absence.ts';
 import { RestoreError } from './errors.ts';
 import { Flights } from './flights.ts';
 import { isReadOnly } from './read-only.ts';
+import type { RedisGate } from './redis-gate.ts';
 import { areRows, type SessionLoader } from './session-loader.ts';
 
 /** What a load that missed does: lease, ask the loader, hydrate, so that no old row enters Redis (P5). */
@@ -64,7 +65,7 @@ interface Miss {
  *   row is the newest: a row may be older than a load that joined after it was read (P5).
  */
 export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions): RestoreSessions {
-  const { redis, scripts, keyspace, loader, signal, newTtlMs } = deps;
+  const { redis, scripts, keyspace, loader, gate, signal, newTtlMs } = deps;
   const flights = new Flights<Restored>();
 
   async function takeLease(session: LocatedSession): Promise<StoredSession | Miss> {

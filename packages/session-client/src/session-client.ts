@@ -259,7 +259,7 @@ function assemble<T>(options: ResolvedOptions<T>) {
   const shared = { scripts, loader, signal: calls.closing, newTtlMs };
   const loads = createLoadSessions({
     ...{ gate, reader },
-    restore: createRestoreSessions({ ...shared, redis, keyspace }, options),
+    restore: createRestoreSessions({ ...shared, redis, keyspace, gate }, options),
     confirm: createConfirmSessions({ ...shared, gate, reader, now }),
   });
   const loadBasis = createLoadBasis({ gate, loads });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   classifyPostgresFailure,
+  describeFailure,
   type PostgresFailure,
 } from '../../../packages/sync-consumer/src/postgres/classify-failure.ts';
 import { errorOf, failureOf } from './failures.ts';
@@ -111,7 +112,13 @@ test.each([
   ['SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string', ''],
 ])('TLS and passwords are for a person to fix: %s', (message, code) => {
   const error = code === '' ? new Error(message) : errorOf(code, message);
-  expect(classifyPostgresFailure(error)).toMatchObject({ class: 'misconfigured', summary: message });
+  expect(classifyPostgresFailure(error)).toMatchObject({
+    class: 'misconfigured',
+    code: message.startsWith('SASL') ? 'PASSWORD' : 'TLS',
+    summary: message.startsWith('SASL')
+      ? 'PASSWORD: a password is wanted; give one in DATABASE_URL'
+      : `TLS: ${message}; correct sslmode and sslrootcert in DATABASE_URL, or the server`,
+  });
 });
 
 test.each([
@@ -132,6 +139,40 @@ test.each([
     summary: 'failed before it was sent',
   });
 });
+
+test('a file that DATABASE_URL names and that cannot be read is a fault of the setting; a socket is an outage', () => {
+  const fault = (syscall: string) =>
+    classifyPostgresFailure(Object.assign(errorOf('ENOENT', `ENOENT: ${syscall} '/x'`), { syscall }));
+  expect(fault('open')).toMatchObject({ class: 'misconfigured', code: 'FILE' });
+  expect(fault('open').summary).toContain("'/x'; correct sslrootcert, sslcert or sslkey");
+  expect(fault('connect')).toMatchObject({ class: 'transient', code: 'ENOENT' });
+});
+
+test.each([
+  ['28P01', 'password authentication failed for user "bob"'],
+  ['28000', 'role "bob" does not exist'],
+  ['28000', 'no pg_hba.conf entry for host "10.0.0.7", user "bob", database "x", no encryption'],
+  ['08P01', 'no such user: bob'],
+  ['53300', 'too many connections for role "bob"'],
+])('who was refused is not said: %s %s', (code, message) => {
+  expect(classifyPostgresFailure(errorOf(code, message)).summary).not.toContain('bob');
+});
+
+test.each(['40001', '40P01', '55P03', '57014', '53100', '53200', '58030', '25P03'])(
+  '%s comes from a server that is there: it is not called away',
+  (code) => {
+    expect(describeFailure(failureOf(code))).toBe(
+      `PostgreSQL could not do it this time: ${code}: error ${code}`,
+    );
+  },
+);
+
+test.each(['57P01', '57P03', '08006', '25006', '53300', 'ECONNREFUSED', 'ENOTFOUND'])(
+  '%s is away',
+  (code) => {
+    expect(describeFailure(failureOf(code))).toMatch(/^PostgreSQL is away: /);
+  },
+);
 
 test('a refusal is described without a word of the row, whatever the code (P9)', () => {
   const fields = {
@@ -155,7 +196,9 @@ test('a misconfiguration says what to fix, but never detail or context', () => {
     detail: CANARY,
   });
   const failure = classifyPostgresFailure(error);
-  expect(failure.summary).toBe('42P01: relation "chat.session" does not exist');
+  expect(failure.summary).toBe(
+    '42P01: relation "chat.session" does not exist; run `cauce migrate`, with the same schema and table',
+  );
   expect(JSON.stringify(failure)).not.toContain('CANARY');
 });
 

@@ -12,7 +12,7 @@ export interface ShownFailure {
  * What went wrong, where, and what to do: the same words in the log, `/readyz`, the command line and the error. Pure.
  */
 export function explainFailure({ code, message, server }: ShownFailure): string {
-  const { what, remedy } = explanationOf(code, message);
+  const { what, remedy } = explanationOf(code, withoutUser(message));
   const where = server === undefined ? code : `${code} at ${server}`;
   return [where, what && `: ${what}`, remedy && `; ${remedy}`].filter(Boolean).join('');
 }
@@ -20,6 +20,11 @@ export function explainFailure({ code, message, server }: ShownFailure): string 
 /** Whether PostgreSQL was there and could not do it this time: it lost a race, waited too long, or is out of something. */
 export function isBusy(code: string): boolean {
   return code !== '53300' && /^(40|53|58|25P|55P03|55006|57014)/.test(code);
+}
+
+/** PostgreSQL and poolers say whom they refused. */
+function withoutUser(message: string): string {
+  return message.replace(/\b(user|role) "[^"]*"/g, '$1').replace(/\b(no such user):? .*/, '$1');
 }
 
 const correctUrl = 'correct DATABASE_URL';
