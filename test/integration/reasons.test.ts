@@ -35,8 +35,8 @@ async function whatIsSaid(pipeline: Pipeline, urls: { redis?: string; database?:
     {},
     { redis: env.REDIS_URL ?? '', database: env.DATABASE_URL ?? '', logger },
   );
-  let cli = '';
-  const stream = { isTTY: false, write: (text: string) => void (cli += text) };
+  const printed: string[] = [];
+  const stream = { isTTY: false, write: (text: string) => void printed.push(text) };
   const code = await runCli(['drain', '--deadline', '1s'], {
     ...realStores,
     ...{ version: '0', stdout: stream, stderr: stream, env, nowMs: Date.now, confirm: undefined },
@@ -44,6 +44,7 @@ async function whatIsSaid(pipeline: Pipeline, urls: { redis?: string; database?:
     readFile: () => Promise.reject(new Error('no files here')),
     connectTimeoutMs: 1000,
   });
+  const cli = printed.join('');
   const readiness = await eventually(() => {
     const { reason } = consumer.readiness;
     expect(reason).not.toBe('opening');
