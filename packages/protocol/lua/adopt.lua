@@ -20,7 +20,7 @@ local losingVersion, state, version, tombstone, ttlMs, group =
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 redis.call('HLEN', parked)
-local lastIssued = tonumber(redis.call('GET', hlc) or '0')
+local lastIssued = tonumber(string.match(redis.call('GET', hlc) or '0', '^%d+$')) or math.huge
 local stored = redis.call('HMGET', session, 'v', 'q')
 
 -- Raised even when the session was saved since: its version must pass the row's to be written.

@@ -22,7 +22,8 @@ local ttlMs = string.format('%.0f', ARGV[6])
 
 local stored = redis.call('HMGET', session, 'v', 'd', 'e')
 local opened = redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'seeded')
-local raisesClock = tonumber(rowVersion) > tonumber(redis.call('GET', hlc) or '0')
+local lastIssued = tonumber(string.match(redis.call('GET', hlc) or '0', '^%d+$')) or math.huge
+local raisesClock = tonumber(rowVersion) > lastIssued
 if stored[1] ~= version or opened[1] ~= epoch then
   return 'superseded'
 end

@@ -16,7 +16,8 @@ local held, state, version, tombstone = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 -- Whole: PEXPIRE refuses a fraction, and by then the session would stand there without a TTL.
 local ttlMs = string.format('%.0f', ARGV[5])
 
-local raisesClock = tonumber(version) > tonumber(redis.call('GET', hlc) or '0')
+local lastIssued = tonumber(string.match(redis.call('GET', hlc) or '0', '^%d+$')) or math.huge
+local raisesClock = tonumber(version) > lastIssued
 -- By the same field as lease: a hash without a version is a miss for both.
 if redis.call('HEXISTS', session, 'v') == 1 then
   return 'present'

@@ -17,7 +17,8 @@
 --                where there was none
 --       8 tableName  for people
 -- Returns  { 'opened' | 'created', isSeeded '0'|'1', epoch, serverEpoch, table, tableName }   isSeeded: a floor was
---          given before, or now; serverEpoch: the first one on this server; table: '' = none is remembered
+--          given before, or now, and hlc holds a version to count on from; serverEpoch: the first one on this server;
+--          table: '' = none is remembered
 --          { 'mismatch', partitions, hashName, protocolVersion }   what the data was written with
 --          { 'other_table', … }   the same; the sessions are synced to that one, and nothing was written
 -- Writes   meta, hlc, changes. allow-oom: a consumer must be able to start and drain a full Redis (P7).
@@ -33,12 +34,20 @@ local EPOCH_GAP_US = 10000000
 -- A clock that is behind does not move the floor, so two servers, the second without having heard of the first, would
 -- begin with the same one: it goes up with the time of the hour, by room for 5,000 versions a second.
 local HOUR_US, US_OF_ONE_VERSION = 3600000000, 200
+-- As MAX_VERSION of version.ts.
+local MAX_VERSION = 4503599627370495
 
 local layout = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol')
 local epoch, serverEpoch, knownServer, epochEndsAtMs, isSeeded =
   unpack(redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'server', 'epochEndsAtMs', 'seeded'))
 local syncedTo = redis.call('HMGET', meta, 'table', 'tableName')
-local lastIssued = tonumber(redis.call('GET', hlc) or '0')
+local clock = redis.call('GET', hlc)
+local lastIssued = tonumber(string.match(clock or '', '^%d+$')) or math.huge
+-- What was issued is not known then; a floor replaces it, because whoever is not in Redis is in PostgreSQL.
+local isCountable = lastIssued < MAX_VERSION
+if not isCountable then
+  lastIssued = 0
+end
 local raisedTo = math.max(lastIssued, tonumber(floor))
 if layout[1] and (layout[1] ~= partitions or layout[2] ~= hashName or layout[3] ~= protocolVersion) then
   return { 'mismatch', layout[1], layout[2] or '', layout[3] or '' }
@@ -75,8 +84,8 @@ end
 if not layout[1] then
   redis.call('HSET', meta, 'partitions', partitions, 'hash', hashName, 'protocol', protocolVersion)
 end
-if raisedTo > lastIssued then
-  redis.call('SET', hlc, string.format('%.0f', raisedTo))
+if raisedTo > lastIssued and (isCountable or not clock or floor ~= '0') then
+  redis.call('SET', hlc, string.format('%.0f', math.min(raisedTo, MAX_VERSION)))
 end
 -- Once: rows that came later are no older than what is saved here (see take).
 if floor ~= '0' and not isSeeded then
@@ -105,7 +114,7 @@ if isOtherServer or isOver then
 end
 return {
   layout[1] and 'opened' or 'created',
-  (isSeeded or floor ~= '0') and '1' or '0',
+  (floor ~= '0' or (isSeeded and isCountable)) and '1' or '0',
   epoch,
   serverEpoch,
   syncedTo[1] or '',

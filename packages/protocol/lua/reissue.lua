@@ -9,14 +9,18 @@
 --       3 floor  the new version is above this: the row's
 -- Returns  { 'reissued', version } | { 'superseded' } (saved, settled or removed since, or a dirty one that does
 --          not win over such a row: Redis may have gone back to it, or not be the primary any more)
+-- Error BADCLOCK  hlc holds nothing to count on from
 -- Writes   session, changes, dirty, hlc
 
 local session, changes, dirty, hlc, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local expectedVersion, isDirty, floor = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
+-- As MAX_VERSION of version.ts.
+local MAX_VERSION = 4503599627370495
+
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
-local lastIssued = tonumber(redis.call('GET', hlc) or '0')
+local lastIssued = tonumber(string.match(redis.call('GET', hlc) or '0', '^%d+$')) or math.huge
 local stored = redis.call('HMGET', session, 'v', 'd', 'q', 'e')
 local opened = redis.call('HMGET', meta, 'serverEpoch', 'server', 'seeded')
 if stored[1] ~= expectedVersion or stored[2] ~= isDirty then
@@ -34,8 +38,11 @@ end
 
 local time = redis.call('TIME')
 local nowUs = time[1] * 1000000 + time[2]
-local version =
-  string.format('%.0f', math.max(tonumber(expectedVersion) + 1, lastIssued + 1, floor + 1, nowUs))
+local next = math.max(tonumber(expectedVersion) + 1, lastIssued + 1, floor + 1, nowUs)
+if next > MAX_VERSION then
+  return redis.error_reply('BADCLOCK ' .. hlc .. ' holds no version to count on from, or the session or its row is at the last')
+end
+local version = string.format('%.0f', next)
 local event = stored[3] or ''
 if event == '' or #redis.call('XRANGE', changes, event, event) == 0 then
   event = redis.call('XADD', changes, '*', 'k', session)

@@ -20,11 +20,21 @@
 --                                 when absent. Also of a session of an earlier epoch that was loaded before it: Redis
 --                                 may have gone back to that version, past later ones
 --          'too_large bytes'
---          'failed error'         Redis' own error; the session is as it was
+--          'failed error'         Redis' own error, or BADCLOCK: hlc holds nothing to count on from; the session is
+--                                 as it was
 -- Writes   session, changes, dirty, hlc; removes lease. The session loses its TTL (P2).
 -- Without flags Redis refuses the script before it starts when memory is full, so nothing is half done (P7).
 
 local maxBytes = tonumber(ARGV[1])
+
+-- As MAX_VERSION of version.ts.
+local MAX_VERSION = 4503599627370495
+
+-- Nothing for a text that is no version, or the last one: there is none after it.
+local function countable(text)
+  local number = string.find(text, '^%d+$') and tonumber(text)
+  return number and number < MAX_VERSION and number
+end
 
 local time = redis.call('TIME')
 local nowUs = time[1] .. string.sub('00000' .. time[2], -6)
@@ -36,13 +46,15 @@ local function save(key, argument)
   -- Everything is read and checked before the first write: a script that fails after it is not rolled back.
   local stored = redis.call('HMGET', session, 'v', 'd', 'q', 'o', 'e', 'c')
   local version, event, operations = stored[1], stored[3] or '', stored[4] or ''
-  local lastIssued = tonumber(redis.call('GET', hlc) or '0')
+  local clock = redis.call('GET', hlc) or '0'
+  local lastIssued = countable(clock)
+  local known = countable(version or '0')
   local present = redis.call('HGET', meta, 'epoch') or ''
 
   local _, found = string.find(' ' .. operations, ' ' .. opId .. '=', 1, true)
   if found then
     -- A write of its own: WAIT on this connection covers the save it answers for.
-    redis.call('SET', hlc, string.format('%.0f', math.max(lastIssued, tonumber(version))))
+    redis.call('SET', hlc, lastIssued and string.format('%.0f', math.max(lastIssued, known or 0)) or clock)
     return 'replayed ' .. string.match(operations, '^%d+', found)
   end
   if ifVersion ~= '' then
@@ -55,17 +67,22 @@ local function save(key, argument)
       isVouched = string.sub(vouchedBy, 1, #ofPresent) == ofPresent and redis.call('GET', lease) == vouchedBy
     end
     if not isVouched then
-      return 'conflict ' .. (version or '0')
+      return 'conflict ' .. (known and version or '0')
     end
   end
   if #state > maxBytes then
     return 'too_large ' .. #state
   end
+  if not lastIssued then
+    return 'failed BADCLOCK '
+      .. hlc
+      .. ' holds no version to count on from; nothing was saved. A sync consumer sets it right within 30 s.'
+  end
   -- By the session alone: an event that was lost from the stream is announced again by sweep.
   local isAnnounced = stored[2] == '1' and event ~= ''
 
   -- The clock may step back and the session may have left Redis: the partition's last version is the floor (P3).
-  local nextVersion, floor = nowUs, math.max(tonumber(version) or 0, lastIssued)
+  local nextVersion, floor = nowUs, math.max(known or 0, lastIssued)
   if floor >= tonumber(nowUs) then
     -- %.0f because tostring() turns a version into 1.7638300001235e+15.
     nextVersion = string.format('%.0f', floor + 1)

@@ -97,4 +97,11 @@ export {
   settings,
 } from './settings.ts';
 export { nameTable, type TableIdentity, tableMismatch } from './table-identity.ts';
-export { ABSENT_VERSION, compareVersions, PROTOCOL_VERSION, type Version } from './version.ts';
+export {
+  ABSENT_VERSION,
+  compareVersions,
+  isVersion,
+  MAX_VERSION,
+  PROTOCOL_VERSION,
+  type Version,
+} from './version.ts';

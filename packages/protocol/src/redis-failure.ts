@@ -5,7 +5,7 @@ import { FORBIDDEN_IN_SCRIPT } from './explain-redis.ts';
  * What a failed Redis call says about its effect.
  *
  * - `refused`: the server answered with an error, or the command never left: it was not applied.
- * - `unknown`: it was sent and no answer came: it may have been applied.
+ * - `unknown`: it was sent, and no answer came or none that is understood: it may have been applied.
  */
 export interface RedisFailure {
   readonly effect: 'refused' | 'unknown';
@@ -29,8 +29,9 @@ const passing = new Set([
   'MOVED',
   'ASK',
   'NOSCRIPT',
-  // Of our own scripts: the partition has to be opened on this server first.
+  // Of our own scripts: the partition has to be opened on this server first, or its clock set right, by a consumer.
   'NOTOPENED',
+  'BADCLOCK',
 ]);
 
 /** Thrown by {@link withDeadline}. */

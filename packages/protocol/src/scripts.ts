@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { RedisConnection } from './connection.ts';
-import { InvalidOptionError } from './error.ts';
+import { CorruptSessionError, InvalidOptionError } from './error.ts';
 import { FORBIDDEN_IN_SCRIPT, refusedCommand } from './explain-redis.ts';
 import { lua } from './generated/lua.ts';
 import { type Keyspace, type LocatedSession, type SessionKey, SYNC_GROUP } from './keyspace.ts';
 import { decodeParkedRecord, encodeParkedRecord, type ParkedRecord } from './parked-record.ts';
 import { PARTITION_HASH } from './partition.ts';
 import { RedisError, withDeadline } from './redis-failure.ts';
+import { listIn, oneOf, textIn, textsIn, textsOrNullIn, understood } from './replies.ts';
 import type { TableIdentity } from './table-identity.ts';
-import { ABSENT_VERSION, PROTOCOL_VERSION, type Version } from './version.ts';
+import { ABSENT_VERSION, isVersion, MAX_VERSION, PROTOCOL_VERSION, type Version } from './version.ts';
 
 /** Most sessions one script call takes: 20,000 keys blocked Redis for 137 ms, 500 take about 3 ms. */
 export const MAX_SCRIPT_SESSIONS = 500;
@@ -90,16 +91,20 @@ export interface SettleSession {
   readonly eventIds: readonly string[];
 }
 
-export type SettleOutcome = 'clean' | 'dirty' | 'gone' | 'unreadable';
-export type ConfirmOutcome = 'confirmed' | 'adopted' | 'outdated' | 'superseded';
-export type ResyncOutcome = 'announced' | 'dirty' | 'older' | 'gone';
-export type SweepOutcome = 'announced' | 'waiting' | 'parked' | 'clean' | 'unreadable';
+const settleOutcomes = ['clean', 'dirty', 'gone', 'unreadable'] as const;
+export type SettleOutcome = (typeof settleOutcomes)[number];
+const confirmOutcomes = ['confirmed', 'adopted', 'outdated', 'superseded'] as const;
+export type ConfirmOutcome = (typeof confirmOutcomes)[number];
+const resyncOutcomes = ['announced', 'dirty', 'older', 'gone', 'unreadable'] as const;
+export type ResyncOutcome = (typeof resyncOutcomes)[number];
+const sweepOutcomes = ['announced', 'waiting', 'parked', 'clean', 'unreadable'] as const;
+export type SweepOutcome = (typeof sweepOutcomes)[number];
 
 export type OpenPartitionReply =
   | {
       /** `other_table`: the sessions are synced to another one than the caller's, and nothing was written. */
       readonly outcome: 'opened' | 'created' | 'other_table';
-      /** Whether a floor was ever given. */
+      /** Whether a floor was ever given, and the partition's clock holds a version to count on from. */
       readonly isSeeded: boolean;
       readonly epoch: Epoch;
       /** The first epoch on this server. */
@@ -118,7 +123,8 @@ export type OpenPartitionReply =
  * The Lua scripts with named arguments. The only code that knows the order of KEYS and ARGV; what each script
  * promises stands in its header (`packages/protocol/lua`).
  *
- * Every method rejects with {@link RedisError}, whose `failure.effect` says whether it may have been applied.
+ * Every method rejects with {@link RedisError}, whose `failure.effect` says whether it may have been applied, and with
+ * InvalidOptionError for a version from elsewhere that is none ({@link isVersion}); then nothing was sent.
  */
 export interface Scripts {
   /** One reply a save, in order. At most {@link MAX_SCRIPT_SESSIONS} saves; in a cluster of one partition. */
@@ -200,13 +206,13 @@ type RedisCommand = (...args: Argument[]) => Promise<unknown>;
 /** Registers the scripts on the connection and returns their typed façade. */
 export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: ScriptsOptions): Scripts {
   const commands = defineCommands(redis);
-  async function run<Reply>(
+  async function run(
     name: ScriptName,
     keys: readonly string[],
     args: readonly Argument[],
-  ): Promise<Reply> {
+  ): Promise<unknown> {
     try {
-      return (await withDeadline(commands[name](keys.length, ...keys, ...args), timeoutMs)) as Reply;
+      return await withDeadline(commands[name](keys.length, ...keys, ...args), timeoutMs);
     } catch (error) {
       throw RedisError.from(withCommand(name, error), name);
     }
@@ -228,38 +234,61 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         keys.push(keyspace.hlc(partition), keyspace.lease(session), keyspace.meta(partition));
         args.push(state, opId, flag(isTombstone), ifVersion, ifVersion === ABSENT_VERSION ? lease : epoch);
       }
-      const lines = (await run<string>('save', keys, args)).split('\n');
-      return saves.map((_, i) => saveReply(lines[i] ?? ''));
+      const reply = textIn('save', await run('save', keys, args));
+      return listIn('save', reply.split('\n'), saves.length).map(saveReply);
     },
 
     async lease(session, { token, leaseTtlMs }) {
       const keys = [session.key, keyspace.lease(session), keyspace.meta(session.partition)];
-      const [outcome, ...rest] = await run<string[]>('lease', keys, [token, leaseTtlMs]);
-      if (outcome !== 'hit') return { outcome: 'miss', lease: rest[0] ?? '' };
-      return { outcome, ...storedSession(rest), savedIn: rest[3] ?? '', confirmedIn: rest[4] ?? '' };
+      const [outcome, ...rest] = listIn('lease', await run('lease', keys, [token, leaseTtlMs]));
+      if (oneOf('lease', outcome, ['hit', 'miss']) === 'miss') {
+        const [lease = ''] = textsIn('lease', rest, 1);
+        return { outcome: 'miss', lease };
+      }
+      const [state, version, tombstone, savedIn, confirmedIn] = textsOrNullIn('lease', rest, 5);
+      if (typeof state !== 'string' || !isVersion(version)) {
+        throw new CorruptSessionError(`What Redis holds under ${session.key} is not a session.`);
+      }
+      return {
+        outcome: 'hit',
+        ...{ state, version, isTombstone: tombstone === '1' },
+        savedIn: savedIn ?? '',
+        confirmedIn: confirmedIn ?? '',
+      };
     },
 
-    hydrate: (session, { lease, state, version, isTombstone, ttlMs }) =>
-      run(
+    async hydrate(session, { lease, state, version, isTombstone, ttlMs }) {
+      refuseForeign(version);
+      const reply = await run(
         'hydrate',
         [session.key, keyspace.lease(session), keyspace.hlc(session.partition)],
         [lease, state, version, flag(isTombstone), ttlMs],
-      ),
+      );
+      return oneOf('hydrate', reply, ['hydrated', 'present', 'refused']);
+    },
 
-    confirm: ({ partition, key }, { version, epoch, row, ttlMs }) =>
-      run(
+    async confirm({ partition, key }, { version, epoch, row, ttlMs }) {
+      refuseForeign(version, row?.version ?? ABSENT_VERSION);
+      const reply = await run(
         'confirm',
         [key, keyspace.meta(partition), keyspace.hlc(partition)],
-        [version, epoch, row?.version ?? '0', row?.state ?? '', flag(row?.isTombstone ?? false), ttlMs],
-      ),
+        [
+          ...[version, epoch, row?.version ?? ABSENT_VERSION, row?.state ?? ''],
+          ...[flag(row?.isTombstone ?? false), ttlMs],
+        ],
+      );
+      return oneOf('confirm', reply, confirmOutcomes);
+    },
 
     async take(partition, keys, { maxBytes = MAX_SCRIPT_BYTES, table = '' } = {}) {
       refuseOversize(keys.length);
-      const [takenAtUs = '', ...texts] = await run<string[]>(
+      const reply = await run(
         'take',
         [keyspace.parked(partition), keyspace.meta(partition), ...keys],
         [maxBytes, table],
       );
+      const [takenAtUs = '', ...texts] = textsIn('take', reply);
+      understood('take', /^\d+$/.test(takenAtUs) && texts.length <= 2 * keys.length ? reply : undefined);
       return { takenAtUs, taken: keys.map((_, i) => takenSession(texts[2 * i], texts[2 * i + 1])) };
     },
 
@@ -267,35 +296,48 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       refuseOversize(sessions.length);
       const args: Argument[] = [SYNC_GROUP, ttlMs, takenAtUs];
       for (const { written, eventIds } of sessions) args.push(written ?? '', eventIds.length, ...eventIds);
-      const outcomes = await run<string>(
+      const reply = await run(
         'settle',
         [...inPartition(partition), ...sessions.map(({ key }) => key)],
         args,
       );
-      return (outcomes === '' ? [] : outcomes.split(' ')) as SettleOutcome[];
+      const text = textIn('settle', reply);
+      const words = text === '' ? [] : text.split(' ');
+      return listIn('settle', words, sessions.length).map((word) => oneOf('settle', word, settleOutcomes));
     },
 
-    park: ({ partition, key }, { version, record, eventIds }) =>
-      run(
+    async park({ partition, key }, { version, record, eventIds }) {
+      const reply = await run(
         'park',
         [...inPartition(partition), key],
         [SYNC_GROUP, version, encodeParkedRecord(record), ...eventIds],
-      ),
+      );
+      return oneOf('park', reply, ['parked', 'superseded', 'gone']);
+    },
 
     async sweep(partition, keys, { ignoreRetryAt = false } = {}) {
       refuseOversize(keys.length);
-      return run('sweep', [...inPartition(partition), ...keys], [SYNC_GROUP, flag(ignoreRetryAt)]);
+      const reply = await run(
+        'sweep',
+        [...inPartition(partition), ...keys],
+        [SYNC_GROUP, flag(ignoreRetryAt)],
+      );
+      return listIn('sweep', reply, keys.length).map((word) => oneOf('sweep', word, sweepOutcomes));
     },
 
-    adopt: ({ partition, key }, { losingVersion, state, version, isTombstone, ttlMs }) =>
-      run(
+    async adopt({ partition, key }, { losingVersion, state, version, isTombstone, ttlMs }) {
+      refuseForeign(losingVersion, version);
+      const reply = await run(
         'adopt',
         [...inPartition(partition), keyspace.hlc(partition), key],
         [losingVersion, state, version, flag(isTombstone), ttlMs, SYNC_GROUP],
-      ),
+      );
+      return oneOf('adopt', reply, ['adopted', 'superseded']);
+    },
 
     async reissue({ partition, key }, { expectedVersion, isDirty, floor }) {
-      const [outcome] = await run<['reissued' | 'superseded']>(
+      refuseForeign(expectedVersion, floor);
+      const reply = await run(
         'reissue',
         [
           ...[key, keyspace.changes(partition), keyspace.dirty(partition)],
@@ -303,19 +345,29 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         ],
         [expectedVersion, flag(isDirty), floor],
       );
-      return outcome;
+      const [outcome] = textsIn('reissue', reply);
+      return oneOf('reissue', outcome, ['reissued', 'superseded']);
     },
 
     async resync(partition, keys, { sinceVersion }) {
       refuseOversize(keys.length);
-      return run('resync', [keyspace.changes(partition), keyspace.dirty(partition), ...keys], [sinceVersion]);
+      refuseForeign(sinceVersion);
+      const reply = await run(
+        'resync',
+        [keyspace.changes(partition), keyspace.dirty(partition), ...keys],
+        [sinceVersion],
+      );
+      return listIn('resync', reply, keys.length).map((word) => oneOf('resync', word, resyncOutcomes));
     },
 
-    discard: ({ partition, key }, { version }) =>
-      run('discard', [...inPartition(partition), key], [SYNC_GROUP, version]),
+    async discard({ partition, key }, { version }) {
+      const reply = await run('discard', [...inPartition(partition), key], [SYNC_GROUP, version]);
+      return oneOf('discard', reply, ['discarded', 'superseded', 'gone']);
+    },
 
     async openPartition(partition, { floor, createGroup, table }) {
-      const [outcome, first = '', second = '', third = '', id = '', name = ''] = await run<string[]>(
+      refuseForeign(floor);
+      const reply = await run(
         'openPartition',
         [keyspace.meta(partition), keyspace.hlc(partition), keyspace.changes(partition)],
         [
@@ -323,18 +375,24 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
           ...[createGroup ? SYNC_GROUP : '', MAX_IN_FLIGHT_MS, table?.id ?? '', table?.name ?? ''],
         ],
       );
+      const [word, first = '', second = '', third = '', id = '', name = ''] = textsIn('openPartition', reply);
+      const outcome = oneOf('openPartition', word, ['opened', 'created', 'mismatch', 'other_table']);
+      listIn('openPartition', reply, outcome === 'mismatch' ? 4 : 6);
       if (outcome === 'mismatch') return { outcome, partitions: first, hash: second, protocol: third };
-      const opened = outcome === 'created' || outcome === 'other_table' ? outcome : 'opened';
       const syncedTo = id === '' ? undefined : { id, name };
-      return { outcome: opened, isSeeded: first === '1', epoch: second, serverEpoch: third, syncedTo };
+      const isSeeded = oneOf('openPartition', first, ['0', '1']) === '1';
+      return { outcome, isSeeded, epoch: second, serverEpoch: third, syncedTo };
     },
 
-    forgetConsumer: (partition, { consumer }) =>
-      run('forgetConsumer', [keyspace.changes(partition)], [SYNC_GROUP, consumer]),
+    async forgetConsumer(partition, { consumer }) {
+      const reply = await run('forgetConsumer', [keyspace.changes(partition)], [SYNC_GROUP, consumer]);
+      return oneOf('forgetConsumer', reply, ['forgotten', 'pending', 'absent']);
+    },
 
-    cacheTenant(tenantId, { token, info, ttlMs }) {
+    async cacheTenant(tenantId, { token, info, ttlMs }) {
       const keys = keyspace.tenant(tenantId);
-      return run('cacheTenant', [keys.info, keys.lease], [token, info, ttlMs]);
+      const reply = await run('cacheTenant', [keys.info, keys.lease], [token, info, ttlMs]);
+      return oneOf('cacheTenant', reply, ['cached', 'refused']);
     },
   };
 }
@@ -364,25 +422,39 @@ function withCommand(name: ScriptName, error: unknown): unknown {
   return Object.assign(new Error(message), { name: error.name });
 }
 
-function saveReply(line: string): SaveReply {
-  const at = line.indexOf(' ');
-  const [outcome, value] = [line.slice(0, at) as SaveReply['outcome'], line.slice(at + 1)];
+function saveReply(line: unknown): SaveReply {
+  const [word, value] = parted(textIn('save', line));
+  const outcome = oneOf('save', word, ['saved', 'replayed', 'conflict', 'too_large', 'failed']);
   if (outcome === 'failed') {
     const refusal = Object.assign(new Error(value), { name: 'ReplyError' });
     return { outcome, error: RedisError.from(withCommand('save', refusal), 'save') };
   }
-  return outcome === 'too_large' ? { outcome, bytes: Number(value) } : { outcome, version: value };
+  if (outcome === 'too_large') {
+    return { outcome, bytes: understood('save', /^\d+$/.test(value) ? Number(value) : undefined) };
+  }
+  const isRight = isVersion(value) || (outcome === 'conflict' && value === ABSENT_VERSION);
+  return { outcome, version: understood('save', isRight ? value : undefined) };
 }
 
 function takenSession(entry = 'deferred', state = ''): TakenSession {
-  const [outcome, version = '', tombstone, winsOver = '0', parked = ''] = entry.split(' ');
-  if (outcome !== 'dirty') return { outcome: outcome as Exclude<TakenSession['outcome'], 'dirty'> };
-  const isTombstone = tombstone === '1';
-  return { outcome, state, version, isTombstone, parked: decodeParkedRecord(parked), winsOver };
+  const [word, rest] = parted(entry);
+  const outcome = oneOf('take', word, ['dirty', 'clean', 'deferred', 'unreadable']);
+  if (outcome !== 'dirty') return { outcome };
+  const [version, ofTombstone] = parted(rest);
+  const [tombstone, ofWinsOver] = parted(ofTombstone);
+  const [winsOver, parked] = parted(ofWinsOver);
+  if (!isVersion(version)) return { outcome: 'unreadable' };
+  return {
+    ...{ outcome, state, version, parked: decodeParkedRecord(parked) },
+    isTombstone: oneOf('take', tombstone, ['0', '1']) === '1',
+    winsOver: isVersion(winsOver) ? winsOver : ABSENT_VERSION,
+  };
 }
 
-function storedSession([state = '', version = '', tombstone]: readonly string[]): StoredSession {
-  return { state, version, isTombstone: tombstone === '1' };
+/** At the first space. */
+function parted(text: string): [word: string, rest: string] {
+  const at = text.indexOf(' ');
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 function flag(value: boolean): '0' | '1' {
@@ -393,4 +465,10 @@ function refuseOversize(sessions: number): void {
   if (sessions > MAX_SCRIPT_SESSIONS) {
     throw new InvalidOptionError(`${sessions} sessions in one script call; at most ${MAX_SCRIPT_SESSIONS}.`);
   }
+}
+
+/** Versions that Redis did not issue just now. */
+function refuseForeign(...versions: readonly Version[]): void {
+  if (versions.every((version) => version === ABSENT_VERSION || isVersion(version))) return;
+  throw new InvalidOptionError(`A version is not a whole number from 1 to ${MAX_VERSION}.`);
 }

@@ -63,7 +63,7 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
         version = await cleanSession(world, session);
       },
       run: async () => {
-        const row = { state: '{"from":"postgres"}', version: `9${version.slice(1)}`, isTombstone: false };
+        const row = { state: '{"from":"postgres"}', version: `2${version.slice(1)}`, isTombstone: false };
         const epoch = (await redis.hget(keyspace.meta(PARTITION), 'epoch').catch(() => '')) ?? '';
         return scripts.confirm(session, { version, epoch, row, ttlMs: TTL_MS });
       },
@@ -105,7 +105,7 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
         scripts.adopt(session, {
           losingVersion: version,
           state: '{"from":"postgres"}',
-          version: `9${version.slice(1)}`,
+          version: `2${version.slice(1)}`,
           isTombstone: false,
           ttlMs: TTL_MS,
         }),

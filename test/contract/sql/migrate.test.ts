@@ -1,10 +1,11 @@
+import { MAX_VERSION } from '@cauce/protocol';
 import { createQueries, migrate } from '@cauce/sync-consumer';
 import type pg from 'pg';
 import { expect, inject, test } from 'vitest';
 import { connectPostgres, uniqueName } from '../../helpers/isolated.ts';
 import { sessionRow } from './rows.ts';
 
-const all = ['0001_session', '0002_identity'];
+const all = ['0001_session', '0002_identity', '0003_countable_version'];
 const limits = { lockTimeoutMs: 1000, statementTimeoutMs: 5000, longTimeoutMs: 5000 };
 
 const databaseUrl = inject('databaseUrl');
@@ -132,4 +133,35 @@ test('a migration that fails leaves nothing half done, and the next run succeeds
   expect(await tablesOf(pool, schema)).toEqual(['session_migration']);
   await pool.query(`DROP DOMAIN ${schema}.session_layout`);
   expect(await migrate({ databaseUrl, schema, table: 'session' })).toEqual(all);
+});
+
+test('a row whose version Redis cannot count is refused, and named by migrate with what mends it', async () => {
+  const pool = connectPostgres();
+  const names = { schema: uniqueName(), table: 'session' };
+  await migrate({ databaseUrl, ...names });
+  const queries = createQueries(pool, { ...names, ...limits });
+  const nanoseconds = { ...sessionRow('ana', 1), version: '1763830000123456789' };
+  await expect(queries.upsertSessions([nanoseconds])).rejects.toMatchObject({
+    code: '23514',
+    constraint: 'countable_version',
+  });
+  expect(await queries.upsertSessions([{ ...nanoseconds, version: MAX_VERSION }])).toHaveLength(1);
+
+  // A table of the release before.
+  const table = `${names.schema}.session`;
+  await pool.query(`ALTER TABLE ${table} DROP CONSTRAINT countable_version`);
+  await pool.query(`DELETE FROM ${table}_migration WHERE name = '0003_countable_version'`);
+  await queries.upsertSessions([nanoseconds, sessionRow('bea', 1)]);
+  const refusal = await migrate({ databaseUrl, ...names }).catch((error: Error) => error);
+  expect(refusal).toMatchObject({ name: 'UncountableVersionsError', code: 'POSTGRES_MISCONFIGURED' });
+  const [, list = '', repair = ''] = String((refusal as Error).message).split('\n');
+  const { rows } = await pool.query(list.replace(/^[^:]*: /, ''));
+  expect(rows).toMatchObject([{ user_id: 'ana', version: nanoseconds.version }]);
+  await pool.query(repair.replace(/^[^:]*: /, ''));
+  expect(await migrate({ databaseUrl, ...names })).toEqual(['0003_countable_version']);
+  const [mended] = await queries.selectSessions([nanoseconds.ref]);
+  expect(Math.abs(Number(mended?.version) / 1000 - Date.now())).toBeLessThan(60_000);
+  expect(await queries.selectSessions([sessionRow('bea', 1).ref])).toMatchObject([
+    { version: sessionRow('bea', 1).version },
+  ]);
 });

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { type RunnerOption, runner } from 'node-pg-migrate';
 import { refuseBadNames, renderSql, type TableNames } from './identifiers.ts';
 import { inspectTarget } from './migration-target.ts';
+import { isUncountable, UncountableVersionsError } from './uncountable-versions.ts';
 
 export interface MigrateOptions extends TableNames {
   /** A direct connection: the advisory lock does not survive a pooler's transaction mode. */
@@ -23,6 +24,7 @@ const MIGRATIONS_DIR = join(import.meta.dirname, '../../sql/migrations');
  *
  * @throws InvalidOptionError for a name that is not a plain identifier or is another table's, and for a database whose
  *   encoding is not UTF8; nothing was changed
+ * @throws UncountableVersionsError that says which rows are in the way, and how to mend them
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   // Before anything is sent: the migrator puts the names into its own statements unescaped.
@@ -55,7 +57,11 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
     checkOrder: true,
     logger: { info: log, warn: log, error: log, debug: () => {} },
   };
-  return (await runner(runnerOptions)).map(({ name }) => name);
+  try {
+    return (await runner(runnerOptions)).map(({ name }) => name);
+  } catch (error) {
+    throw isUncountable(error) ? new UncountableVersionsError(options) : error;
+  }
 }
 
 async function migrationNames(): Promise<string[]> {
