@@ -17,11 +17,18 @@ local changes, dirty, parked, hlc, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4],
 local losingVersion, state, version, tombstone, ttlMs, group =
   ARGV[1], ARGV[2], ARGV[3], ARGV[4], string.format('%.0f', ARGV[5]), ARGV[6]
 
+-- '' for what is no id of an event: commands of streams fail on it, and the script with them.
+local function eventOf(text)
+  local ms, seq = string.match(text or '', '^(%d+)%-(%d+)$')
+  return ms and #ms < 20 and #seq < 20 and text or ''
+end
+
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 redis.call('HLEN', parked)
 local lastIssued = tonumber(string.match(redis.call('GET', hlc) or '0', '^%d+$')) or math.huge
 local stored = redis.call('HMGET', session, 'v', 'q')
+local event = eventOf(stored[2])
 
 -- Raised even when the session was saved since: its version must pass the row's to be written.
 if tonumber(version) > lastIssued then
@@ -30,9 +37,9 @@ end
 if stored[1] ~= losingVersion then
   return 'superseded'
 end
-if stored[2] ~= '' then
-  redis.call('XACK', changes, group, stored[2])
-  redis.call('XDEL', changes, stored[2])
+if event ~= '' then
+  redis.call('XACK', changes, group, event)
+  redis.call('XDEL', changes, event)
 end
 redis.call('HSET', session, 's', state, 'v', version, 'd', '0', 'q', '', 'o', '', 't', tombstone,
   'e', '', 'c', '')

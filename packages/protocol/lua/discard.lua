@@ -10,9 +10,16 @@
 local changes, dirty, parked, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, version = ARGV[1], ARGV[2]
 
+-- '' for what is no id of an event: commands of streams fail on it, and the script with them.
+local function eventOf(text)
+  local ms, seq = string.match(text or '', '^(%d+)%-(%d+)$')
+  return ms and #ms < 20 and #seq < 20 and text or ''
+end
+
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 local stored = redis.call('HMGET', session, 'v', 'q')
+local event = eventOf(stored[2])
 if redis.call('HEXISTS', parked, session) == 0 then
   return 'gone'
 end
@@ -20,9 +27,9 @@ if stored[1] and stored[1] ~= version then
   return 'superseded'
 end
 
-if stored[2] and stored[2] ~= '' then
-  redis.call('XACK', changes, group, stored[2])
-  redis.call('XDEL', changes, stored[2])
+if event ~= '' then
+  redis.call('XACK', changes, group, event)
+  redis.call('XDEL', changes, event)
 end
 redis.call('DEL', session)
 redis.call('ZREM', dirty, session)

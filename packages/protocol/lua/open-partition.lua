@@ -16,9 +16,10 @@
 --       7 tableId  identity of the table the caller reads or writes; '' = not known. Together with a floor it is remembered
 --                where there was none
 --       8 tableName  for people
--- Returns  { 'opened' | 'created', isSeeded '0'|'1', epoch, serverEpoch, table, tableName }   isSeeded: a floor was
---          given before, or now, and hlc holds a version to count on from; serverEpoch: the first one on this server;
---          table: '' = none is remembered
+-- Returns  { 'opened' | 'created' | 'renewed', isSeeded '0'|'1', epoch, serverEpoch, table, tableName }   renewed: the
+--          stream had come to its last id and took no more events, so it was made anew, and sweep has to announce what
+--          was in it; isSeeded: a floor was given before, or now, and hlc holds a version to count on from; serverEpoch:
+--          the first one on this server; table: '' = none is remembered
 --          { 'mismatch', partitions, hashName, protocolVersion }   what the data was written with
 --          { 'other_table', … }   the same; the sessions are synced to that one, and nothing was written
 -- Writes   meta, hlc, changes. allow-oom: a consumer must be able to start and drain a full Redis (P7).
@@ -37,12 +38,16 @@ local HOUR_US, US_OF_ONE_VERSION = 3600000000, 200
 -- As MAX_VERSION of version.ts.
 local MAX_VERSION = 4503599627370495
 
+local function whole(text)
+  return tonumber(string.match(text or '', '^%d+$'))
+end
+
 local layout = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol')
 local epoch, serverEpoch, knownServer, epochEndsAtMs, isSeeded =
   unpack(redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'server', 'epochEndsAtMs', 'seeded'))
 local syncedTo = redis.call('HMGET', meta, 'table', 'tableName')
 local clock = redis.call('GET', hlc)
-local lastIssued = tonumber(string.match(clock or '', '^%d+$')) or math.huge
+local lastIssued = whole(clock) or math.huge
 -- What was issued is not known then; a floor replaces it, because whoever is not in Redis is in PostgreSQL.
 local isCountable = lastIssued < MAX_VERSION
 if not isCountable then
@@ -62,10 +67,10 @@ local nowMs = math.floor(nowUs / 1000)
 -- A restart changes the run id; a promotion, or data copied from another server, the replication id.
 local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
-local isOtherServer = knownServer ~= server
+local isOtherServer = knownServer ~= server or not whole(epoch) or not whole(serverEpoch)
 -- The clock may have stepped back since the end was set.
-local endsInMs = epochEndsAtMs and tonumber(epochEndsAtMs) - nowMs
-local isOver = endsInMs and (endsInMs <= 0 or endsInMs > inFlightMs)
+local endsInMs = (whole(epochEndsAtMs) or 0) - nowMs
+local isOver = epochEndsAtMs and (endsInMs <= 0 or endsInMs > inFlightMs)
 if isOtherServer then
   local isBehind = raisedTo > nowUs
   raisedTo = math.max(raisedTo, nowUs) + EPOCH_GAP_US
@@ -74,6 +79,17 @@ if isOtherServer then
   end
 end
 
+-- 10^19 ms and above: nobody's clock wrote that, and XADD fails for ever from the last id on.
+local isExhausted = false
+if group ~= '' then
+  local info = redis.pcall('XINFO', 'STREAM', changes)
+  for i = 1, info.err and 0 or #info, 2 do
+    isExhausted = isExhausted or (info[i] == 'last-generated-id' and string.find(info[i + 1], '^' .. string.rep('%d', 20)))
+  end
+end
+if isExhausted then
+  redis.call('DEL', changes)
+end
 -- Always from 0: a group that starts at '$' would skip what was announced before it existed.
 if group ~= '' then
   local created = redis.pcall('XGROUP', 'CREATE', changes, group, '0', 'MKSTREAM')
@@ -97,8 +113,8 @@ if floor ~= '0' and tableId ~= '' and not syncedTo[1] then
 end
 if isOtherServer or isOver then
   -- From the clock, so that it is new even where Redis lost meta too.
-  local last, next = tonumber(epoch or '0'), nowMs
-  if last >= nowMs then
+  local last, next = whole(epoch) or 0, nowMs
+  if last >= nowMs and last < MAX_VERSION then
     -- As for the floor: two servers that know of the same last one must not begin the same.
     next = last + 1 + (isOtherServer and math.floor(nowUs % HOUR_US / 1000) or 0)
   end
@@ -113,7 +129,7 @@ if isOtherServer or isOver then
   end
 end
 return {
-  layout[1] and 'opened' or 'created',
+  isExhausted and 'renewed' or layout[1] and 'opened' or 'created',
   (floor ~= '0' or (isSeeded and isCountable)) and '1' or '0',
   epoch,
   serverEpoch,

@@ -13,13 +13,19 @@
 local changes, dirty, parked, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, version, record = ARGV[1], ARGV[2], ARGV[3]
 
+-- '' for what is no id of an event: commands of streams fail on it, and the script with them.
+local function eventOf(text)
+  local ms, seq = string.match(text or '', '^(%d+)%-(%d+)$')
+  return ms and #ms < 20 and #seq < 20 and text or ''
+end
+
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 redis.call('HLEN', parked)
 local stored = redis.call('HMGET', session, 'v', 'd', 'q')
 
 local outcome = 'parked'
-if not stored[1] or stored[2] ~= '1' then
+if stored[2] ~= '1' then
   outcome = 'gone'
 elseif stored[1] ~= version then
   outcome = 'superseded'
@@ -34,7 +40,7 @@ if outcome == 'gone' then
   redis.call('HDEL', parked, session)
   return outcome
 end
-local event = stored[3]
+local event = eventOf(stored[3])
 local announced = event ~= '' and #redis.call('XRANGE', changes, event, event) == 1
 if outcome == 'parked' then
   redis.call('HSET', parked, session, record)

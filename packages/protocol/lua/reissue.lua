@@ -18,6 +18,12 @@ local expectedVersion, isDirty, floor = ARGV[1], ARGV[2], tonumber(ARGV[3])
 -- As MAX_VERSION of version.ts.
 local MAX_VERSION = 4503599627370495
 
+-- '' for what is no id of an event: commands of streams fail on it, and the script with them.
+local function eventOf(text)
+  local ms, seq = string.match(text or '', '^(%d+)%-(%d+)$')
+  return ms and #ms < 20 and #seq < 20 and text or ''
+end
+
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 local lastIssued = tonumber(string.match(redis.call('GET', hlc) or '0', '^%d+$')) or math.huge
@@ -43,7 +49,7 @@ if next > MAX_VERSION then
   return redis.error_reply('BADCLOCK ' .. hlc .. ' holds no version to count on from, or the session or its row is at the last')
 end
 local version = string.format('%.0f', next)
-local event = stored[3] or ''
+local event = eventOf(stored[3])
 if event == '' or #redis.call('XRANGE', changes, event, event) == 0 then
   event = redis.call('XADD', changes, '*', 'k', session)
 end

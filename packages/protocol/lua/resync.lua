@@ -7,10 +7,16 @@
 -- ARGV  1 sinceVersion  sessions at an older version are left alone; '0' = none are
 -- Returns  one text a session, in the order of KEYS:
 --          'announced' | 'dirty' (announced already) | 'older' | 'gone'
+--          | 'unreadable' (something that is no session stands under its key; it is left as it is)
 -- Writes   changes, dirty, session. allow-oom: one event a session (P8), and what is not announced may expire.
 
 local changes, dirty = KEYS[1], KEYS[2]
 local sinceVersion = tonumber(ARGV[1])
+
+-- Whether a hash has what save writes.
+local function isSession(version, dirty)
+  return version and string.find(version, '^%d+$') and (dirty == '0' or dirty == '1')
+end
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
@@ -18,9 +24,13 @@ local time = redis.call('TIME')
 local nowUs = string.format('%.0f', time[1] * 1000000 + time[2])
 local outcomes = {}
 for i = 3, #KEYS do
-  local stored = redis.call('HMGET', KEYS[i], 'v', 'd')
-  if not stored[1] then
+  local stored = redis.pcall('HMGET', KEYS[i], 'v', 'd')
+  if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
+    return stored
+  elseif not stored.err and not stored[1] and not stored[2] then
     outcomes[i - 2] = 'gone'
+  elseif stored.err or not isSession(stored[1], stored[2]) then
+    outcomes[i - 2] = 'unreadable'
   elseif stored[2] ~= '0' then
     outcomes[i - 2] = 'dirty'
   elseif tonumber(stored[1]) < sinceVersion then

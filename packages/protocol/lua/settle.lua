@@ -16,6 +16,17 @@
 local changes, dirty, parked = KEYS[1], KEYS[2], KEYS[3]
 local group, ttlMs, takenAtUs = ARGV[1], string.format('%.0f', ARGV[2]), ARGV[3]
 
+-- '' for what is no id of an event: commands of streams fail on it, and the script with them.
+local function eventOf(text)
+  local ms, seq = string.match(text or '', '^(%d+)%-(%d+)$')
+  return ms and #ms < 20 and #seq < 20 and text or ''
+end
+
+-- Whether a hash has what save writes.
+local function isSession(version, dirty)
+  return version and string.find(version, '^%d+$') and (dirty == '0' or dirty == '1')
+end
+
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 local anyParked = redis.call('HLEN', parked) > 0
@@ -35,13 +46,13 @@ for i = 4, #KEYS do
   local session, version, first = KEYS[i], ARGV[next], next + 2
   next = first + ARGV[next + 1]
   local stored = redis.pcall('HMGET', session, 'v', 'd', 'q')
-  local outcome, event = 'clean', stored[3] or ''
+  local outcome, event = 'clean', eventOf(stored[3])
   if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
     return stored
-  elseif stored.err then
-    outcome = 'unreadable'
-  elseif not stored[1] then
+  elseif not stored.err and not stored[1] and not stored[2] then
     outcome = 'gone'
+  elseif stored.err or not isSession(stored[1], stored[2]) then
+    outcome = 'unreadable'
   elseif stored[2] ~= '1' and version ~= '' and tonumber(stored[1]) < tonumber(version) then
     outcome = 'gone'
     outdated[#outdated + 1] = session
@@ -84,7 +95,9 @@ local function trimDone()
     if fields['name'] == group then
       local oldest = redis.call('XPENDING', changes, group)[2]
       local ms, seq = string.match(fields['last-delivered-id'], '(%d+)-(%d+)')
-      redis.call('XTRIM', changes, 'MINID', oldest or ms .. '-' .. string.format('%.0f', seq + 1))
+      -- There is nothing above the largest number of an id, and Lua cannot count there.
+      local above = #seq < 16 and string.format('%.0f', seq + 1) or seq
+      redis.call('XTRIM', changes, 'MINID', oldest or ms .. '-' .. above)
     end
   end
 end

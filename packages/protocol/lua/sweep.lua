@@ -13,6 +13,20 @@
 local changes, dirty, parked = KEYS[1], KEYS[2], KEYS[3]
 local group, ignoreRetryAt = ARGV[1], ARGV[2] == '1'
 
+-- Twice the longest wait (MAX_PARK_BACKOFF_MS): the hosts' clocks differ. A later time comes from one that was ahead.
+local LONGEST_WAIT_MS = 7200000
+
+-- '' for what is no id of an event: commands of streams fail on it, and the script with them.
+local function eventOf(text)
+  local ms, seq = string.match(text or '', '^(%d+)%-(%d+)$')
+  return ms and #ms < 20 and #seq < 20 and text or ''
+end
+
+-- Whether a hash has what save writes.
+local function isSession(version, dirty)
+  return version and string.find(version, '^%d+$') and (dirty == '0' or dirty == '1')
+end
+
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 local anyParked = redis.call('HLEN', parked) > 0
@@ -49,8 +63,8 @@ end
 local function isHeldBack(session)
   local record = anyParked and redis.call('HGET', parked, session)
   local readable, decoded = pcall(cjson.decode, record or '')
-  local retryAtMs = readable and type(decoded) == 'table' and tonumber(decoded.retryAtMs)
-  return retryAtMs and retryAtMs > nowMs
+  local retryAtMs = readable and type(decoded) == 'table' and decoded.retryAtMs
+  return type(retryAtMs) == 'number' and retryAtMs > nowMs and retryAtMs <= nowMs + LONGEST_WAIT_MS
 end
 
 -- Every session is read before the first is written.
@@ -59,17 +73,19 @@ for i = 4, #KEYS do
   local stored = redis.pcall('HMGET', KEYS[i], 'v', 'd', 'q')
   if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
     return stored
-  elseif stored.err then
-    outcomes[i - 3] = 'unreadable'
-  elseif not stored[1] or stored[2] ~= '1' then
+  elseif not stored.err and not stored[1] and not stored[2] then
     outcomes[i - 3] = 'clean'
-  elseif willArrive(stored[3]) then
+  elseif stored.err or not isSession(stored[1], stored[2]) then
+    outcomes[i - 3] = 'unreadable'
+  elseif stored[2] == '0' then
+    outcomes[i - 3] = 'clean'
+  elseif willArrive(eventOf(stored[3])) then
     outcomes[i - 3] = 'waiting'
   elseif not ignoreRetryAt and isHeldBack(KEYS[i]) then
     outcomes[i - 3] = 'parked'
   else
     outcomes[i - 3] = 'announced'
-    lostEvents[i - 3] = stored[3]
+    lostEvents[i - 3] = eventOf(stored[3])
   end
 end
 

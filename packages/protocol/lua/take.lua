@@ -19,6 +19,11 @@
 local parked, meta = KEYS[1], KEYS[2]
 local maxBytes, tableId = tonumber(ARGV[1]), ARGV[2]
 
+-- Whether a hash has what save writes.
+local function isSession(version, dirty)
+  return version and string.find(version, '^%d+$') and (dirty == '0' or dirty == '1')
+end
+
 local time = redis.call('TIME')
 local nowUs = string.format('%.0f', time[1] * 1000000 + time[2])
 local opened = redis.call('HMGET', meta, 'serverEpoch', 'server', 'seeded', 'table')
@@ -33,7 +38,9 @@ end
 if opened[4] and tableId ~= '' and opened[4] ~= tableId then
   return redis.error_reply('NOTOPENED the sessions are synced to another table')
 end
-local serverEpoch = tonumber(opened[1]) or 0
+-- With one that is no number no session wins.
+local serverEpoch = tonumber(string.match(opened[1] or '0', '^%d+$')) or math.huge
+local seeded = string.match(opened[3] or '', '^%d+$') or '0'
 local anyParked = redis.call('HLEN', parked) > 0
 local reply, bytes = { nowUs }, 0
 for i = 3, #KEYS do
@@ -41,18 +48,19 @@ for i = 3, #KEYS do
   local stored = redis.pcall('HMGET', KEYS[i], 'd', 'v', 's', 't', 'e')
   if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
     return stored
-  elseif stored.err then
+  elseif stored.err or ((stored[1] or stored[2]) and not isSession(stored[2], stored[1])) then
     outcome = 'unreadable'
-  elseif stored[1] == '1' and stored[2] then
-    state = stored[3] or ''
+  elseif stored[1] == '1' and not (stored[3] and (stored[4] == '0' or stored[4] == '1')) then
+    outcome = 'unreadable'
+  elseif stored[1] == '1' then
+    state = stored[3]
     if bytes > 0 and bytes + #state > maxBytes then
       break
     end
     bytes = bytes + #state
     local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
-    local winsOver = (tonumber(stored[5]) or 0) >= serverEpoch and opened[3] or '0'
-    local tombstone = stored[4] or '0'
-    outcome = 'dirty ' .. stored[2] .. ' ' .. tombstone .. ' ' .. winsOver .. ' ' .. record
+    local winsOver = (tonumber(stored[5]) or 0) >= serverEpoch and seeded or '0'
+    outcome = 'dirty ' .. stored[2] .. ' ' .. stored[4] .. ' ' .. winsOver .. ' ' .. record
   end
   reply[#reply + 1] = outcome
   reply[#reply + 1] = state

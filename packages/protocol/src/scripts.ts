@@ -102,8 +102,11 @@ export type SweepOutcome = (typeof sweepOutcomes)[number];
 
 export type OpenPartitionReply =
   | {
-      /** `other_table`: the sessions are synced to another one than the caller's, and nothing was written. */
-      readonly outcome: 'opened' | 'created' | 'other_table';
+      /**
+       * `renewed`: its stream took no more events, and was made anew; what it held has to be announced again.
+       * `other_table`: the sessions are synced to another one than the caller's, and nothing was written.
+       */
+      readonly outcome: 'opened' | 'created' | 'renewed' | 'other_table';
       /** Whether a floor was ever given, and the partition's clock holds a version to count on from. */
       readonly isSeeded: boolean;
       readonly epoch: Epoch;
@@ -376,7 +379,8 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         ],
       );
       const [word, first = '', second = '', third = '', id = '', name = ''] = textsIn('openPartition', reply);
-      const outcome = oneOf('openPartition', word, ['opened', 'created', 'mismatch', 'other_table']);
+      const outcomes = ['opened', 'created', 'renewed', 'mismatch', 'other_table'] as const;
+      const outcome = oneOf('openPartition', word, outcomes);
       listIn('openPartition', reply, outcome === 'mismatch' ? 4 : 6);
       if (outcome === 'mismatch') return { outcome, partitions: first, hash: second, protocol: third };
       const syncedTo = id === '' ? undefined : { id, name };

@@ -1,0 +1,192 @@
+import { expect, it } from 'vitest';
+import { cleanSession, createWorld, PARTITION, parkedRecord, TTL_MS, type World } from './world.ts';
+
+/** None of them is the id of an event: the commands of streams refuse it. */
+const noEvents = ['abc', '1-', '-', ' ', '1-2-3', '99999999999999999999-1', '18446744073709551616-0', undefined];
+
+/** Puts it under `q` of a dirty session, in place of its event, which is read and pending. Returns version and event. */
+async function announcedAs(world: World, q: string | undefined): Promise<[version: string, event: string]> {
+  const session = world.session();
+  await world.open();
+  const version = await world.save(session);
+  const [event] = await world.read();
+  if (q === undefined) await world.redis.hdel(session.key, 'q');
+  else await world.redis.hset(session.key, 'q', q);
+  return [version, event?.id ?? expect.fail('not announced')];
+}
+
+it.each(noEvents)('an event "%s" of a session: it is settled when it was written', async (q) => {
+  const world = createWorld();
+  const [version, event] = await announcedAs(world, q);
+  expect(await world.settleOne(world.session(), version, [event])).toBe('clean');
+  expect([await world.announced(), await world.pending()]).toEqual([[], 0]);
+});
+
+it.each(noEvents)('an event "%s" of a session: it is announced when it was saved since', async (q) => {
+  const world = createWorld();
+  const [, event] = await announcedAs(world, q);
+  expect(await world.settleOne(world.session(), '5', [event])).toBe('dirty');
+  expect(await world.announced()).toEqual([world.session().key]);
+  expect((await world.fields(world.session())).q).toMatch(/^\d+-\d+$/);
+});
+
+it.each(noEvents)('an event "%s" of a session: sweep announces it', async (q) => {
+  const world = createWorld();
+  await announcedAs(world, q);
+  expect(await world.scripts.sweep(PARTITION, [world.session().key])).toEqual(['announced']);
+  expect(await world.announced()).toContain(world.session().key);
+});
+
+it.each(noEvents)('an event "%s" of a session: it adopts its row', async (q) => {
+  const world = createWorld();
+  const [losingVersion] = await announcedAs(world, q);
+  const row = { state: '{}', version: '2763830000123456', isTombstone: false };
+  expect(await world.scripts.adopt(world.session(), { losingVersion, ...row, ttlMs: TTL_MS })).toBe('adopted');
+});
+
+it.each(noEvents)('an event "%s" of a session: it is parked, and discarded', async (q) => {
+  const world = createWorld();
+  const session = world.session();
+  const [version, event] = await announcedAs(world, q);
+  const record = parkedRecord(version, Date.now());
+  expect(await world.scripts.park(session, { version, record, eventIds: [event] })).toBe('parked');
+  await world.redis.hset(session.key, 'q', q ?? '');
+  expect(await world.scripts.discard(session, { version })).toBe('discarded');
+});
+
+it.each(noEvents)('an event "%s" of a session: one that was saved since is announced, not parked', async (q) => {
+  const world = createWorld();
+  const [, event] = await announcedAs(world, q);
+  const call = { version: '5', record: parkedRecord('5', Date.now()), eventIds: [event] };
+  expect(await world.scripts.park(world.session(), call)).toBe('superseded');
+  expect(await world.announced()).toEqual([world.session().key]);
+});
+
+it.each(noEvents)('an event "%s" of a session: it is reissued', async (q) => {
+  const world = createWorld();
+  const [version] = await announcedAs(world, q);
+  const call = { expectedVersion: version, isDirty: true, floor: '0' };
+  expect(await world.scripts.reissue(world.session(), call)).toBe('reissued');
+  expect((await world.fields(world.session())).q).toMatch(/^\d+-\d+$/);
+});
+
+const brokenFields = {
+  'no version': ['HDEL', 'v'],
+  'no dirty flag': ['HDEL', 'd'],
+  'the version abc': ['HSET', 'v', 'abc'],
+  'the version 1e300': ['HSET', 'v', '1e300'],
+  'a version that looks like a reply': ['HSET', 'v', '5 1 9763830000123456'],
+  'a version that cannot be counted': ['HSET', 'v', '9007199254740992'],
+  'the dirty flag x': ['HSET', 'd', 'x'],
+  'the tombstone flag x': ['HSET', 't', 'x'],
+  'no tombstone flag': ['HDEL', 't'],
+} as const;
+
+it.each(Object.entries(brokenFields))(
+  'a dirty session with %s is left aside, stays in the index, and its neighbours go on',
+  async (_, [command, ...change]) => {
+    const world = createWorld();
+    const { redis, keyspace, scripts } = world;
+    const users = ['ana', 'bad', 'cleo'].map((user) => world.session(user));
+    const [ana, bad, cleo] = users as [typeof users[0], typeof users[0], typeof users[0]];
+    await world.open();
+    for (const session of users) await world.save(session);
+    const events = await world.read();
+    await redis.call(command, bad.key, ...change);
+    const before = await redis.hgetall(bad.key);
+
+    const keys = users.map(({ key }) => key);
+    const { taken, takenAtUs } = await scripts.take(PARTITION, keys);
+    expect(taken.map(({ outcome }) => outcome)).toEqual(['dirty', 'unreadable', 'dirty']);
+    const written = async ({ key }: typeof ana): Promise<string | null> => redis.hget(key, 'v');
+    const sessions = [
+      { key: ana.key, written: (await written(ana)) ?? '' , eventIds: [events[0]?.id ?? ''] },
+      { key: bad.key, written: undefined, eventIds: [events[1]?.id ?? ''] },
+      { key: cleo.key, written: (await written(cleo)) ?? '', eventIds: [events[2]?.id ?? ''] },
+    ];
+    // Settle and sweep look at neither the tombstone flag nor how large a version is.
+    const isOfTake = change[0] === 't' || change[1] === '9007199254740992';
+    const left = isOfTake ? 'dirty' : 'unreadable';
+    expect(await scripts.settle(PARTITION, sessions, { ttlMs: TTL_MS, takenAtUs })).toEqual([
+      'clean',
+      left,
+      'clean',
+    ]);
+    expect(await redis.zrange(keyspace.dirty(PARTITION), '0', '-1')).toEqual([bad.key]);
+    if (isOfTake) return;
+    expect(await scripts.sweep(PARTITION, keys)).toEqual(['clean', 'unreadable', 'clean']);
+    expect(await scripts.resync(PARTITION, keys, { sinceVersion: '5' })).toEqual([
+      'announced',
+      'unreadable',
+      'announced',
+    ]);
+    expect(await redis.zrange(keyspace.dirty(PARTITION), '0', '-1')).toContain(bad.key);
+    expect(await redis.hgetall(bad.key)).toEqual(before);
+  },
+);
+
+it('resync leaves a session aside under whose key something else stands', async () => {
+  const world = createWorld();
+  await world.open();
+  const good = world.session('good');
+  await cleanSession(world, good);
+  await world.redis.rpush(world.session('bad').key, 'of a wrong type');
+  const keys = [world.session('bad').key, good.key];
+  expect(await world.scripts.resync(PARTITION, keys, { sinceVersion: '0' })).toEqual(['unreadable', 'announced']);
+});
+
+const junk = ['abc', '', 'inf', 'nan', '1e300', '-1', '99999999999999999999'];
+
+it.each(['epochEndsAtMs', 'epoch', 'serverEpoch', 'seeded', 'server'].flatMap((field) => junk.map((value) => [field, value] as const)))(
+  'a partition whose %s is "%s" is opened, and an epoch begins that was not there',
+  async (field, value) => {
+    const world = createWorld();
+    const { redis, keyspace, scripts } = world;
+    const meta = keyspace.meta(PARTITION);
+    const call = { floor: '5', createGroup: true };
+    await scripts.openPartition(PARTITION, call);
+    await world.save(world.session());
+    await redis.hset(meta, field, value);
+    // As after a restart.
+    if (field !== 'epochEndsAtMs') await redis.hset(meta, 'server', 'another');
+    const known = await redis.hget(meta, 'epoch');
+    const opened = await scripts.openPartition(PARTITION, call);
+    expect(opened).toMatchObject({ outcome: 'opened', epoch: expect.stringMatching(/^\d{13}$/) });
+    expect(opened.outcome === 'mismatch' || opened.epoch).not.toBe(known);
+    expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty' });
+    expect(await redis.hget(meta, 'epochEndsAtMs')).toEqual(field === 'epochEndsAtMs' ? null : expect.stringMatching(/^\d{13}$/));
+  },
+);
+
+it.each(junk)('"%s" as the floor of a partition lets no session win over its row', async (seeded) => {
+  const world = createWorld();
+  await world.open();
+  await world.save(world.session());
+  await world.redis.hset(world.keyspace.meta(PARTITION), 'seeded', seeded);
+  expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty', winsOver: '0' });
+});
+
+it.each([...junk, '5 1'])('"%s" as the first epoch of a server lets no session win over its row', async (epoch) => {
+  const world = createWorld();
+  await world.scripts.openPartition(PARTITION, { floor: '7', createGroup: true });
+  await world.save(world.session());
+  await world.redis.hset(world.keyspace.meta(PARTITION), 'serverEpoch', epoch);
+  expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty', winsOver: '0' });
+});
+
+it.each([1e300, '9999999999999', null, {}, -1, Date.now() + 8_000_000])(
+  'a parked record that is due at %j holds nothing back',
+  async (retryAtMs) => {
+    const world = createWorld();
+    const session = world.session();
+    await world.open();
+    const version = await world.save(session);
+    const [event] = await world.read();
+    await world.scripts.park(session, {
+      version,
+      record: { ...parkedRecord(version, 1), retryAtMs: retryAtMs as number },
+      eventIds: [event?.id ?? ''],
+    });
+    expect(await world.scripts.sweep(PARTITION, [session.key])).toEqual(['announced']);
+  },
+);
