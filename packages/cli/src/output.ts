@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
+import { printable } from '@cauce/protocol';
 import type { CliContext, TextStream } from './context.ts';
 import { type Explanation, maskCredentials } from './explain-error.ts';
 
@@ -68,7 +69,8 @@ export class Output {
   error({ code, message, hint }: Explanation, error: unknown): void {
     this.#clearProgress();
     const { stderr, stdout } = this.#context;
-    const lines = [`${this.paint('red', 'error:', stderr.isTTY)} ${message}`];
+    const text = message.split('\n').map(printable).join('\n');
+    const lines = [`${this.paint('red', 'error:', stderr.isTTY)} ${text}`];
     if (hint !== undefined) lines.push(hint);
     if (this.#options.isDebug && error instanceof Error) lines.push(error.stack ?? '');
     stderr.write(`${maskCredentials(lines.join('\n'))}\n`);

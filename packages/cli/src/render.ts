@@ -1,4 +1,4 @@
-import { encodeId, type SessionRef } from '@cauce/protocol';
+import { encodeId, printable, type SessionRef } from '@cauce/protocol';
 
 /** `tenant:user`, percent-encoded as in the keys, so that it can be pasted back and holds no control character. */
 export function sessionName({ tenantId, userId }: SessionRef): string {
@@ -48,7 +48,9 @@ export function counted(value: number, singular: string, plural = `${singular}s`
 
 /** Columns aligned with spaces; numbers to the right. */
 export function table(headers: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? count(cell) : plain(cell))));
+  const cells = rows.map((row) =>
+    row.map((cell) => (typeof cell === 'number' ? count(cell) : printable(cell))),
+  );
   const widths = headers.map((header, column) =>
     Math.max(header.length, ...cells.map((row) => row[column]?.length ?? 0)),
   );
@@ -70,13 +72,7 @@ export function fields(entries: readonly (readonly [label: string, value: string
   return entries
     .map(
       ([label, value]) =>
-        `  ${label.padEnd(width)}  ${typeof value === 'number' ? count(value) : plain(value)}`,
+        `  ${label.padEnd(width)}  ${typeof value === 'number' ? count(value) : printable(value)}`,
     )
     .join('\n');
-}
-
-/** Text from elsewhere must not steer the terminal. */
-function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }

@@ -5,13 +5,15 @@
 -- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4.. session  hash, each once
 -- ARGV  1 group
 --       2 ignoreRetryAt  '1' announces parked sessions too, whenever their next attempt is due
+--       3 aheadOf        '' | Redis' time, us: they are dirty since a later one, because its clock was ahead. Since
+--                        this one, then; and a pending event is announced anew: by that clock nobody may claim it
 -- Returns  one text a session, in the order of KEYS:
 --          'announced' | 'waiting' (its event will be delivered or claimed) | 'parked' | 'clean' (left the index)
 --          | 'unreadable' (something that is no session stands under its key; it is left as it is)
 -- Writes   changes, dirty, parked, session. allow-oom: at most one event for each dirty session (P8).
 
 local changes, dirty, parked = KEYS[1], KEYS[2], KEYS[3]
-local group, ignoreRetryAt = ARGV[1], ARGV[2] == '1'
+local group, ignoreRetryAt, aheadOf = ARGV[1], ARGV[2] == '1', ARGV[3]
 
 -- Twice the longest wait (MAX_PARK_BACKOFF_MS): the hosts' clocks differ. A later time comes from one that was ahead.
 local LONGEST_WAIT_MS = 7200000
@@ -56,7 +58,7 @@ local function willArrive(event)
   if ms > deliveredMs or (ms == deliveredMs and seq > deliveredSeq) then
     return true
   end
-  return #redis.call('XPENDING', changes, group, event, event, 1) == 1
+  return aheadOf == '' and #redis.call('XPENDING', changes, group, event, event, 1) == 1
 end
 
 -- A record nobody can read holds nothing back: the next attempt replaces it.
@@ -91,6 +93,9 @@ end
 
 for i = 4, #KEYS do
   local session, outcome = KEYS[i], outcomes[i - 3]
+  if aheadOf ~= '' then
+    redis.call('ZADD', dirty, 'XX', 'LT', aheadOf, session)
+  end
   if outcome == 'clean' then
     redis.call('ZREM', dirty, session)
     if anyParked then

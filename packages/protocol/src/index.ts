@@ -38,6 +38,7 @@ export { isNamedPrimary } from './named-primary.ts';
 export {
   decodeParkedRecord,
   encodeParkedRecord,
+  isHeldBack,
   MAX_PARK_BACKOFF_MS,
   nextParkedRecord,
   PARK_BACKOFF_MS,
@@ -45,6 +46,7 @@ export {
 } from './parked-record.ts';
 export { PARTITION_HASH } from './partition.ts';
 export { assessPrimaries, fullest, newestClockUs, primaries } from './primaries.ts';
+export { printable } from './printable.ts';
 export {
   classifyRedisFailure,
   DeadlineError,
@@ -54,6 +56,17 @@ export {
 } from './redis-failure.ts';
 export { assessRedis, parseInfo, type RedisHealth } from './redis-health.ts';
 export { withoutCredentials } from './redis-url.ts';
+export {
+  countIn,
+  entriesIn,
+  listIn,
+  pairsIn,
+  textIn,
+  textOrNullIn,
+  textsIn,
+  textsOrNullIn,
+  understood,
+} from './replies.ts';
 export {
   type ConfirmOutcome,
   createScripts,

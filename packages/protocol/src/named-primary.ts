@@ -1,6 +1,7 @@
 import { isCluster, type RedisConnection } from './connection.ts';
 import { RedisError, withDeadline } from './redis-failure.ts';
 import { parseInfo } from './redis-health.ts';
+import { textIn, understood } from './replies.ts';
 
 /**
  * Whether the sentinels still name the server this connection is with; true where there are none.
@@ -25,7 +26,9 @@ export async function isNamedPrimary(
   try {
     // Not by address: a name may stand for several.
     const infos = await withDeadline(Promise.all([askNamed(), redis.info('server')]), timeoutMs);
-    const [there, here] = infos.map((info) => parseInfo(info).get('run_id'));
+    const [there, here] = infos.map((info) =>
+      understood('info', parseInfo(textIn('info', info)).get('run_id')),
+    );
     return there === here;
   } catch (error) {
     throw RedisError.from(error, 'info');

@@ -44,13 +44,35 @@ export function encodeParkedRecord(record: ParkedRecord): string {
   return JSON.stringify(record);
 }
 
+/**
+ * Whether its time has not come. Twice the longest wait is allowed for, because the hosts' clocks differ; a later time
+ * was written by one that was ahead, or is forged, and holds nothing back. Pure.
+ */
+export function isHeldBack({ retryAtMs }: ParkedRecord, nowMs: number): boolean {
+  return retryAtMs > nowMs && retryAtMs <= nowMs + 2 * MAX_PARK_BACKOFF_MS;
+}
+
 /** Undefined for '' and for anything that is not a record. */
 export function decodeParkedRecord(text: string): ParkedRecord | undefined {
   if (text === '') return undefined;
   try {
-    const record = JSON.parse(text) as ParkedRecord;
-    return typeof record.version === 'string' && typeof record.retryAtMs === 'number' ? record : undefined;
+    const record = JSON.parse(text) as Partial<Record<keyof ParkedRecord, unknown>> | null;
+    return isRecord(record) ? record : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isRecord(record: Partial<Record<keyof ParkedRecord, unknown>> | null): record is ParkedRecord {
+  if (typeof record !== 'object' || record === null) return false;
+  const { version, sqlState, attempts, firstSeenMs, lastSeenMs, retryAtMs } = record;
+  return (
+    typeof version === 'string' &&
+    /^\d{1,20}$/.test(version) &&
+    typeof sqlState === 'string' &&
+    /^\w{1,20}$/.test(sqlState) &&
+    Number.isSafeInteger(attempts) &&
+    (attempts as number) > 0 &&
+    [firstSeenMs, lastSeenMs, retryAtMs].every(Number.isFinite)
+  );
 }

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { isCluster, type RedisConnection } from './connection.ts';
 import { RedisError, withDeadline } from './redis-failure.ts';
 import { assessRedis, type RedisHealth } from './redis-health.ts';
+import { listIn, textIn, understood } from './replies.ts';
 
 /**
  * The servers that hold the keys: the one, or every primary of a cluster.
@@ -31,7 +32,10 @@ export async function assessPrimaries(
   try {
     const assessed = await withDeadline(
       Promise.all(
-        primaries(redis).map(async (server) => ({ server, health: assessRedis(await server.info()) })),
+        primaries(redis).map(async (server) => ({
+          server,
+          health: assessRedis(textIn('info', await server.info())),
+        })),
       ),
       timeoutMs,
     );
@@ -74,8 +78,14 @@ export async function newestClockUs(redis: RedisConnection): Promise<number> {
     const times = asked.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
     const [first] = asked;
     if (times.length === 0 && first?.status === 'rejected') throw first.reason;
-    return Math.max(...times.map(([seconds, micros]) => Number(seconds) * 1e6 + Number(micros)));
+    return Math.max(...times.map(clockUs));
   } catch (error) {
     throw RedisError.from(error, 'time');
   }
+}
+
+function clockUs(reply: unknown): number {
+  const [seconds, micros] = listIn('time', reply, 2);
+  const us = Number(seconds) * 1e6 + Number(micros);
+  return understood('time', us > 0 && Number.isFinite(us) ? us : undefined);
 }

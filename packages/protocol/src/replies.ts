@@ -26,7 +26,10 @@ export function textOrNullIn(call: string, reply: unknown): string | null {
 
 /** Not negative, whole. */
 export function countIn(call: string, reply: unknown): number {
-  return understood(call, typeof reply === 'number' && Number.isSafeInteger(reply) && reply >= 0 ? reply : undefined);
+  return understood(
+    call,
+    typeof reply === 'number' && Number.isSafeInteger(reply) && reply >= 0 ? reply : undefined,
+  );
 }
 
 export function oneOf<const Word extends string>(call: string, reply: unknown, words: readonly Word[]): Word {

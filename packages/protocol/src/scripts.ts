@@ -159,11 +159,11 @@ export interface Scripts {
     session: LocatedSession,
     call: { version: Version; record: ParkedRecord; eventIds: readonly string[] },
   ): Promise<'parked' | 'superseded' | 'gone'>;
-  /** At most {@link MAX_SCRIPT_SESSIONS} sessions. */
+  /** At most {@link MAX_SCRIPT_SESSIONS} sessions. `aheadOfUs`: Redis' time, when they are dirty since a later one. */
   sweep(
     partition: number,
     keys: readonly SessionKey[],
-    call?: { ignoreRetryAt?: boolean },
+    call?: { ignoreRetryAt?: boolean; aheadOfUs?: string },
   ): Promise<SweepOutcome[]>;
   adopt(
     session: LocatedSession,
@@ -209,11 +209,7 @@ type RedisCommand = (...args: Argument[]) => Promise<unknown>;
 /** Registers the scripts on the connection and returns their typed façade. */
 export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: ScriptsOptions): Scripts {
   const commands = defineCommands(redis);
-  async function run(
-    name: ScriptName,
-    keys: readonly string[],
-    args: readonly Argument[],
-  ): Promise<unknown> {
+  async function run(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     try {
       return await withDeadline(commands[name](keys.length, ...keys, ...args), timeoutMs);
     } catch (error) {
@@ -299,11 +295,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       refuseOversize(sessions.length);
       const args: Argument[] = [SYNC_GROUP, ttlMs, takenAtUs];
       for (const { written, eventIds } of sessions) args.push(written ?? '', eventIds.length, ...eventIds);
-      const reply = await run(
-        'settle',
-        [...inPartition(partition), ...sessions.map(({ key }) => key)],
-        args,
-      );
+      const reply = await run('settle', [...inPartition(partition), ...sessions.map(({ key }) => key)], args);
       const text = textIn('settle', reply);
       const words = text === '' ? [] : text.split(' ');
       return listIn('settle', words, sessions.length).map((word) => oneOf('settle', word, settleOutcomes));
@@ -318,12 +310,12 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       return oneOf('park', reply, ['parked', 'superseded', 'gone']);
     },
 
-    async sweep(partition, keys, { ignoreRetryAt = false } = {}) {
+    async sweep(partition, keys, { ignoreRetryAt = false, aheadOfUs = '' } = {}) {
       refuseOversize(keys.length);
       const reply = await run(
         'sweep',
         [...inPartition(partition), ...keys],
-        [SYNC_GROUP, flag(ignoreRetryAt)],
+        [SYNC_GROUP, flag(ignoreRetryAt), aheadOfUs],
       );
       return listIn('sweep', reply, keys.length).map((word) => oneOf('sweep', word, sweepOutcomes));
     },

@@ -1,9 +1,12 @@
 import {
   CorruptSessionError,
   type HeldSession,
+  isVersion,
   type LocatedSession,
+  listIn,
   type RedisConnection,
   RedisError,
+  textsOrNullIn,
   withDeadline,
 } from '@cauce/protocol';
 
@@ -18,7 +21,6 @@ export interface SessionReader {
   readMany(sessions: readonly LocatedSession[]): Promise<(HeldSession | undefined)[]>;
 }
 
-type Fields = readonly (string | null)[];
 const fields = ['s', 'v', 't', 'e', 'c'] as const;
 
 export function createSessionReader(redis: RedisConnection, options: { timeoutMs: number }): SessionReader {
@@ -26,8 +28,9 @@ export function createSessionReader(redis: RedisConnection, options: { timeoutMs
   async function readPartition(sessions: readonly LocatedSession[]): Promise<unknown[]> {
     const pipeline = redis.pipeline();
     for (const { key } of sessions) pipeline.hmget(key, ...fields);
-    const replies = (await withDeadline(pipeline.exec(), options.timeoutMs)) ?? [];
-    return replies.map(([error, reply]) => {
+    const replies = await withDeadline(pipeline.exec(), options.timeoutMs);
+    return listIn('load', replies, sessions.length).map((one) => {
+      const [error, reply] = listIn('load', one, 2);
       if (error) throw error;
       return reply;
     });
@@ -48,7 +51,7 @@ export function createSessionReader(redis: RedisConnection, options: { timeoutMs
           try {
             const replies = await readPartition(group);
             group.forEach((session, i) => {
-              found.set(session, stored(session, (replies[i] ?? []) as Fields));
+              found.set(session, stored(session, replies[i]));
             });
           } catch (error) {
             throw readFailure(error, `partition ${group[0]?.partition}`);
@@ -70,12 +73,10 @@ function byPartition(sessions: readonly LocatedSession[]): Map<number, LocatedSe
   return groups;
 }
 
-function stored(
-  { key }: LocatedSession,
-  [state, version, tombstone, savedIn, confirmedIn]: Fields,
-): HeldSession | undefined {
-  if (version === null || version === undefined) return undefined;
-  if (typeof state !== 'string' || !/^\d+$/.test(version)) {
+function stored({ key }: LocatedSession, reply: unknown): HeldSession | undefined {
+  const [state, version, tombstone, savedIn, confirmedIn] = textsOrNullIn('load', reply, fields.length);
+  if (version === null && state === null) return undefined;
+  if (typeof state !== 'string' || !isVersion(version) || (tombstone !== '0' && tombstone !== '1')) {
     throw new CorruptSessionError(`What Redis holds under ${key} is not a session.`);
   }
   return {

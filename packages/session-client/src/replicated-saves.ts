@@ -1,12 +1,15 @@
 import {
   compareVersions,
+  countIn,
   type Epoch,
   isCluster,
   type Keyspace,
   type LocatedSession,
+  listIn,
   type OpenRedis,
   openRedis,
   type RedisConnection,
+  textsOrNullIn,
   withDeadline,
 } from '@cauce/protocol';
 import type { SaveReceipt } from './save-receipt.ts';
@@ -76,9 +79,9 @@ export function createReplicatedSaves(
         const [replicas] = replies.slice(-1);
         batch.forEach((one, i) => {
           const { resolve, reject } = one;
-          if (!isHeld(one, replies[i] as HeldFields)) {
+          if (!isHeld(one, textsOrNullIn('replica check', replies[i], 3))) {
             reject(new Error('Redis does not have the save any more: it was promoted or restarted.'));
-          } else if (!(Number(replicas) >= 1)) reject(new Error('No replica acknowledged it in time.'));
+          } else if (countIn('WAIT', replicas) < 1) reject(new Error('No replica acknowledged it in time.'));
           else resolve();
         });
       } catch (error) {
@@ -93,8 +96,9 @@ export function createReplicatedSaves(
     for (const { session } of batch) pipeline.hmget(session.key, 'v', 'o', 'e');
     pipeline.set(keyspace.barrier(batch[0]?.session.partition ?? 0), '', 'PX', commandTimeoutMs);
     pipeline.call('WAIT', 1, Math.ceil(commandTimeoutMs / 2));
-    const replies = (await withDeadline(pipeline.exec(), commandTimeoutMs)) ?? [];
-    return replies.map(([error, reply]) => {
+    const replies = await withDeadline(pipeline.exec(), commandTimeoutMs);
+    return listIn('replica check', replies, batch.length + 2).map((one) => {
+      const [error, reply] = listIn('replica check', one, 2);
       if (error) throw error;
       return reply;
     });

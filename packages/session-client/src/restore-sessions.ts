@@ -4,10 +4,12 @@ import {
   type Keyspace,
   type Lease,
   type LocatedSession,
+  MAX_VERSION,
   type RedisConnection,
   RedisError,
   type Scripts,
   type StoredSession,
+  textOrNullIn,
   withDeadline,
 } from '@cauce/protocol';
 import type { Loaded } from './absence.ts';
@@ -92,7 +94,10 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
       throw new RestoreError('The session loader failed, so whether there is a session is not known.', error);
     }
     if (!areRows(rows, misses.length)) {
-      throw new RestoreError('The session loader did not answer with one session or undefined for each ref.');
+      throw new RestoreError(
+        'The session loader did not answer with one session or undefined for each ref, with a state and with a ' +
+          `version from 1 to ${MAX_VERSION}. Such a row has to be mended: see docs/failure-modes.md.`,
+      );
     }
     return rows;
   }
@@ -102,7 +107,8 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     try {
       if (!row) {
         const call = redis.get(keyspace.lease(session));
-        return (await withDeadline(call, options.commandTimeoutMs)) === lease ? 'kept' : 'refused';
+        const held = textOrNullIn('hydrate', await withDeadline(call, options.commandTimeoutMs));
+        return held === lease ? 'kept' : 'refused';
       }
       const call = { ...row, lease, ttlMs: newTtlMs() };
       return (await scripts.hydrate(session, call)) === 'hydrated' ? 'kept' : 'refused';

@@ -1,4 +1,4 @@
-import type { SessionRef, StoredSession, TableIdentity, Version } from '@cauce/protocol';
+import { isVersion, type SessionRef, type StoredSession, type TableIdentity, type Version } from '@cauce/protocol';
 
 export interface LoaderCallOptions {
   /** Aborted when the client is closed. */
@@ -20,7 +20,8 @@ export interface SessionLoader {
    * Must fail when it cannot know; undefined means that there is no such session.
    *
    * @param refs distinct
-   * @returns one entry for each ref, in order. `state` is JSON text, '' for a tombstone.
+   * @returns one entry for each ref, in order. `state` is JSON text, '' for a tombstone; `version` a whole number from 1
+   *   to 4503599627370495.
    */
   load(refs: readonly SessionRef[], options: LoaderCallOptions): Promise<(StoredSession | undefined)[]>;
   /**
@@ -40,5 +41,5 @@ export function areRows(rows: readonly (StoredSession | undefined)[], count: num
 function isRow(row: StoredSession | undefined): boolean {
   if (row === undefined) return true;
   const { state, version } = row as Partial<Record<keyof StoredSession, unknown>>;
-  return typeof state === 'string' && typeof version === 'string' && /^\d+$/.test(version);
+  return typeof state === 'string' && isVersion(version);
 }

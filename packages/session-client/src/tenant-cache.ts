@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { type Keyspace, type RedisConnection, RedisError, type Scripts, withDeadline } from '@cauce/protocol';
+import {
+  type Keyspace,
+  type RedisConnection,
+  RedisError,
+  type Scripts,
+  textOrNullIn,
+  withDeadline,
+} from '@cauce/protocol';
 import { TenantLoadError } from './errors.ts';
 import { Flights } from './flights.ts';
 import type { RedisGate } from './redis-gate.ts';
@@ -63,7 +70,10 @@ export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOpt
   }
 
   async function cached(tenantId: string): Promise<{ info: unknown } | undefined> {
-    const text = await call('tenant load', redis.get(keyspace.tenant(tenantId).info));
+    const text = textOrNullIn(
+      'tenant load',
+      await call('tenant load', redis.get(keyspace.tenant(tenantId).info)),
+    );
     if (text === null) return undefined;
     try {
       return { info: decodeJson(text, `tenant ${tenantId}`) };

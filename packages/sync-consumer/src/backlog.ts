@@ -1,4 +1,12 @@
-import { type Keyspace, newestClockUs, type RedisConnection, SYNC_GROUP } from '@cauce/protocol';
+import {
+  countIn,
+  type Keyspace,
+  listIn,
+  newestClockUs,
+  type RedisConnection,
+  SYNC_GROUP,
+  textsIn,
+} from '@cauce/protocol';
 
 /** What Redis holds that PostgreSQL does not have yet. */
 export interface Backlog {
@@ -24,12 +32,13 @@ export async function measureBacklog(redis: RedisConnection, keyspace: Keyspace)
         countPending(redis, keyspace.changes(partition)),
         redis.hlen(keyspace.parked(partition)),
       ]);
+      const [, since] = textsIn('backlog', oldest);
       return {
-        dirty,
-        oldestMs: oldest[1] === undefined ? undefined : Number(oldest[1]) / 1000,
-        waiting,
+        dirty: countIn('backlog', dirty),
+        oldestMs: since === undefined ? undefined : Number(since) / 1000,
+        waiting: countIn('backlog', waiting),
         pending,
-        parked,
+        parked: countIn('backlog', parked),
       };
     }),
   );
@@ -47,8 +56,8 @@ export async function measureBacklog(redis: RedisConnection, keyspace: Keyspace)
 
 async function countPending(redis: RedisConnection, changes: string): Promise<number> {
   try {
-    const [count] = (await redis.xpending(changes, SYNC_GROUP)) as [number];
-    return Number(count);
+    const [count] = listIn('backlog', await redis.xpending(changes, SYNC_GROUP), 4);
+    return countIn('backlog', count);
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('NOGROUP')) return 0;
     throw error;

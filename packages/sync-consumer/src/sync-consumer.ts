@@ -16,7 +16,7 @@ import {
 } from '@cauce/protocol';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { postNotice, removeNotice } from './consumer-board.ts';
+import { forgetNotices, postNotice, removeNotice } from './consumer-board.ts';
 import { LeftAside } from './left-aside.ts';
 import { forgetConsumers } from './maintenance/forget-consumers.ts';
 import { repeat } from './maintenance/repeat.ts';
@@ -123,8 +123,9 @@ export class SyncConsumer {
       reopen: () => this.#openPartitions(this.#stopping.signal),
     });
     this.#queries = createQueries(pool, { ...options, longTimeoutMs: LONG_STATEMENT_MS });
-    const breaker = new ParkingBreaker(options);
-    this.gate = new PostgresGate({ onChange: (state) => this.#status.gateChanged(state) });
+    const now = (): number => performance.now();
+    const breaker = new ParkingBreaker({ now, parkLimit: options.parkLimit });
+    this.gate = new PostgresGate({ now }, { onChange: (state) => this.#status.gateChanged(state) });
     // What waits to be claimed is met again after the idle time.
     this.#leftAside = new LeftAside({ logger }, { forgetAfterMs: 2 * options.claimIdleMs });
     const { consumer, gate } = this;
@@ -332,10 +333,8 @@ export class SyncConsumer {
     const onLeftAside = this.#hasOpened ? this.#leftAside.note : leaveNoneAside;
     const table = this.#table;
     if (!table) return;
-    const { created, serverEpochs } = await openPartitions(
-      { ...deps, gate: this.gate, onLeftAside },
-      { table, signal },
-    );
+    const opened = await openPartitions({ ...deps, gate: this.gate, onLeftAside }, { table, signal });
+    const { created, renewed, serverEpochs } = opened;
     const known = this.#serverEpochs;
     const changed = [...serverEpochs].filter(([partition, epoch]) => epoch !== known.get(partition)).length;
     if (created > 0 && this.#hasOpened) {
@@ -350,6 +349,13 @@ export class SyncConsumer {
       );
     }
     for (const [partition, epoch] of serverEpochs) known.set(partition, epoch);
+    if (renewed > 0) {
+      logger.error(
+        { partitions: renewed },
+        'a stream took no more events, because somebody wrote an entry with the last id; it was made anew',
+      );
+      await this.#sweepAndCount(0);
+    }
   }
 
   async #restoreGroups(partitions: readonly number[]): Promise<void> {
@@ -376,11 +382,15 @@ export class SyncConsumer {
   }
 
   async #forgetConsumers(): Promise<void> {
-    const { redis, keyspace } = this.#deps;
+    const { redis, keyspace, logger } = this.#deps;
     await forgetConsumers(
       { redis: redis.redis, keyspace, scripts: this.#scripts, onLeftAside: this.#leftAside.note },
       { idleMs: FORGET_AFTER_MS },
     );
+    await forgetNotices(redis.redis, keyspace, Date.now()).catch((err: unknown) => {
+      // As long as nobody else does it they are only more to read.
+      logger.debug({ err }, 'the notices of consumers that are gone were not removed');
+    });
   }
 
   async #countWaiting(): Promise<number> {

@@ -1,4 +1,4 @@
-import { type Keyspace, type Scripts, withDeadline } from '@cauce/protocol';
+import { countIn, isHeldBack, type Keyspace, type Scripts, withDeadline } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import { type ClaimCursors, claimStale } from './pipeline/claim-stale.ts';
 import { decodeBatch } from './pipeline/decode-batch.ts';
@@ -122,7 +122,7 @@ export class SyncPass {
     const lengths = new Array<number>(keyspace.partitions).fill(0);
     await askAllPartitions(this.#deps, 'count', async ({ partition }) => {
       const counted = redis.xlen(keyspace.changes(partition));
-      lengths[partition] = await withDeadline(counted, this.#options.redisTimeoutMs);
+      lengths[partition] = countIn('count', await withDeadline(counted, this.#options.redisTimeoutMs));
     });
     return lengths;
   }
@@ -139,7 +139,7 @@ export class SyncPass {
       while (sessions.length > 0) {
         const { rows, clean, deferred, leftAside, takenAtUs } = await takeStates(this.#deps, sessions);
         await onPhase('taken');
-        const held = rows.filter(({ parked }) => parked !== undefined && parked.retryAtMs > Date.now());
+        const held = rows.filter(({ parked }) => parked !== undefined && isHeldBack(parked, Date.now()));
         const due = rows.filter((row) => !held.includes(row));
         const { written, outdated, postponed, expired, ...upserted } = await upsertBatch(
           this.#upsertDeps(report),

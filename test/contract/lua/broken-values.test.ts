@@ -2,7 +2,16 @@ import { expect, it } from 'vitest';
 import { cleanSession, createWorld, PARTITION, parkedRecord, TTL_MS, type World } from './world.ts';
 
 /** None of them is the id of an event: the commands of streams refuse it. */
-const noEvents = ['abc', '1-', '-', ' ', '1-2-3', '99999999999999999999-1', '18446744073709551616-0', undefined];
+const noEvents = [
+  'abc',
+  '1-',
+  '-',
+  ' ',
+  '1-2-3',
+  '99999999999999999999-1',
+  '18446744073709551616-0',
+  undefined,
+];
 
 /** Puts it under `q` of a dirty session, in place of its event, which is read and pending. Returns version and event. */
 async function announcedAs(world: World, q: string | undefined): Promise<[version: string, event: string]> {
@@ -41,7 +50,9 @@ it.each(noEvents)('an event "%s" of a session: it adopts its row', async (q) => 
   const world = createWorld();
   const [losingVersion] = await announcedAs(world, q);
   const row = { state: '{}', version: '2763830000123456', isTombstone: false };
-  expect(await world.scripts.adopt(world.session(), { losingVersion, ...row, ttlMs: TTL_MS })).toBe('adopted');
+  expect(await world.scripts.adopt(world.session(), { losingVersion, ...row, ttlMs: TTL_MS })).toBe(
+    'adopted',
+  );
 });
 
 it.each(noEvents)('an event "%s" of a session: it is parked, and discarded', async (q) => {
@@ -54,13 +65,16 @@ it.each(noEvents)('an event "%s" of a session: it is parked, and discarded', asy
   expect(await world.scripts.discard(session, { version })).toBe('discarded');
 });
 
-it.each(noEvents)('an event "%s" of a session: one that was saved since is announced, not parked', async (q) => {
-  const world = createWorld();
-  const [, event] = await announcedAs(world, q);
-  const call = { version: '5', record: parkedRecord('5', Date.now()), eventIds: [event] };
-  expect(await world.scripts.park(world.session(), call)).toBe('superseded');
-  expect(await world.announced()).toEqual([world.session().key]);
-});
+it.each(noEvents)(
+  'an event "%s" of a session: one that was saved since is announced, not parked',
+  async (q) => {
+    const world = createWorld();
+    const [, event] = await announcedAs(world, q);
+    const call = { version: '5', record: parkedRecord('5', Date.now()), eventIds: [event] };
+    expect(await world.scripts.park(world.session(), call)).toBe('superseded');
+    expect(await world.announced()).toEqual([world.session().key]);
+  },
+);
 
 it.each(noEvents)('an event "%s" of a session: it is reissued', async (q) => {
   const world = createWorld();
@@ -88,7 +102,7 @@ it.each(Object.entries(brokenFields))(
     const world = createWorld();
     const { redis, keyspace, scripts } = world;
     const users = ['ana', 'bad', 'cleo'].map((user) => world.session(user));
-    const [ana, bad, cleo] = users as [typeof users[0], typeof users[0], typeof users[0]];
+    const [ana, bad, cleo] = users as [(typeof users)[0], (typeof users)[0], (typeof users)[0]];
     await world.open();
     for (const session of users) await world.save(session);
     const events = await world.read();
@@ -100,7 +114,7 @@ it.each(Object.entries(brokenFields))(
     expect(taken.map(({ outcome }) => outcome)).toEqual(['dirty', 'unreadable', 'dirty']);
     const written = async ({ key }: typeof ana): Promise<string | null> => redis.hget(key, 'v');
     const sessions = [
-      { key: ana.key, written: (await written(ana)) ?? '' , eventIds: [events[0]?.id ?? ''] },
+      { key: ana.key, written: (await written(ana)) ?? '', eventIds: [events[0]?.id ?? ''] },
       { key: bad.key, written: undefined, eventIds: [events[1]?.id ?? ''] },
       { key: cleo.key, written: (await written(cleo)) ?? '', eventIds: [events[2]?.id ?? ''] },
     ];
@@ -132,31 +146,37 @@ it('resync leaves a session aside under whose key something else stands', async 
   await cleanSession(world, good);
   await world.redis.rpush(world.session('bad').key, 'of a wrong type');
   const keys = [world.session('bad').key, good.key];
-  expect(await world.scripts.resync(PARTITION, keys, { sinceVersion: '0' })).toEqual(['unreadable', 'announced']);
+  expect(await world.scripts.resync(PARTITION, keys, { sinceVersion: '0' })).toEqual([
+    'unreadable',
+    'announced',
+  ]);
 });
 
 const junk = ['abc', '', 'inf', 'nan', '1e300', '-1', '99999999999999999999'];
 
-it.each(['epochEndsAtMs', 'epoch', 'serverEpoch', 'seeded', 'server'].flatMap((field) => junk.map((value) => [field, value] as const)))(
-  'a partition whose %s is "%s" is opened, and an epoch begins that was not there',
-  async (field, value) => {
-    const world = createWorld();
-    const { redis, keyspace, scripts } = world;
-    const meta = keyspace.meta(PARTITION);
-    const call = { floor: '5', createGroup: true };
-    await scripts.openPartition(PARTITION, call);
-    await world.save(world.session());
-    await redis.hset(meta, field, value);
-    // As after a restart.
-    if (field !== 'epochEndsAtMs') await redis.hset(meta, 'server', 'another');
-    const known = await redis.hget(meta, 'epoch');
-    const opened = await scripts.openPartition(PARTITION, call);
-    expect(opened).toMatchObject({ outcome: 'opened', epoch: expect.stringMatching(/^\d{13}$/) });
-    expect(opened.outcome === 'mismatch' || opened.epoch).not.toBe(known);
-    expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty' });
-    expect(await redis.hget(meta, 'epochEndsAtMs')).toEqual(field === 'epochEndsAtMs' ? null : expect.stringMatching(/^\d{13}$/));
-  },
-);
+it.each(
+  ['epochEndsAtMs', 'epoch', 'serverEpoch', 'seeded', 'server'].flatMap((field) =>
+    junk.map((value) => [field, value] as const),
+  ),
+)('a partition whose %s is "%s" is opened, and an epoch begins that was not there', async (field, value) => {
+  const world = createWorld();
+  const { redis, keyspace, scripts } = world;
+  const meta = keyspace.meta(PARTITION);
+  const call = { floor: '5', createGroup: true };
+  await scripts.openPartition(PARTITION, call);
+  await world.save(world.session());
+  await redis.hset(meta, field, value);
+  // As after a restart.
+  if (field !== 'epochEndsAtMs') await redis.hset(meta, 'server', 'another');
+  const known = await redis.hget(meta, 'epoch');
+  const opened = await scripts.openPartition(PARTITION, call);
+  expect(opened).toMatchObject({ outcome: 'opened', epoch: expect.stringMatching(/^\d{13}$/) });
+  expect(opened.outcome === 'mismatch' || opened.epoch).not.toBe(known);
+  expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty' });
+  expect(await redis.hget(meta, 'epochEndsAtMs')).toEqual(
+    field === 'epochEndsAtMs' ? null : expect.stringMatching(/^\d{13}$/),
+  );
+});
 
 it.each(junk)('"%s" as the floor of a partition lets no session win over its row', async (seeded) => {
   const world = createWorld();
@@ -166,13 +186,16 @@ it.each(junk)('"%s" as the floor of a partition lets no session win over its row
   expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty', winsOver: '0' });
 });
 
-it.each([...junk, '5 1'])('"%s" as the first epoch of a server lets no session win over its row', async (epoch) => {
-  const world = createWorld();
-  await world.scripts.openPartition(PARTITION, { floor: '7', createGroup: true });
-  await world.save(world.session());
-  await world.redis.hset(world.keyspace.meta(PARTITION), 'serverEpoch', epoch);
-  expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty', winsOver: '0' });
-});
+it.each([...junk, '5 1'])(
+  '"%s" as the first epoch of a server lets no session win over its row',
+  async (epoch) => {
+    const world = createWorld();
+    await world.scripts.openPartition(PARTITION, { floor: '7', createGroup: true });
+    await world.save(world.session());
+    await world.redis.hset(world.keyspace.meta(PARTITION), 'serverEpoch', epoch);
+    expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty', winsOver: '0' });
+  },
+);
 
 it.each([1e300, '9999999999999', null, {}, -1, Date.now() + 8_000_000])(
   'a parked record that is due at %j holds nothing back',

@@ -19,49 +19,60 @@ const uncountable = [
   '9007199254740992',
   '1763830000123456789',
 ];
-const foreign = ['inf', 'nan', '1e300', 'abc', '', '-5', '1.5', '007', '4503599627370496', '1763830000123456789'];
+const foreign = [
+  'inf',
+  'nan',
+  '1e300',
+  'abc',
+  '',
+  '-5',
+  '1.5',
+  '007',
+  '4503599627370496',
+  '1763830000123456789',
+];
 
 async function refusedSave(world: World, userId = 'ana'): Promise<unknown> {
   return world.trySave(world.session(userId)).catch((error: unknown) => error);
 }
 
+it.each(uncountable)('P3 a clock that holds "%s" refuses saves, and nothing is written', async (clock) => {
+  const world = createWorld();
+  await world.open();
+  await world.save(world.session('bo'));
+  await world.redis.set(world.keyspace.hlc(PARTITION), clock);
+  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+  expect(await refusedSave(world)).toMatchObject({
+    failure: { effect: 'refused', retryable: true, reason: 'BADCLOCK' },
+    message: expect.stringMatching(/:hlc .*nothing was saved.*sync consumer/),
+  });
+  expect(await refusedSave(world, 'bo')).toMatchObject({ failure: { reason: 'BADCLOCK' } });
+  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+});
+
 it.each(uncountable)(
-  'P3 a clock that holds "%s" refuses saves, and nothing is written',
+  'P3 a clock that holds "%s" is set right by a floor, as the error says',
   async (clock) => {
     const world = createWorld();
-    await world.open();
-    await world.save(world.session('bo'));
-    await world.redis.set(world.keyspace.hlc(PARTITION), clock);
-    const before = await snapshot(world.redis, world.keyspace.keyPrefix);
-    expect(await refusedSave(world)).toMatchObject({
-      failure: { effect: 'refused', retryable: true, reason: 'BADCLOCK' },
-      message: expect.stringMatching(/:hlc .*nothing was saved.*sync consumer/),
+    const { scripts, redis, keyspace } = world;
+    const floor = '2763830000123456';
+    await scripts.openPartition(PARTITION, { floor: '5', createGroup: true });
+    const before = await world.save(world.session());
+    await redis.set(keyspace.hlc(PARTITION), clock);
+    // What a bot does changes nothing of it.
+    expect(await scripts.openPartition(PARTITION, { floor: '0', createGroup: false })).toMatchObject({
+      isSeeded: false,
     });
-    expect(await refusedSave(world, 'bo')).toMatchObject({ failure: { reason: 'BADCLOCK' } });
-    expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+    expect(await redis.get(keyspace.hlc(PARTITION))).toBe(clock);
+    expect(await scripts.openPartition(PARTITION, { floor, createGroup: true })).toMatchObject({
+      isSeeded: true,
+    });
+    expect(await redis.hget(keyspace.meta(PARTITION), 'seeded')).toBe('5');
+    const after = await world.save(world.session());
+    expect(after).toBe(String(BigInt(floor) + 1n));
+    expect(compareVersions(after, before)).toBeGreaterThan(0);
   },
 );
-
-it.each(uncountable)('P3 a clock that holds "%s" is set right by a floor, as the error says', async (clock) => {
-  const world = createWorld();
-  const { scripts, redis, keyspace } = world;
-  const floor = '2763830000123456';
-  await scripts.openPartition(PARTITION, { floor: '5', createGroup: true });
-  const before = await world.save(world.session());
-  await redis.set(keyspace.hlc(PARTITION), clock);
-  // What a bot does changes nothing of it.
-  expect(await scripts.openPartition(PARTITION, { floor: '0', createGroup: false })).toMatchObject({
-    isSeeded: false,
-  });
-  expect(await redis.get(keyspace.hlc(PARTITION))).toBe(clock);
-  expect(await scripts.openPartition(PARTITION, { floor, createGroup: true })).toMatchObject({
-    isSeeded: true,
-  });
-  expect(await redis.hget(keyspace.meta(PARTITION), 'seeded')).toBe('5');
-  const after = await world.save(world.session());
-  expect(after).toBe(String(BigInt(floor) + 1n));
-  expect(compareVersions(after, before)).toBeGreaterThan(0);
-});
 
 it('P3 a clock that was deleted asks for a floor', async () => {
   const world = createWorld();

@@ -47,8 +47,9 @@ export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {})
   const statements: number[][] = [];
   const committed: TestRow[] = [];
   const failures: string[] = [];
-  const gate = new PostgresGate({ initialDelayMs: 1, maxDelayMs: 2 });
-  const breaker = new ParkingBreaker({ parkLimit });
+  const now = (): number => performance.now();
+  const gate = new PostgresGate({ now }, { initialDelayMs: 1, maxDelayMs: 2 });
+  const breaker = new ParkingBreaker({ now, parkLimit });
   const deps: UpsertDeps = {
     gate,
     breaker,

@@ -6,6 +6,7 @@ import { type GateState, PostgresGate } from '../../../packages/sync-consumer/sr
 import { failureOf } from './failures.ts';
 
 const down = failureOf('57P01');
+const now = (): number => performance.now();
 const never = new AbortController().signal;
 const setImmediateReal = setImmediate;
 
@@ -14,7 +15,7 @@ afterEach(() => vi.useRealTimers());
 
 /** A gate whose waits are exactly 200, 400, … 10,000 ms. */
 function createGate(onChange: (state: GateState) => void = () => {}): PostgresGate {
-  return new PostgresGate({ random: () => 1, onChange });
+  return new PostgresGate({ now }, { random: () => 1, onChange });
 }
 
 /** Says which of the callers have come through. */
@@ -61,7 +62,7 @@ test('after a failure all wait; then one at a time tries, and all enter when it 
 
 test('each failed try doubles the wait up to the longest, and the jitter takes away at most half', async () => {
   const gate = createGate();
-  const jittered = new PostgresGate({ random: () => 0 });
+  const jittered = new PostgresGate({ now }, { random: () => 0 });
   const waits: number[][] = [[], []];
   for (const [i, one] of [gate, jittered].entries()) {
     one.failed(down);
@@ -202,7 +203,7 @@ test('1,000 waits leave no timer and no listener behind, and Node sees no leak',
 
 test('waits that are given up while PostgreSQL stays away take no memory with them', async () => {
   vi.useRealTimers();
-  const gate = new PostgresGate({ initialDelayMs: 60_000, maxDelayMs: 60_000 });
+  const gate = new PostgresGate({ now }, { initialDelayMs: 60_000, maxDelayMs: 60_000 });
   gate.failed(down);
   const giveUp = async (times: number): Promise<void> => {
     for (let i = 0; i < times; i++) {
@@ -228,3 +229,15 @@ async function heapUsed(): Promise<number> {
   }
   return process.memoryUsage().heapUsed;
 }
+
+test('a clock of the host that steps back an hour does not make a pause longer', async () => {
+  const gate = createGate();
+  gate.failed(down);
+  const seen = callers(gate, 1);
+  const reader = gate.whenUp(never).then(() => 'read');
+  vi.setSystemTime(Date.now() - 3_600_000);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(seen.through).toEqual([0]);
+  gate.succeeded();
+  expect(await reader).toBe('read');
+});

@@ -51,10 +51,11 @@ export const resyncCommand: CommandDescriptor<ResyncFlags> = {
     // Without DATABASE_URL it is Redis' alone; with it, the table that is set may be the wrong one.
     if (settings.DATABASE_URL) await withStores(invocation, checkTable);
     const result = await withRedis(invocation, (deps) => resync(deps, { sinceVersion, batchRows, signal }));
+    const unreadable = result.unreadable > 0 ? `, ${count(result.unreadable)} cannot be read` : '';
     output.result(
       { sinceVersion, ...result },
       `${counted(result.announced, 'session')} announced again; ${count(result.dirty)} were on their way, ` +
-        `${count(result.older)} are older. \`cauce drain\` waits until they have arrived.`,
+        `${count(result.older)} are older${unreadable}. \`cauce drain\` waits until they have arrived.`,
     );
     return exitCodes.ok;
   },

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isCauceError } from '@cauce/protocol';
+import { isCauceError, printable } from '@cauce/protocol';
 import { readStatus, type Status, type StatusDeps } from '@cauce/sync-consumer';
 import { Option } from 'commander';
 import { parseDuration, parseSeconds } from '../arguments.ts';
@@ -137,8 +137,8 @@ function describeStatus(status: Status, { context, settings, output }: Invocatio
             ]),
           )
     }`,
-    ...status.warnings.map((warning) => `${output.paint('yellow', 'warning:')} ${warning}`),
-    ...status.problems.map(({ message }) => `${output.paint('red', 'problem:')} ${message}`),
+    ...status.warnings.map((warning) => `${output.paint('yellow', 'warning:')} ${printable(warning)}`),
+    ...status.problems.map(({ message }) => `${output.paint('red', 'problem:')} ${printable(message)}`),
   ];
   return sections.join('\n');
 }

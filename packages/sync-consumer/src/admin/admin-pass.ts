@@ -60,17 +60,21 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
     patience = undefined;
   };
 
-  const gate = new PostgresGate({
-    maxDelayMs: 2000,
-    onChange(state) {
-      if (state.kind === 'up') endPatience();
-      else if (patienceMs !== undefined) {
-        const giveUp = (): void => givenUp.abort(new PostgresError(currentFailure() ?? state.failure));
-        if (state.failure.class === 'misconfigured') giveUp();
-        else patience ??= setTimeout(giveUp, patienceMs);
-      }
+  const now = (): number => performance.now();
+  const gate = new PostgresGate(
+    { now },
+    {
+      maxDelayMs: 2000,
+      onChange(state) {
+        if (state.kind === 'up') endPatience();
+        else if (patienceMs !== undefined) {
+          const giveUp = (): void => givenUp.abort(new PostgresError(currentFailure() ?? state.failure));
+          if (state.failure.class === 'misconfigured') giveUp();
+          else patience ??= setTimeout(giveUp, patienceMs);
+        }
+      },
     },
-  });
+  );
   const currentFailure = (): PostgresFailure | undefined =>
     gate.state.kind === 'up' ? undefined : gate.state.failure;
   const { note: onLeftAside } = new LeftAside({ logger }, { forgetAfterMs: 2 * options.claimIdleMs });
@@ -88,7 +92,7 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
       queries,
       gate,
       onLeftAside,
-      breaker: new ParkingBreaker(options),
+      breaker: new ParkingBreaker({ now, parkLimit: options.parkLimit }),
       logger,
       onMissingGroups: async () => {
         await openAll(onLeftAside);

@@ -1,4 +1,4 @@
-import { PARTITION_HASH, PROTOCOL_VERSION, RedisError } from '@cauce/protocol';
+import { PARTITION_HASH, PROTOCOL_VERSION, RedisError, textsOrNullIn } from '@cauce/protocol';
 import { layoutMismatch } from '../redis/open-partitions.ts';
 import type { RedisDeps } from './admin-deps.ts';
 
@@ -10,9 +10,10 @@ import type { RedisDeps } from './admin-deps.ts';
 export async function checkLayout({ redis, keyspace }: RedisDeps): Promise<number> {
   const ours = [String(keyspace.partitions), PARTITION_HASH, String(PROTOCOL_VERSION)];
   const pinned = await Promise.all(
-    Array.from({ length: keyspace.partitions }, (_, partition) =>
-      redis.hmget(keyspace.meta(partition), 'partitions', 'hash', 'protocol'),
-    ),
+    Array.from({ length: keyspace.partitions }, async (_, partition) => {
+      const reply = await redis.hmget(keyspace.meta(partition), 'partitions', 'hash', 'protocol');
+      return textsOrNullIn('layout check', reply, 3);
+    }),
   ).catch((error: unknown) => {
     throw RedisError.from(error, 'layout check');
   });

@@ -1,4 +1,12 @@
-import { decodeParkedRecord, type ParkedRecord, RedisError, type SessionKey } from '@cauce/protocol';
+import {
+  decodeParkedRecord,
+  listIn,
+  type ParkedRecord,
+  pairsIn,
+  RedisError,
+  type SessionKey,
+  textIn,
+} from '@cauce/protocol';
 import type { RedisDeps } from './admin-deps.ts';
 
 export interface ParkedEntry {
@@ -15,17 +23,17 @@ export async function* parkedPages(
   partition: number,
 ): AsyncGenerator<ParkedEntry[]> {
   for (let cursor = '0'; ; ) {
-    const [next, flat] = await redis
+    const reply = await redis
       .hscan(keyspace.parked(partition), cursor, 'COUNT', SCAN_COUNT)
       .catch((error: unknown) => {
         throw RedisError.from(error, 'parked');
       });
-    const page: ParkedEntry[] = [];
-    for (let i = 0; i < flat.length; i += 2) {
-      page.push({ key: flat[i] ?? '', record: decodeParkedRecord(flat[i + 1] ?? '') });
-    }
+    const [next, flat] = listIn('parked', reply, 2);
+    const page = [...pairsIn('parked', flat)].map(
+      ([key, record]): ParkedEntry => ({ key, record: decodeParkedRecord(textIn('parked', record)) }),
+    );
     if (page.length > 0) yield page;
     if (next === '0') return;
-    cursor = next;
+    cursor = textIn('parked', next);
   }
 }

@@ -1,4 +1,4 @@
-import { RedisError, type StreamEntry, SYNC_GROUP } from '@cauce/protocol';
+import { countIn, entriesIn, listIn, RedisError, SYNC_GROUP, textIn } from '@cauce/protocol';
 import type { PartitionEntries } from '../pipeline/read-batch.ts';
 import type { RedisDeps } from './admin-deps.ts';
 
@@ -44,14 +44,15 @@ export async function* pendingPages(
         if (error instanceof Error && error.message.startsWith('NOGROUP')) return [];
         throw RedisError.from(error, 'pending');
       });
-    const page = (reply as [string, string, number, number][]).map(
-      ([id, owner, idleMs, deliveries]): PendingEntry => ({
-        id,
-        consumer: owner,
-        idleMs: Number(idleMs),
-        deliveries: Number(deliveries),
-      }),
-    );
+    const page = listIn('pending', reply).map((entry): PendingEntry => {
+      const [id, owner, idleMs, deliveries] = listIn('pending', entry, 4);
+      return {
+        id: textIn('pending', id),
+        consumer: textIn('pending', owner),
+        idleMs: countIn('pending', idleMs),
+        deliveries: countIn('pending', deliveries),
+      };
+    });
     const last = page.at(-1);
     if (!last) return;
     yield page;
@@ -80,7 +81,7 @@ export async function claimEntries(
   if (ids.length === 0) return { partition, entries: [] };
   try {
     // By name, because ioredis' types know XCLAIM's options only in one fixed order.
-    const entries = (await redis.call(
+    const reply = await redis.call(
       'XCLAIM',
       keyspace.changes(partition),
       SYNC_GROUP,
@@ -88,8 +89,8 @@ export async function claimEntries(
       minIdleMs,
       ...ids,
       ...(includesUnread ? ['FORCE'] : []),
-    )) as StreamEntry[];
-    return { partition, entries };
+    );
+    return { partition, entries: entriesIn('claim', reply) };
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('NOGROUP')) return { partition, entries: [] };
     throw RedisError.from(error, 'claim');

@@ -1,4 +1,4 @@
-import type { LocatedSession } from '@cauce/protocol';
+import { isVersion, type LocatedSession } from '@cauce/protocol';
 import type { SessionRow } from '../postgres/queries.ts';
 import type { AdminDeps } from './admin-deps.ts';
 import type { ComparedRow } from './compare-rows.ts';
@@ -28,6 +28,7 @@ export async function repairSession(
     case 'newer_row': {
       const [winner] = await asked(queries.selectSessions([row.ref]));
       if (!winner) return 'superseded';
+      if (!isVersion(winner.version)) return 'none';
       // The loser is kept before it is replaced.
       const kept = await asked(queries.archiveConflicts([{ ...row, winningVersion: winner.version }]));
       if (kept.length === 0) return 'none';

@@ -180,5 +180,5 @@ async function outcomeOf(deps: AdminDeps, session: LocatedSession): Promise<Retr
 }
 
 function isEvent(id: string | null): id is string {
-  return id !== null && id !== '';
+  return id !== null && /^\d{1,19}-\d{1,19}$/.test(id);
 }

@@ -1,9 +1,14 @@
 import {
+  isVersion,
   type Keyspace,
   type LocatedSession,
+  listIn,
   primaries,
   type RedisConnection,
   RedisError,
+  textIn,
+  textsIn,
+  textsOrNullIn,
 } from '@cauce/protocol';
 import type { SessionRow } from '../postgres/queries.ts';
 
@@ -25,12 +30,13 @@ export async function* scanSessions(
   let page: LocatedSession[] = [];
   for (const server of primaries(redis)) {
     for (let cursor = '0'; ; ) {
-      const [next, keys] = await server
+      const reply = await server
         .scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT)
         .catch((error: unknown) => {
           throw RedisError.from(error, 'SCAN');
         });
-      for (const key of keys) {
+      const [next, keys] = listIn('SCAN', reply, 2);
+      for (const key of textsIn('SCAN', keys)) {
         // The pattern also fits keys that are not sessions.
         const session = seen.has(key) ? undefined : keyspace.parse(key);
         if (!session) continue;
@@ -42,7 +48,7 @@ export async function* scanSessions(
         }
       }
       if (next === '0') break;
-      cursor = next;
+      cursor = textIn('SCAN', next);
     }
   }
   if (page.length > 0) yield page;
@@ -61,9 +67,10 @@ export function readSessions(
   return Promise.all(
     sessions.map(async (session): Promise<HeldSession> => {
       try {
-        const [state, version, dirty, tombstone] = await redis.hmget(session.key, 's', 'v', 'd', 't');
+        const reply = await redis.hmget(session.key, 's', 'v', 'd', 't');
+        const [state, version, dirty, tombstone] = textsOrNullIn('read', reply, 4);
         if (state == null && version == null && dirty == null) return { kind: 'vanished', session };
-        if (state == null || version == null || (dirty !== '0' && dirty !== '1')) {
+        if (state == null || !isVersion(version) || (dirty !== '0' && dirty !== '1')) {
           return { kind: 'unreadable', session };
         }
         if (dirty === '1') return { kind: 'dirty', session };

@@ -5,6 +5,7 @@ import {
   type RedisConnection,
   RedisError,
   type RedisHealth,
+  textIn,
 } from '@cauce/protocol';
 
 /** What the servers say of themselves, over all primaries. All times are the server's own: no network is in them. */
@@ -27,7 +28,10 @@ export async function readServerStats(redis: RedisConnection): Promise<ServerSta
         server.info('commandstats'),
         server.info('latencystats'),
       ]);
-      return { health: assessRedis(info), ...readCommandStats(commands, latency) };
+      return {
+        health: assessRedis(textIn('INFO', info)),
+        ...readCommandStats(textIn('INFO', commands), textIn('INFO', latency)),
+      };
     }),
   ).catch((error: unknown) => {
     throw RedisError.from(error, 'INFO');

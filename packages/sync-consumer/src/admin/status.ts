@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RedisError, type RedisHealth, TableMismatchError } from '@cauce/protocol';
 import { type Backlog, measureBacklog } from '../backlog.ts';
-import { type ConsumerNotice, NOTICE_STALE_MS, readNotices } from '../consumer-board.ts';
+import { type ConsumerNotice, NOTICE_STALE_MS, readBoard } from '../consumer-board.ts';
 import type { Queries } from '../postgres/queries.ts';
 import { refuseOtherTable } from '../redis/refuse-other-table.ts';
 import { findReplayProblem } from '../redis/replay-rights.ts';
@@ -90,9 +90,9 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
   const openPartitions = await checkLayout(deps);
   const before = sampleMs > 0 ? await readServerStats(redis) : undefined;
   const startedAtMs = performance.now();
-  const [backlog, notices, postgres] = await Promise.all([
+  const [backlog, board, postgres] = await Promise.all([
     fromRedis(measureBacklog(redis, keyspace)),
-    fromRedis(readNotices(redis, keyspace)),
+    fromRedis(readBoard(redis, keyspace, nowMs())),
     readPostgres(deps),
   ]);
   await delay(Math.max(0, sampleMs - (performance.now() - startedAtMs)), undefined, { signal });
@@ -100,6 +100,7 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
   const elapsedMs = performance.now() - startedAtMs;
   const replayProblem = await findReplayProblem(deps, stats.health, { timeoutMs: ASK_TIMEOUT_MS });
 
+  const { notices, unreadable } = board;
   const consumers = notices.map((notice) => describeConsumer(notice, nowMs()));
   const live = notices.filter((_, i) => consumers[i]?.state !== 'gone');
   const lastSync = notices
@@ -129,6 +130,11 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
       ...stats.health.flatMap(({ warnings }) => warnings),
       ...(replayProblem === undefined ? [] : [replayProblem]),
       ...(live.length === 0 && backlog.dirtySessions === 0 ? ['No sync consumer is running.'] : []),
+      ...(unreadable > 0
+        ? [
+            `${unreadable} entries of ${keyspace.consumers()} are no notices of consumers: somebody else wrote them.`,
+          ]
+        : []),
       ...(isUnused
         ? [`Nothing was written under the key prefix "${keyspace.keyPrefix}" yet: is it the right one?`]
         : []),

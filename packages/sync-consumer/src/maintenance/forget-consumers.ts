@@ -1,4 +1,13 @@
-import { type Keyspace, type RedisConnection, type Scripts, SYNC_GROUP } from '@cauce/protocol';
+import {
+  countIn,
+  type Keyspace,
+  listIn,
+  pairsIn,
+  type RedisConnection,
+  type Scripts,
+  SYNC_GROUP,
+  textIn,
+} from '@cauce/protocol';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 
 export interface ForgetDeps extends AskDeps {
@@ -46,13 +55,12 @@ export async function listConsumers(
       if (/NOGROUP|no such key/i.test(error.message)) return [];
       throw error;
     });
-  return (reply as unknown[][]).map((flat) => {
-    const fields = new Map<unknown, unknown>();
-    for (let i = 0; i < flat.length; i += 2) fields.set(flat[i], flat[i + 1]);
+  return listIn('consumers', reply).map((flat) => {
+    const fields = pairsIn('consumers', flat);
     return {
-      name: String(fields.get('name')),
-      pending: Number(fields.get('pending')),
-      idleMs: Number(fields.get('idle')),
+      name: textIn('consumers', fields.get('name')),
+      pending: countIn('consumers', fields.get('pending')),
+      idleMs: countIn('consumers', fields.get('idle')),
     };
   });
 }

@@ -23,6 +23,8 @@ export interface ResyncedSessions {
   readonly dirty: number;
   /** Saved before `sinceVersion`. */
   readonly older: number;
+  /** What is no session stands under their keys; it is left as it is. */
+  readonly unreadable: number;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function resyncSessions(
   { redis, keyspace, scripts }: ResyncDeps,
   { sinceVersion, batchRows, signal }: ResyncOptions,
 ): Promise<ResyncedSessions> {
-  const resynced = { announced: 0, dirty: 0, older: 0, gone: 0 };
+  const resynced = { announced: 0, dirty: 0, older: 0, gone: 0, unreadable: 0 };
   for await (const page of scanSessions({ redis, keyspace }, batchRows)) {
     signal.throwIfAborted();
     const groups = groupBy(page, ({ partition }) => partition);
@@ -48,6 +50,6 @@ export async function resyncSessions(
     );
     for (const outcome of outcomes.flat()) resynced[outcome]++;
   }
-  const { announced, dirty, older } = resynced;
-  return { announced, dirty, older };
+  const { gone, ...counted } = resynced;
+  return counted;
 }

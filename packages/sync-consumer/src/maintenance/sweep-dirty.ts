@@ -1,4 +1,4 @@
-import { type Keyspace, MAX_SCRIPT_SESSIONS, newestClockUs, type Scripts } from '@cauce/protocol';
+import { type Keyspace, MAX_SCRIPT_SESSIONS, newestClockUs, type Scripts, textsIn } from '@cauce/protocol';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import { unreadableSessions } from '../redis/unreadable-sessions.ts';
 
@@ -15,7 +15,8 @@ export interface SweepOptions {
 }
 
 /**
- * Finds dirty sessions whose event was lost and announces them again (P4).
+ * Finds dirty sessions whose event was lost and announces them again (P4). One that is dirty since a time in the future
+ * was saved while the clock of Redis was ahead: it is due at once.
  * Returns how many were announced. @throws RedisError as askPartitions
  */
 export async function sweepDirty(
@@ -24,7 +25,9 @@ export async function sweepDirty(
 ): Promise<number> {
   const { redis, keyspace, scripts } = deps;
   // Redis' own clock wrote the scores; this host's may differ.
-  const dirtyBeforeUs = (await newestClockUs(redis)) - sweepAfterMs * 1000;
+  const nowUs = await newestClockUs(redis);
+  const due = { from: '-inf', to: (nowUs - sweepAfterMs * 1000).toFixed(0), aheadOfUs: '' };
+  const ahead = { from: `(${nowUs.toFixed(0)}`, to: '+inf', aheadOfUs: nowUs.toFixed(0) };
   let announced = 0;
   for (let partition = 0; partition < keyspace.partitions; partition++) {
     await askPartitions(deps, [{ partition }], 'sweep', () => sweepPartition(partition));
@@ -32,23 +35,30 @@ export async function sweepDirty(
   return announced;
 
   async function sweepPartition(partition: number): Promise<void> {
+    // First, because it gives them a time that is past.
+    const unreadable = (await sweepRange(partition, ahead)) + (await sweepRange(partition, due));
+    if (unreadable > 0) deps.onLeftAside([unreadableSessions(partition, unreadable)]);
+  }
+
+  /** Returns how many cannot be read. */
+  async function sweepRange(partition: number, { from, to, aheadOfUs }: typeof due): Promise<number> {
     let unreadable = 0;
     for (let offset = 0; ; ) {
-      const keys = await redis.zrangebyscore(
+      const reply = await redis.zrangebyscore(
         keyspace.dirty(partition),
-        '-inf',
-        dirtyBeforeUs.toFixed(0),
+        from,
+        to,
         'LIMIT',
         offset,
         MAX_SCRIPT_SESSIONS,
       );
-      if (keys.length === 0) break;
-      const outcomes = await scripts.sweep(partition, keys, { ignoreRetryAt });
+      const keys = textsIn('sweep', reply);
+      if (keys.length === 0) return unreadable;
+      const outcomes = await scripts.sweep(partition, keys, { ignoreRetryAt, aheadOfUs });
       announced += outcomes.filter((outcome) => outcome === 'announced').length;
       unreadable += outcomes.filter((outcome) => outcome === 'unreadable').length;
-      // Those that left the index made room: the next page begins that much earlier.
-      offset += outcomes.filter((outcome) => outcome !== 'clean').length;
+      // Those that left the range made room: the next page begins that much earlier. Ahead, that is all.
+      if (aheadOfUs === '') offset += outcomes.filter((outcome) => outcome !== 'clean').length;
     }
-    if (unreadable > 0) deps.onLeftAside([unreadableSessions(partition, unreadable)]);
   }
 }

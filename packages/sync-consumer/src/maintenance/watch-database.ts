@@ -4,6 +4,7 @@ import {
   RedisError,
   type TableIdentity,
   tableMismatch,
+  textsOrNullIn,
 } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import type { Queries } from '../postgres/queries.ts';
@@ -58,7 +59,8 @@ export function createDatabaseWatch(
     await refuseAnotherTable();
     const database = await queries.identifyDatabase();
     if (database === undefined) return;
-    const [known = null, syncedTo, name] = await asked(redis.hmget(meta, 'database', 'table', 'tableName'));
+    const reply = await asked(redis.hmget(meta, 'database', 'table', 'tableName'));
+    const [known = null, syncedTo, name] = textsOrNullIn('database check', reply, 3);
     // An operator named another table since.
     if (syncedTo && syncedTo !== table.id) {
       throw tableMismatch(keyspace.keyPrefix, { syncedTo: { id: syncedTo, name: name ?? '' }, found: table });

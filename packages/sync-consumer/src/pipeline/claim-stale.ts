@@ -1,4 +1,4 @@
-import { type StreamEntry, SYNC_GROUP, withDeadline } from '@cauce/protocol';
+import { entriesIn, listIn, SYNC_GROUP, textIn, withDeadline } from '@cauce/protocol';
 import { gatherEntries, type ReadBatch, type ReadDeps } from './read-batch.ts';
 
 /** Most entries taken over from one partition at a time, so that old entries do not starve new ones. */
@@ -39,8 +39,9 @@ export async function claimStale(
       timeoutMs,
     );
     // The third element of the reply names entries that were deleted while pending: Redis forgot them already.
-    const [next, entries] = reply as [string, StreamEntry[]];
-    cursors[partition] = next;
-    return entries;
+    const [next, entries] = listIn('claim', reply);
+    const claimed = entriesIn('claim', entries);
+    cursors[partition] = textIn('claim', next);
+    return claimed;
   });
 }

@@ -1,4 +1,11 @@
-import { type Keyspace, type StreamEntry, SYNC_GROUP, withDeadline } from '@cauce/protocol';
+import {
+  entriesIn,
+  type Keyspace,
+  listIn,
+  type StreamEntry,
+  SYNC_GROUP,
+  withDeadline,
+} from '@cauce/protocol';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import type { PlannedRead } from './plan-reads.ts';
 
@@ -34,8 +41,10 @@ export async function readBatch(
       redis.xreadgroup('GROUP', SYNC_GROUP, consumer, 'COUNT', count, 'STREAMS', changes, '>'),
       timeoutMs,
     );
-    const [[, entries] = []] = (reply ?? []) as [string, StreamEntry[]][];
-    return entries ?? [];
+    if (reply === null) return [];
+    const [ofStream] = listIn('read', reply, 1);
+    const [, entries] = listIn('read', ofStream, 2);
+    return entriesIn('read', entries);
   });
 }
 

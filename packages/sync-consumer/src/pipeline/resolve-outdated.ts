@@ -1,10 +1,12 @@
-import { compareVersions, type Scripts } from '@cauce/protocol';
+import { compareVersions, isVersion, type Scripts } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import { classifyPostgresFailure, mayBeOneRow, type PostgresFailure } from '../postgres/classify-failure.ts';
 import type { PostgresGate } from '../postgres/gate.ts';
 import type { ParkingBreaker } from '../postgres/parking-breaker.ts';
 import { type ConflictRow, type Queries, rowId, type SessionRow } from '../postgres/queries.ts';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
+import { uncountableRows } from '../redis/unreadable-sessions.ts';
+import { groupBy } from './group-by.ts';
 import { shuffled } from './shuffled.ts';
 import { type TakenRow, takeStates } from './take-states.ts';
 
@@ -31,7 +33,10 @@ export interface ResolvedRows {
   readonly reissued: readonly TakenRow[];
   /** PostgreSQL said that nothing is wrong, and wrote nothing: park it. */
   readonly refused: readonly { readonly row: TakenRow; readonly sqlState: string }[];
-  /** Cannot be decided now, or not be parked: left pending, to be tried again. */
+  /**
+   * Cannot be decided now, or not be parked, or its row has a version that Redis cannot count on from: left pending, to be
+   * tried again.
+   */
   readonly unsettled: readonly TakenRow[];
 }
 
@@ -54,11 +59,18 @@ export async function resolveOutdated(
   const storedById = new Map(stored.map((row) => [rowId(row.ref), row]));
   const storedFor = ({ ref }: TakenRow): SessionRow | undefined => storedById.get(rowId(ref));
   const duplicates = outdated.filter((row) => storedFor(row)?.version === row.version);
+  const uncountable = outdated.filter((row) => {
+    const winner = storedFor(row);
+    return winner && !isVersion(winner.version);
+  });
+  for (const [partition, rows] of groupBy(uncountable, ({ announced }) => announced.session.partition)) {
+    deps.onLeftAside([uncountableRows(partition, rows.length)]);
+  }
   const newer = outdated.filter((row) => {
     const winner = storedFor(row);
-    return winner && compareVersions(winner.version, row.version) > 0;
+    return winner && isVersion(winner.version) && compareVersions(winner.version, row.version) > 0;
   });
-  const known = new Set([...duplicates, ...newer]);
+  const known = new Set([...duplicates, ...newer, ...uncountable]);
   // Their row is missing or older, as if nobody had tried. A row that vanished in between is tried again like any other.
   const ignored = outdated.filter((row) => !known.has(row));
   if (ignored.length > 0) {

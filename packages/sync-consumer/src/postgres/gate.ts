@@ -24,6 +24,11 @@ export type GateState =
     }
   | { readonly kind: 'probing'; readonly failure: PostgresFailure; readonly attempts: number };
 
+export interface GateDeps {
+  /** Monotonic clock, ms: a step of the host's own would make a pause as much longer. */
+  readonly now: () => number;
+}
+
 export interface GateOptions {
   /** First wait after a failure, ms. Default 200. */
   readonly initialDelayMs?: number;
@@ -39,9 +44,11 @@ export class PostgresGate {
   #state: GateState = { kind: 'up' };
   #entering = 0;
   readonly #waiters = new Set<() => void>();
+  readonly #now: () => number;
   readonly #options: Required<GateOptions>;
 
-  constructor(options: GateOptions = {}) {
+  constructor({ now }: GateDeps, options: GateOptions = {}) {
+    this.#now = now;
     this.#options = {
       initialDelayMs: 200,
       maxDelayMs: 10_000,
@@ -70,8 +77,8 @@ export class PostgresGate {
         const state = this.#state;
         if (state.kind === 'up') return;
         signal.throwIfAborted();
-        const waitMs = state.kind === 'away' ? state.retryAtMs - Date.now() : undefined;
-        if (state.kind === 'away' && state.retryAtMs <= Date.now()) {
+        const waitMs = state.kind === 'away' ? state.retryAtMs - this.#now() : undefined;
+        if (state.kind === 'away' && state.retryAtMs <= this.#now()) {
           this.#state = { kind: 'probing', failure: state.failure, attempts: state.attempts };
           return;
         }
@@ -89,8 +96,8 @@ export class PostgresGate {
       const state = this.#state;
       if (state.kind === 'up') return;
       const isLeftToUs = state.kind === 'away' && this.#entering === 0;
-      if (isLeftToUs && state.retryAtMs <= Date.now()) return;
-      await this.#changeOr(isLeftToUs ? state.retryAtMs - Date.now() : undefined, signal);
+      if (isLeftToUs && state.retryAtMs <= this.#now()) return;
+      await this.#changeOr(isLeftToUs ? state.retryAtMs - this.#now() : undefined, signal);
     }
   }
 
@@ -128,7 +135,7 @@ export class PostgresGate {
     const delayMs =
       Math.min(initialDelayMs * 2 ** Math.min(attempts - 1, 20), maxDelayMs) * (0.5 + random() / 2);
     this.#change(
-      { kind: 'away', failure, attempts, retryAtMs: Date.now() + delayMs },
+      { kind: 'away', failure, attempts, retryAtMs: this.#now() + delayMs },
       previous.kind === 'up' || previous.failure.code !== failure.code,
     );
   }

@@ -10,7 +10,8 @@
 export interface ParkingBreakerOptions {
   /** Refused rows allowed in a minute; 5 % of the rows of that minute (at most 1,000) if that is more. */
   readonly parkLimit: number;
-  readonly now?: () => number;
+  /** Monotonic clock, ms. */
+  readonly now: () => number;
 }
 
 const WINDOW_MS = 60_000;
@@ -24,7 +25,7 @@ export class ParkingBreaker {
   #rows: { atMs: number; count: number }[] = [];
   #isOpen = false;
 
-  constructor({ parkLimit, now = Date.now }: ParkingBreakerOptions) {
+  constructor({ parkLimit, now }: ParkingBreakerOptions) {
     this.#parkLimit = parkLimit;
     this.#now = now;
   }

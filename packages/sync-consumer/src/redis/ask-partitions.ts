@@ -80,8 +80,11 @@ export function namePartitions(partitions: readonly number[]): string {
   return `partition${sorted.length === 1 ? '' : 's'} ${named}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
+/** Of one partition, although they pass by themselves. */
+const ofPartition = ['NOTOPENED', 'BADCLOCK', 'EXHAUSTED'];
+
 /** What passes by itself is the server's condition, not a key's; of a cluster, one server is not all. */
 function concernsAll(redis: RedisConnection, { failure }: RedisError): boolean {
   if (isCluster(redis)) return redis.status !== 'ready';
-  return failure.retryable && failure.reason !== 'NOTOPENED';
+  return failure.retryable && !ofPartition.includes(failure.reason);
 }

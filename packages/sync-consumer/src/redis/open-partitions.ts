@@ -4,6 +4,7 @@ import {
   LayoutMismatchError,
   PARTITION_HASH,
   PROTOCOL_VERSION,
+  printable,
   type Scripts,
   type TableIdentity,
   tableMismatch,
@@ -23,6 +24,8 @@ export interface OpenDeps extends AskDeps {
 export interface OpenedPartitions {
   /** Partitions Redis knew nothing of: all on first contact, later a sign that Redis lost its data. */
   readonly created: number;
+  /** Partitions whose stream took no more events and was made anew: what it announced has to be swept. */
+  readonly renewed: number;
   /** Of each partition that answered. A new one: Redis was restarted, promoted or moved, and may have lost the end of its data. */
   readonly serverEpochs: ReadonlyMap<number, Epoch>;
 }
@@ -46,7 +49,8 @@ export async function pinLayout(
 
 /**
  * Pins and compares the layout in Redis and the table its sessions are synced to, creates the consumer groups, and gives
- * partitions that were never given a floor the newest version PostgreSQL has (P3). Safe to repeat at any time.
+ * partitions that were never given a floor, or whose clock is gone or cannot be counted on from, the newest version
+ * PostgreSQL has (P3). Safe to repeat at any time.
  *
  * @param table the one this process carries to
  * @throws LayoutMismatchError, TableMismatchError, RedisError as askAllPartitions, AbortError (it waits for PostgreSQL
@@ -70,6 +74,7 @@ export async function openPartitions(
   }
   return {
     created: opened.filter(({ outcome }) => outcome === 'created').length,
+    renewed: opened.filter(({ outcome }) => outcome === 'renewed').length,
     serverEpochs: new Map(opened.map(({ partition, serverEpoch }) => [partition, serverEpoch])),
   };
 
@@ -92,7 +97,7 @@ function ourLayout({ partitions }: Keyspace): Layout {
 type FoundLayout = { readonly [Field in keyof Layout]: string | number };
 
 function describeLayout({ partitions, hash, protocol }: FoundLayout): string {
-  return `${partitions} partitions by ${hash}, protocol ${protocol}`;
+  return printable(`${partitions} partitions by ${hash}, protocol ${protocol}`);
 }
 
 /** What was found in a store is not what this process is set to. */

@@ -1,11 +1,20 @@
-import { RedisError } from '@cauce/protocol';
+import { MAX_VERSION, RedisError } from '@cauce/protocol';
 import type { PartitionFailure } from './ask-partitions.ts';
 
 /** Sessions under whose keys something else stands: nobody but who put it there may remove it. Pure. */
 export function unreadableSessions(partition: number, sessions: number): PartitionFailure {
   const message =
     `${sessions === 1 ? 'the key of 1 session holds' : `the keys of ${sessions} sessions hold`} ` +
-    'something that is no session (WRONGTYPE)';
+    'something that is no session: another type (WRONGTYPE), or a field that cannot be read';
   const failure = { effect: 'refused', retryable: false, reason: 'UNREADABLE' } as const;
+  return { partition, error: new RedisError(message, failure) };
+}
+
+/** Sessions whose row has a version that Redis cannot count on from: nothing of it enters Redis. Pure. */
+export function uncountableRows(partition: number, rows: number): PartitionFailure {
+  const message =
+    `the row${rows === 1 ? '' : 's'} of ${rows} session${rows === 1 ? ' has' : 's have'} a version above ` +
+    `${MAX_VERSION}; \`cauce migrate\` says how to mend them`;
+  const failure = { effect: 'refused', retryable: false, reason: 'UNCOUNTABLE' } as const;
   return { partition, error: new RedisError(message, failure) };
 }
