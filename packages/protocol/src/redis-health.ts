@@ -20,6 +20,19 @@ export interface RedisHealth {
 /** Above this share of maxmemory an operator should know: dirty sessions cannot be evicted. */
 const MEMORY_WARNING_RATIO = 0.8;
 
+/**
+ * Without these nothing is known of the server, so it is refused: our scripts tell servers apart by `run_id` and
+ * `master_replid`. Nothing but these: services that persist and limit memory in their own way leave out `aof_*`,
+ * `used_memory` and `maxmemory`: Redis Enterprise, for example, gives another set of fields.
+ */
+const needed = {
+  redis_version: /^\d+\.\d+/,
+  role: /^(master|slave)$/,
+  run_id: /^[0-9a-f]+$/,
+  master_replid: /^[0-9a-f]+$/,
+  maxmemory_policy: /^(noeviction|(allkeys|volatile)-\w+)$/,
+} as const;
+
 /** Reads the reply of `INFO` (all default sections). Pure. */
 export function assessRedis(info: string): RedisHealth {
   const fields = parseInfo(info);
@@ -33,6 +46,12 @@ export function assessRedis(info: string): RedisHealth {
   const role = field('role');
 
   const faults: string[] = [];
+  const missing = Object.entries(needed).flatMap(([name, form]) => (form.test(field(name)) ? [] : [name]));
+  if (missing.length > 0) {
+    faults.push(
+      `INFO does not tell ${missing.join(', ')}: it is not known whether this is a Redis that keeps sessions. Connect to Redis itself, not to a proxy that hides them.`,
+    );
+  }
   // allkeys-lru dropped 3,538 of 8,000 acknowledged saves without one error when tried.
   if (maxMemoryPolicy.startsWith('allkeys-')) {
     faults.push(
@@ -42,12 +61,14 @@ export function assessRedis(info: string): RedisHealth {
   if (isOlderThan(field('redis_version'), 7)) {
     faults.push(`Redis ${version} is too old: 7.0 (or Valkey 7.2) is needed.`);
   }
-  if (role !== '' && role !== 'master') {
-    faults.push(`The server is a ${role}: connect to the primary.`);
+  if (role === 'slave') {
+    faults.push('The server is a slave: connect to the primary.');
   }
 
   const warnings: string[] = [];
-  if (!isAppendOnly) {
+  if (field('aof_enabled') === '') {
+    warnings.push('INFO does not tell whether appendonly is on: without it a restart loses sessions.');
+  } else if (!isAppendOnly) {
     warnings.push('appendonly is off: a restart of Redis loses every session PostgreSQL does not have yet.');
   }
   if (!lastAppendOnlyWriteOk) {

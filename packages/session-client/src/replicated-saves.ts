@@ -10,6 +10,7 @@ import {
   openRedis,
   type RedisConnection,
   textsOrNullIn,
+  understood,
   withDeadline,
 } from '@cauce/protocol';
 import type { SaveReceipt } from './save-receipt.ts';
@@ -76,7 +77,8 @@ export function createReplicatedSaves(
       groups.set(group, []);
       try {
         const replies = await ask(await connected(), batch);
-        const [replicas] = replies.slice(-1);
+        const [barrier, replicas] = replies.slice(-2);
+        understood('replica check', barrier === 'OK' ? barrier : undefined);
         batch.forEach((one, i) => {
           const { resolve, reject } = one;
           if (!isHeld(one, textsOrNullIn('replica check', replies[i], 3))) {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
+  countIn,
   type Keyspace,
   type RedisConnection,
   RedisError,
@@ -96,7 +97,7 @@ export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOpt
       const { info, lease } = keyspace.tenant(tenantId);
       await gate.open([]);
       // Without its lease a load under way, in whatever process, is not cached.
-      await call('tenant invalidation', redis.del(info, lease));
+      countIn('tenant invalidation', await call('tenant invalidation', redis.del(info, lease)));
       flights.forget(tenantId);
     },
   };

@@ -80,7 +80,8 @@ export async function forgetNotices(
 
 async function readFields(redis: RedisConnection, keyspace: Keyspace): Promise<Record<string, string>> {
   const reply: unknown = await redis.hgetall(keyspace.consumers());
-  return understood('notices', isRecord(reply) ? (reply as Record<string, string>) : undefined);
+  const isRight = isRecord(reply) && Object.values(reply).every((text) => typeof text === 'string');
+  return understood('notices', isRight ? (reply as Record<string, string>) : undefined);
 }
 
 /** One far ahead comes from a host whose clock was. */

@@ -1,6 +1,7 @@
 import {
   decodeParkedRecord,
   encodeParkedRecord,
+  isHeldBack,
   MAX_PARK_BACKOFF_MS,
   nextParkedRecord,
   PARK_BACKOFF_MS,
@@ -49,6 +50,9 @@ it('a record reads back as it was written', () => {
   expect(decodeParkedRecord(encodeParkedRecord(record))).toEqual(record);
 });
 
+const record = (change: object): string =>
+  JSON.stringify({ ...nextParkedRecord(undefined, refusal, 1), ...change });
+
 it.each([
   '',
   'x',
@@ -58,6 +62,12 @@ it.each([
   '"text"',
   '{"version":7,"retryAtMs":1}',
   '{"version":"7","retryAtMs":"1"}',
+  '{"version":"7","retryAtMs":1}',
+  record({ attempts: 'x' }),
+  record({ attempts: 0 }),
+  record({ sqlState: '\u001b[2J' }),
+  record({ version: 'abc' }),
+  record({ lastSeenMs: null }),
   'null',
 ])('P9 %j is no record, and no reason to fail', (text) => {
   expect(decodeParkedRecord(text)).toBeUndefined();
@@ -69,4 +79,18 @@ it('P9 reading garbage never throws', () => {
       decodeParkedRecord(text);
     }),
   );
+});
+
+it.each([
+  [-1, false],
+  [0, false],
+  [1, true],
+  [MAX_PARK_BACKOFF_MS, true],
+  [2 * MAX_PARK_BACKOFF_MS, true],
+  [2 * MAX_PARK_BACKOFF_MS + 1, false],
+  [1e300, false],
+])('a record that is due in %d ms holds back: %s', (inMs, expected) => {
+  const nowMs = 1_763_830_000_123;
+  const held = { ...nextParkedRecord(undefined, refusal, nowMs), retryAtMs: nowMs + inMs };
+  expect(isHeldBack(held, nowMs)).toBe(expected);
 });

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 const healthy = {
   redis_version: '7.0.15',
   run_id: 'abc',
+  master_replid: 'def',
   role: 'master',
   used_memory: '1000',
   maxmemory: '10000',
@@ -99,9 +100,32 @@ it('the memory warning says how full it is', () => {
   expect(assessRedis(info({ used_memory: '9123' })).warnings[0]).toContain('91 %');
 });
 
-it('a managed server that hides fields is not accused', () => {
-  expect(assessRedis('redis_version:7.1.0\r\n')).toMatchObject({ faults: [], role: '', maxMemoryBytes: 0 });
-  expect(assessRedis('').faults).toEqual([]);
+it('a managed server that hides memory and persistence is not accused', () => {
+  const hidden = { used_memory: '', maxmemory: '', aof_enabled: '', aof_last_write_status: '' };
+  expect(assessRedis(info(hidden))).toMatchObject({
+    faults: [],
+    maxMemoryBytes: 0,
+    lastAppendOnlyWriteOk: true,
+  });
+  expect(assessRedis(info(hidden)).warnings).toEqual([expect.stringContaining('does not tell')]);
+});
+
+it.each([
+  ['redis_version', 'x'],
+  ['role', 'OK'],
+  ['run_id', 'not hexadecimal'],
+  ['master_replid', 'not hexadecimal'],
+  ['maxmemory_policy', 'whatever'],
+])('P2 without %s, or with "%s" in it, it is not known whether sessions are safe', (name, value) => {
+  for (const found of ['', value]) {
+    expect(assessRedis(info({ [name]: found })).faults).toEqual([
+      expect.stringContaining(`INFO does not tell ${name}:`),
+    ]);
+  }
+});
+
+it('what is no INFO at all is a fault', () => {
+  for (const reply of ['', 'OK', '\n\n:::\n']) expect(assessRedis(reply).faults).toHaveLength(1);
 });
 
 it('INFO is read with either line ending, values keep their colons', () => {

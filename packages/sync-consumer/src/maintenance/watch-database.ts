@@ -1,4 +1,5 @@
 import {
+  countIn,
   type Keyspace,
   type RedisConnection,
   RedisError,
@@ -67,7 +68,7 @@ export function createDatabaseWatch(
     }
     // First contact: nothing was carried before. Or what an earlier release knew of this place.
     if (known === null || (known !== '' && database.startsWith(`${known}/`))) {
-      await asked(redis.hset(meta, 'database', database));
+      countIn('database check', await asked(redis.hset(meta, 'database', database)));
       return;
     }
     if (known === database) {
@@ -85,7 +86,7 @@ export function createDatabaseWatch(
     const sessions = await resyncSessions(deps, { sinceVersion: '0', batchRows, signal });
     logger.warn(sessions, 'the sessions in Redis are carried again');
     onResynced();
-    if (isAgain) await asked(redis.hset(meta, 'database', database));
+    if (isAgain) countIn('database check', await asked(redis.hset(meta, 'database', database)));
     else resynced = { database, againAtMs: now() + SETTLED_LATE_MS };
   };
 }

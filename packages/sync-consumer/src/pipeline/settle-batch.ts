@@ -1,4 +1,5 @@
 import {
+  countIn,
   type Keyspace,
   nextParkedRecord,
   type Scripts,
@@ -75,8 +76,8 @@ export async function dropMalformed(
 ): Promise<void> {
   const { redis, keyspace } = deps;
   await askPartitions(deps, malformed, 'settle', async ({ partition, id }) => {
-    await redis.xack(keyspace.changes(partition), SYNC_GROUP, id);
-    await redis.xdel(keyspace.changes(partition), id);
+    countIn('settle', await redis.xack(keyspace.changes(partition), SYNC_GROUP, id));
+    countIn('settle', await redis.xdel(keyspace.changes(partition), id));
   });
 }
 
