@@ -1,6 +1,15 @@
 import { PassThrough } from 'node:stream';
 import { compareVersions, MAX_VERSION, SYNC_GROUP } from '@cauce/protocol';
-import { createLogger, listPending, readNotices, readStatus, resync, syncToDB } from '@cauce/sync-consumer';
+import {
+  createLogger,
+  listParked,
+  listPending,
+  measureBacklog,
+  readNotices,
+  readStatus,
+  resync,
+  syncToDB,
+} from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { type Acknowledged, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
@@ -239,6 +248,37 @@ test('sessions saved while the clock of Redis was ahead, whose events are lost: 
   await consumer.syncOnce();
   await expectRows(pipeline, acknowledged);
   expect(await pipeline.countDirty()).toBe(0);
+});
+
+test('what somebody else wrote into the dirty index and among the parked is counted, and stops nobody', async () => {
+  const pipeline = await createPipeline({ partitions: 2 });
+  const { redis, keyspace } = pipeline;
+  const acknowledged = await saveUsers(pipeline, users, { step: 1 });
+  const elsewhere = users
+    .map((userId) => keyspace.locate(refOf(userId)))
+    .find(({ partition }) => partition === 1);
+  await redis.zadd(
+    keyspace.dirty(0),
+    1,
+    'forged \u001b[2J',
+    2,
+    elsewhere?.key ?? '',
+    '-inf',
+    'oldest',
+    'inf',
+    'newest',
+  );
+  await redis.hset(keyspace.parked(0), { 'forged \u001b[2J': '{}', [elsewhere?.key ?? '']: '{}' });
+  const { oldestDirtyAgeMs } = await measureBacklog(redis, keyspace);
+  expect(Number.isFinite(oldestDirtyAgeMs)).toBe(true);
+  expect(await listParked({ redis, keyspace })).toEqual({ total: 0, foreign: 2, sessions: [] });
+  const log = watchLog();
+  const { consumer } = pipeline.startSync({}, { logger: log.logger });
+  await eventually(() => expectRows(pipeline, acknowledged));
+  await consumer.sweep(0);
+  await eventually(async () => expect(await pipeline.countDirty()).toBe(0));
+  expect(log.text()).toMatch(/\d members? of the dirty index named no session; removed/);
+  expect(log.text()).not.toContain('forged');
 });
 
 test('resync goes on over a session that cannot be read', async () => {

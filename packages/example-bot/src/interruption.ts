@@ -28,10 +28,10 @@ export function watchInterruption(program: NodeJS.Process, exit: (code: number) 
   const interrupt = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {
     const interruption = new Interruption(signal);
     if (interruptedAtMs === undefined) {
-      interruptedAtMs = Date.now();
+      interruptedAtMs = performance.now();
       setTimeout(() => exit(interruption.exitCode), CLEAN_UP_MS).unref();
       controller.abort(interruption);
-    } else if (Date.now() - interruptedAtMs > SAME_KEY_MS) exit(interruption.exitCode);
+    } else if (performance.now() - interruptedAtMs > SAME_KEY_MS) exit(interruption.exitCode);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) program.on(signal, () => interrupt(signal));
   for (const stream of [program.stdout, program.stderr]) stream.on('error', () => interrupt('SIGTERM'));

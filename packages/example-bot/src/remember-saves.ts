@@ -32,7 +32,7 @@ export function rememberSaves(sessions: BotSessions): RememberingSessions {
     const { tenantId, userId } = asRef(session);
     const key = `${tenantId}\n${userId}`;
     const opId = randomUUID();
-    const giveUpAtMs = Date.now() + GIVE_UP_MS;
+    const giveUpAtMs = performance.now() + GIVE_UP_MS;
     for (let isSent = false; ; ) {
       try {
         const receipt = await save(opId);
@@ -43,7 +43,7 @@ export function rememberSaves(sessions: BotSessions): RememberingSessions {
         const isUnknown = error.code === 'SAVE_UNKNOWN';
         isSent ||= isUnknown;
         repeats[isUnknown ? 'unknown' : 'rejected'] += 1;
-        if (!error.retryable || Date.now() > giveUpAtMs) {
+        if (!error.retryable || performance.now() > giveUpAtMs) {
           if (isSent) {
             const before = memory.get(key) ?? { tenantId, userId, version: '0', state: null };
             memory.set(key, { ...before, isUncertain: true });

@@ -70,7 +70,7 @@ function isRecord(record: Partial<Record<keyof ParkedRecord, unknown>> | null): 
     typeof version === 'string' &&
     /^\d{1,20}$/.test(version) &&
     typeof sqlState === 'string' &&
-    /^\w{1,20}$/.test(sqlState) &&
+    /^\w{1,64}$/.test(sqlState) &&
     Number.isSafeInteger(attempts) &&
     (attempts as number) > 0 &&
     [firstSeenMs, lastSeenMs, retryAtMs].every(Number.isFinite)

@@ -32,10 +32,12 @@ export async function measureBacklog(redis: RedisConnection, keyspace: Keyspace)
         countPending(redis, keyspace.changes(partition)),
         redis.hlen(keyspace.parked(partition)),
       ]);
-      const [, since] = textsIn('backlog', oldest);
+      const [, since = ''] = textsIn('backlog', oldest);
+      const oldestMs = Number.parseFloat(since) / 1000;
       return {
         dirty: countIn('backlog', dirty),
-        oldestMs: since === undefined ? undefined : Number(since) / 1000,
+        // Nobody knows since when one is dirty whose time is no time, or in the future: the sweep puts that right.
+        oldestMs: Number.isFinite(oldestMs) ? oldestMs : undefined,
         waiting: countIn('backlog', waiting),
         pending,
         parked: countIn('backlog', parked),

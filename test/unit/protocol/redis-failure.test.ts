@@ -19,6 +19,8 @@ const reply = (message: string): Error => namedError('ReplyError', message);
 it.each([
   ['OOM command not allowed when used memory > maxmemory.', 'OOM', true],
   ['LOADING Redis is loading the dataset in memory', 'LOADING', true],
+  ['BADCLOCK sess:{0}:hlc holds no version to count on from', 'BADCLOCK', true],
+  ['ERR The stream has exhausted the last possible ID, unable to add more items', 'EXHAUSTED', true],
   ["READONLY You can't write against a read only replica.", 'READONLY', true],
   ['MASTERDOWN Link with MASTER is down', 'MASTERDOWN', true],
   ['MISCONF Redis is configured to save RDB snapshots', 'MISCONF', true],

@@ -1,4 +1,6 @@
-import { ABSENT_VERSION, compareVersions, type Version } from '@cauce/protocol';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ABSENT_VERSION, compareVersions, isVersion, MAX_VERSION, type Version } from '@cauce/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 
@@ -20,4 +22,29 @@ it('F18 versions compare as the integers they are, beyond what a float can tell 
 it('versions sort with it', () => {
   const sorted: Version[] = ['10', '9', '1763830000123000', ABSENT_VERSION];
   expect(sorted.sort(compareVersions)).toEqual(['0', '9', '10', '1763830000123000']);
+});
+
+it.each(['1', '1763830000123000', '4503599627370494', MAX_VERSION])('%s is a version', (text) => {
+  expect(isVersion(text)).toBe(true);
+});
+
+it.each([
+  ...['', '0', '01', '-1', '1.5', '1e15', '0x10', 'abc', 'inf', 'nan', ' 1', '1 ', '1\n'],
+  ...['4503599627370496', '9007199254740992', '1763830000123456789', 1763830000123000, null, undefined],
+])('%j is no version', (value) => {
+  expect(isVersion(value)).toBe(false);
+});
+
+it('scripts, statements and TypeScript agree on the last version', () => {
+  const packages = join(import.meta.dirname, '../../../packages');
+  const found = ['protocol/lua', 'sync-consumer/sql/queries', 'sync-consumer/sql/migrations'].flatMap(
+    (folder) =>
+      readdirSync(join(packages, folder)).flatMap((file) =>
+        [...readFileSync(join(packages, folder, file), 'utf8').matchAll(/\b\d{16}\b/g)].map(
+          ([number]) => number,
+        ),
+      ),
+  );
+  expect(found.length).toBeGreaterThan(4);
+  expect(new Set(found)).toEqual(new Set([MAX_VERSION]));
 });

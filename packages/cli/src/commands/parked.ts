@@ -54,7 +54,7 @@ const listCommand: CommandDescriptor<{ readonly limit: number }> = {
 
   async run(invocation) {
     const { context, output, options } = invocation;
-    const { total, sessions } = await withRedis(invocation, (deps) =>
+    const { total, sessions, foreign } = await withRedis(invocation, (deps) =>
       listParked(deps, { limit: options.limit }),
     );
     const nowMs = context.nowMs();
@@ -72,7 +72,7 @@ const listCommand: CommandDescriptor<{ readonly limit: number }> = {
         : [sessionName(ref), '?', 0, '?', '?', '?', 'now'],
     );
     output.result(
-      { total, sessions: sessions.map(jsonOf) },
+      { total, foreign, sessions: sessions.map(jsonOf) },
       total === 0
         ? 'Nothing is parked.'
         : `${counted(total, 'parked session')}\n\n${table(
@@ -80,6 +80,11 @@ const listCommand: CommandDescriptor<{ readonly limit: number }> = {
             rows,
           )}`,
     );
+    if (foreign > 0) {
+      output.note(
+        `${counted(foreign, 'entry', 'entries')} of the parked hashes name no session: somebody else wrote them.`,
+      );
+    }
     return total === 0 ? exitCodes.ok : exitCodes.problem;
   },
 };

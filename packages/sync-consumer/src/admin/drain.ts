@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { RedisError } from '@cauce/protocol';
+import { isHeldBack, RedisError } from '@cauce/protocol';
 import { type Backlog, measureBacklog } from '../backlog.ts';
 import { sweepDirty } from '../maintenance/sweep-dirty.ts';
 import type { PostgresFailure } from '../postgres/classify-failure.ts';
@@ -147,7 +147,7 @@ async function hasOnlyParked(deps: RedisDeps, left: Backlog, withinMs: number): 
   const deadlineAtMs = Date.now() + withinMs;
   for (let partition = 0; partition < deps.keyspace.partitions; partition++) {
     for await (const page of parkedPages(deps, partition)) {
-      if (page.some(({ record }) => (record?.retryAtMs ?? 0) <= deadlineAtMs)) return false;
+      if (page.some(({ record }) => !record || !isHeldBack(record, deadlineAtMs))) return false;
     }
   }
   return true;

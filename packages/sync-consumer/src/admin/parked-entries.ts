@@ -1,16 +1,17 @@
 import {
   decodeParkedRecord,
+  type LocatedSession,
   listIn,
   type ParkedRecord,
   pairsIn,
   RedisError,
-  type SessionKey,
   textIn,
 } from '@cauce/protocol';
 import type { RedisDeps } from './admin-deps.ts';
 
 export interface ParkedEntry {
-  readonly key: SessionKey;
+  /** Undefined when the entry names none of this partition: somebody else wrote it. */
+  readonly session: LocatedSession | undefined;
   /** Undefined when it cannot be read. */
   readonly record: ParkedRecord | undefined;
 }
@@ -29,9 +30,11 @@ export async function* parkedPages(
         throw RedisError.from(error, 'parked');
       });
     const [next, flat] = listIn('parked', reply, 2);
-    const page = [...pairsIn('parked', flat)].map(
-      ([key, record]): ParkedEntry => ({ key, record: decodeParkedRecord(textIn('parked', record)) }),
-    );
+    const page = [...pairsIn('parked', flat)].map(([key, text]): ParkedEntry => {
+      const session = keyspace.parse(key);
+      const record = decodeParkedRecord(textIn('parked', text));
+      return { session: session?.partition === partition ? session : undefined, record };
+    });
     if (page.length > 0) yield page;
     if (next === '0') return;
     cursor = textIn('parked', next);

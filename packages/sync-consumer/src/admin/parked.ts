@@ -24,25 +24,33 @@ export interface ListParkedOptions {
   readonly limit?: number;
 }
 
+export interface ParkedList {
+  readonly total: number;
+  readonly sessions: readonly ParkedSession[];
+  /** Entries that name no session: somebody else wrote them. */
+  readonly foreign: number;
+}
+
 /** Lists what is parked, the latest refusal first. Changes nothing. @throws LayoutMismatchError, RedisError */
 export async function listParked(
   deps: RedisDeps,
   { limit = 1000 }: ListParkedOptions = {},
-): Promise<{ readonly total: number; readonly sessions: readonly ParkedSession[] }> {
+): Promise<ParkedList> {
   await checkLayout(deps);
   const found = new Map<string, ParkedSession>();
+  let foreign = 0;
   for (let partition = 0; partition < deps.keyspace.partitions; partition++) {
     for await (const page of parkedPages(deps, partition)) {
-      for (const { key, record } of page) {
-        const session = deps.keyspace.parse(key);
-        if (session) found.set(key, { ref: session.ref, record });
+      for (const { session, record } of page) {
+        if (session) found.set(session.key, { ref: session.ref, record });
+        else foreign++;
       }
     }
   }
   const sessions = [...found.values()].sort(
     (a, b) => (b.record?.lastSeenMs ?? 0) - (a.record?.lastSeenMs ?? 0),
   );
-  return { total: sessions.length, sessions: sessions.slice(0, limit) };
+  return { total: sessions.length, sessions: sessions.slice(0, limit), foreign };
 }
 
 export interface ShowParkedOptions {

@@ -11,7 +11,7 @@ import type { AdminDeps, CarryOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass, untilGivenUp } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';
 import { readParked } from './parked.ts';
-import { type ParkedEntry, parkedPages } from './parked-entries.ts';
+import { parkedPages } from './parked-entries.ts';
 import { claimEntries } from './pending-entries.ts';
 
 export interface RetryOptions extends CarryOptions {
@@ -106,15 +106,10 @@ export async function retryParked(deps: AdminDeps, options: RetryOptions): Promi
       if (parked) yield [{ session, record: parked.record }];
       return;
     }
-    const located = ({
-      key,
-      record,
-    }: ParkedEntry): { session: LocatedSession; record: ParkedRecord | undefined }[] => {
-      const session = keyspace.parse(key);
-      return session ? [{ session, record }] : [];
-    };
     for (let partition = 0; partition < keyspace.partitions; partition++) {
-      for await (const page of parkedPages(from, partition)) yield page.flatMap(located);
+      for await (const page of parkedPages(from, partition)) {
+        yield page.flatMap(({ session, record }) => (session ? [{ session, record }] : []));
+      }
     }
   }
 }

@@ -1,6 +1,13 @@
-import { type Keyspace, MAX_SCRIPT_SESSIONS, newestClockUs, type Scripts, textsIn } from '@cauce/protocol';
+import {
+  countIn,
+  type Keyspace,
+  MAX_SCRIPT_SESSIONS,
+  newestClockUs,
+  type Scripts,
+  textsIn,
+} from '@cauce/protocol';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
-import { unreadableSessions } from '../redis/unreadable-sessions.ts';
+import { foreignMembers, unreadableSessions } from '../redis/unreadable-sessions.ts';
 
 export interface SweepDeps extends AskDeps {
   readonly keyspace: Keyspace;
@@ -52,8 +59,15 @@ export async function sweepDirty(
         offset,
         MAX_SCRIPT_SESSIONS,
       );
-      const keys = textsIn('sweep', reply);
-      if (keys.length === 0) return unreadable;
+      const members = textsIn('sweep', reply);
+      if (members.length === 0) return unreadable;
+      // A key of elsewhere fails the call in a cluster. It names no session of this partition, so nothing is lost.
+      const keys = members.filter((key) => keyspace.parse(key)?.partition === partition);
+      const foreign = members.filter((key) => !keys.includes(key));
+      if (foreign.length > 0) {
+        countIn('sweep', await redis.zrem(keyspace.dirty(partition), ...foreign));
+        deps.onLeftAside([foreignMembers(partition, foreign.length)]);
+      }
       const outcomes = await scripts.sweep(partition, keys, { ignoreRetryAt, aheadOfUs });
       announced += outcomes.filter((outcome) => outcome === 'announced').length;
       unreadable += outcomes.filter((outcome) => outcome === 'unreadable').length;

@@ -18,3 +18,10 @@ export function uncountableRows(partition: number, rows: number): PartitionFailu
   const failure = { effect: 'refused', retryable: false, reason: 'UNCOUNTABLE' } as const;
   return { partition, error: new RedisError(message, failure) };
 }
+
+/** Members of the dirty index that name no session of its partition: somebody else wrote them. Pure. */
+export function foreignMembers(partition: number, members: number): PartitionFailure {
+  const message = `${members === 1 ? '1 member' : `${members} members`} of the dirty index named no session; removed`;
+  const failure = { effect: 'refused', retryable: false, reason: 'FOREIGN' } as const;
+  return { partition, error: new RedisError(message, failure) };
+}
