@@ -31,7 +31,7 @@ export function createSessionReader(redis: RedisConnection, options: { timeoutMs
     const replies = await withDeadline(pipeline.exec(), options.timeoutMs);
     return listIn('load', replies, sessions.length).map((one) => {
       const [error, reply] = listIn('load', one, 2);
-      if (error) throw error;
+      if (error) throw error as Error;
       return reply;
     });
   }

@@ -101,7 +101,7 @@ export function createReplicatedSaves(
     const replies = await withDeadline(pipeline.exec(), commandTimeoutMs);
     return listIn('replica check', replies, batch.length + 2).map((one) => {
       const [error, reply] = listIn('replica check', one, 2);
-      if (error) throw error;
+      if (error) throw error as Error;
       return reply;
     });
   }

@@ -150,6 +150,23 @@ describe('P5: nothing stale enters Redis while the row is being read', () => {
 });
 
 describe('a loader that fails', () => {
+  it.each(['9007199254740992', '4503599627370496', '1e15', '0', '-5', 'abc', ''])(
+    'P3: a row at version "%s" is not restored, and no later save suffers from it',
+    async (version) => {
+      const { sessions, redis, locate, keyspace } = isolatedClient({
+        loader: loaderOf(() => row({}, version)),
+      });
+      await expect(sessions.getUserState('ana')).rejects.toMatchObject({
+        code: 'RESTORE_FAILED',
+        message: expect.stringContaining('a version from 1 to 4503599627370495'),
+      });
+      const { key, partition } = locate('ana');
+      expect(await redis.exists(key)).toBe(0);
+      expect(Number(await redis.get(keyspace.hlc(partition)))).toBeLessThan((Date.now() + 60_000) * 1000);
+      await sessions.saveUserState('ana', { step: 'x' });
+    },
+  );
+
   it('is RESTORE_FAILED with its cause, never a false "no session"; the next load asks again', async () => {
     const down = new Error('connection refused');
     const loader = loaderOf((_, call) => (call === 1 ? Promise.reject(down) : row({ step: 'old' })));

@@ -121,6 +121,14 @@ describe('saving and loading', () => {
     await write({ s: '{}', v: 'hunter2', t: '0' });
     await expect(sessions.getUserState('ana')).rejects.toEqual(corrupt);
     await expect(sessions.getUserStates(['ana'])).rejects.toEqual(corrupt);
+    await write({ s: '{}', v: '9007199254740992', t: '0' });
+    await expect(sessions.getUserState('ana')).rejects.toEqual(corrupt);
+    await write({ s: '{}', v: '5', t: 'hunter2' });
+    await expect(sessions.getUserStates(['ana'])).rejects.toEqual(corrupt);
+    await redis.hdel(locate('ana').key, 'v');
+    await expect(sessions.getUserState('ana')).rejects.toEqual(corrupt);
+    await sessions.saveUserState('ana', { step: 'mended' });
+    expect(await sessions.getUserState('ana')).toEqual({ step: 'mended' });
     await redis.set(locate('eva').key, 'hunter2');
     await expect(sessions.getUserState('eva')).rejects.toEqual(corrupt);
   });
