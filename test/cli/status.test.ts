@@ -215,3 +215,27 @@ test('--watch moves no cursor on a dumb terminal', async () => {
   expect(all).not.toContain('\u001b');
   expect(all.trim().split('\n').length).toBeGreaterThan(1);
 });
+
+test('what somebody else wrote under the keys of Cauce neither fails it nor steers the terminal', async () => {
+  const cli = await createCli();
+  const { redis, keyspace } = cli;
+  await redis.hset(keyspace.consumers(), {
+    junk: 'no JSON',
+    forged: JSON.stringify({
+      ...{ consumer: '\u001b[2Jx', state: 'away', problem: '\u001b[31mred', seenAtMs: Date.now() },
+      ...{ startedAtMs: 1, syncs: 0, failedSyncs: 0 },
+    }),
+  });
+  const before = await redis.hgetall(keyspace.consumers());
+  const { code, stdout } = await cli.run(['status', '--sample', '0ms']);
+  expect(code).toBe(3);
+  expect(stdout).toContain(`Of the entries of ${keyspace.consumers()}, 1 cannot be read`);
+  expect(stdout).toContain('red');
+  expect(stdout).not.toContain('\u001b');
+  expect(await redis.hgetall(keyspace.consumers())).toEqual(before);
+
+  await redis.hset(keyspace.meta(0), 'partitions', '\u001b[2J4', 'hash', 'x', 'protocol', '1');
+  const refused = await cli.run(['pending']);
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).not.toContain('\u001b');
+});

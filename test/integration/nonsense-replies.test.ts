@@ -131,7 +131,7 @@ test.each(nonsense)('every script refuses to believe %j', async (reply) => {
   const calls: Record<string, () => Promise<unknown>> = {
     save: () => scripts.save([{ session, ...row, opId: 'op' }], { maxBytes: 10 }),
     lease: () => scripts.lease(session, { token: 't', leaseTtlMs: 1 }),
-    hydrate: () => scripts.hydrate(session, { ...row, token: 't', ttlMs: 1, epoch: '' }),
+    hydrate: () => scripts.hydrate(session, { ...row, lease: '7:t', ttlMs: 1 }),
     confirm: () => scripts.confirm(session, { version: '5', epoch: '7', row, ttlMs: 1 }),
     take: () => scripts.take(0, [session.key]),
     settle: () =>

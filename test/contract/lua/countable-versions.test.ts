@@ -111,7 +111,7 @@ it.each(['inf', '1e300', 'abc', '9007199254740992', '5 1 0 9', '1\nsaved 5'])(
 
 const entries: Record<string, (world: World, version: string) => Promise<unknown>> = {
   hydrate: ({ scripts, session }, version) =>
-    scripts.hydrate(session('bo'), { token: 't', ...row(version), ttlMs: TTL_MS, epoch: '' }),
+    scripts.hydrate(session('bo'), { lease: '7:t', ...row(version), ttlMs: TTL_MS }),
   adopt: ({ scripts, session }, version) =>
     scripts.adopt(session(), { losingVersion: '5', ...row(version), ttlMs: TTL_MS }),
   'the losing side of adopt': ({ scripts, session }, version) =>
@@ -149,10 +149,11 @@ it.each(uncountable.filter((clock) => clock !== MAX_VERSION))(
     const { scripts, redis, keyspace, session } = world;
     await world.open();
     const version = await cleanSession(world, session());
-    await scripts.lease(session('bo'), { token: 't', leaseTtlMs: TTL_MS });
+    const reply = await scripts.lease(session('bo'), { token: 't', leaseTtlMs: TTL_MS });
+    const { lease } = reply.outcome === 'miss' ? reply : expect.fail(reply.outcome);
     await redis.set(keyspace.hlc(PARTITION), clock);
     const newer = { ...row('2763830000123456'), ttlMs: TTL_MS };
-    expect(await scripts.hydrate(session('bo'), { token: 't', ...newer, epoch: '' })).toBe('hydrated');
+    expect(await scripts.hydrate(session('bo'), { lease, ...newer })).toBe('hydrated');
     expect(await scripts.adopt(session(), { losingVersion: version, ...newer })).toBe('adopted');
     const call = { expectedVersion: newer.version, isDirty: false, floor: '0' };
     await expect(scripts.reissue(session(), call)).rejects.toMatchObject({

@@ -132,7 +132,7 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
       ...(live.length === 0 && backlog.dirtySessions === 0 ? ['No sync consumer is running.'] : []),
       ...(unreadable > 0
         ? [
-            `${unreadable} entries of ${keyspace.consumers()} are no notices of consumers: somebody else wrote them.`,
+            `Of the entries of ${keyspace.consumers()}, ${unreadable} cannot be read: somebody else wrote them.`,
           ]
         : []),
       ...(isUnused
