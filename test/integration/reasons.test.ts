@@ -112,7 +112,7 @@ test.each([
   ['database', 'database "nowhere" does not exist; correct DATABASE_URL, or create the database', 4],
   ['tls', 'The server does not support SSL connections; correct sslmode and sslrootcert', 4],
   ['file', "open '/nowhere/ca.pem'; correct sslrootcert, sslcert or sslkey in DATABASE_URL", 2],
-  ['tables', 'does not exist; run `cauce migrate`', 1],
+  ['tables', 'run `cauce migrate`, with the same schema and table', 1],
 ])('PostgreSQL, %s: log, readiness and command say the same: %s', async (fault, words, code) => {
   const pipeline = await createPipeline({ migrated: fault !== 'tables' });
   const url = new URL(pipeline.databaseUrl);

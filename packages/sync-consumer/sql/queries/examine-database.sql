@@ -17,6 +17,7 @@ SELECT current_setting('server_encoding') AS encoding,
 FROM (VALUES
   ({session_literal}, ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ({session_conflict_literal}, ARRAY['SELECT', 'INSERT', 'DELETE']),
-  ({session_layout_literal}, ARRAY['SELECT', 'INSERT'])
+  ({session_layout_literal}, ARRAY['SELECT', 'INSERT']),
+  ({session_identity_literal}, ARRAY['SELECT'])
 ) AS needed (name, privileges)
 LEFT JOIN pg_catalog.pg_class AS class ON class.oid = to_regclass(needed.name)

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
+import { atServer } from './at-server.ts';
 import type { PostgresGate } from './gate.ts';
 import type { ExaminedTable, Queries } from './queries.ts';
 
 export interface CheckDatabaseDeps {
-  readonly queries: Pick<Queries, 'examineDatabase'>;
+  readonly queries: Pick<Queries, 'examineDatabase' | 'server'>;
   readonly gate: PostgresGate;
   readonly logger: Logger;
 }
@@ -30,7 +31,7 @@ export async function checkDatabase(
   const tables = await gate.through(signal, async () => {
     const examined = await queries.examineDatabase();
     const fault = faultOf(examined);
-    if (fault) throw fault;
+    if (fault) throw atServer(fault, queries.server);
     return examined;
   });
   const grants = missingGrants(tables);
@@ -44,7 +45,7 @@ function faultOf(tables: readonly ExaminedTable[]): UnfitDatabaseError | undefin
   const missing = tables.filter(({ kind }) => kind === null);
   if (missing.length > 0) {
     const names = missing.map(({ name }) => name).join(', ');
-    return new UnfitDatabaseError('42P01', `there is no table ${names}: run \`cauce migrate\``);
+    return new UnfitDatabaseError('42P01', `there is no table ${names}`);
   }
   const others = tables.filter(({ kind }) => kind !== 'r' && kind !== 'p');
   if (others.length > 0) {

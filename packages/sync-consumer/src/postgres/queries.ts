@@ -45,6 +45,8 @@ export interface ExaminedTable {
 
 /** The statements with named arguments; what each promises stands in its header (`sql/queries`). */
 export interface Queries {
+  /** `host:port` of what is asked; undefined when it is not known. */
+  readonly server: string | undefined;
   /**
    * Writes what is newer than its row. Returns the rows that were written as given; the guard rejected the others, or a
    * trigger changed them or kept them out. Without a row it shows whether the table can be written at all.
@@ -103,6 +105,7 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     Object.entries(sql).map(([name, statement]) => [name, renderSql(statement, options)]),
   ) as Record<keyof typeof sql, string>;
 
+  const server = addressOf(pool.options ?? {});
   return located({
     async upsertSessions(rows) {
       const found = await transact<{ position: number }>(text.upsertSessions, [
@@ -219,19 +222,18 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     },
   });
 
-  function located(queries: Queries): Queries {
-    const address = addressOf(pool.options ?? {});
+  function located(queries: Omit<Queries, 'server'>): Queries {
     const wrapped = Object.entries(queries).map(([name, query]) => [
       name,
       async (...args: unknown[]) => {
         try {
           return await (query as (...given: unknown[]) => Promise<unknown>)(...args);
         } catch (error) {
-          throw atServer(error, address);
+          throw atServer(error, server);
         }
       },
     ]);
-    return Object.fromEntries(wrapped) as Queries;
+    return { ...Object.fromEntries(wrapped), server } as Queries;
   }
 
   async function transact<Row extends pg.QueryResultRow>(
