@@ -17,7 +17,7 @@ import { bulk, healthyInfo, respServer } from '../helpers/resp-server.ts';
 
 const ana = { tenantId: 'acme', userId: 'ana' };
 /** What open-partition answers. */
-const opened = `*4\r\n${['opened', '1', '7', '7'].map(bulk).join('')}`;
+const opened = `*6\r\n${['opened', '1', '7', '7', '', ''].map(bulk).join('')}`;
 const nonsense = [
   '+OK\r\n',
   ':1\r\n',

@@ -1,4 +1,10 @@
-import { isVersion, type SessionRef, type StoredSession, type TableIdentity, type Version } from '@cauce/protocol';
+import {
+  isVersion,
+  type SessionRef,
+  type StoredSession,
+  type TableIdentity,
+  type Version,
+} from '@cauce/protocol';
 
 export interface LoaderCallOptions {
   /** Aborted when the client is closed. */

@@ -1,9 +1,12 @@
 import {
+  countIn,
   decodeParkedRecord,
   type LocatedSession,
   type ParkedRecord,
   RedisError,
   type SessionRef,
+  textOrNullIn,
+  textsOrNullIn,
   type Version,
 } from '@cauce/protocol';
 import type { PostgresFailure } from '../postgres/classify-failure.ts';
@@ -90,13 +93,16 @@ export async function showParked(
   if (!parked) return undefined;
   const { record } = parked;
   const { redis } = deps;
-  const [[version, tombstone], sizeBytes, state] = await Promise.all([
+  const [fields, size, found] = await Promise.all([
     redis.hmget(session.key, 'v', 't'),
     redis.hstrlen(session.key, 's'),
     includeState ? redis.hget(session.key, 's') : null,
   ]).catch((error: unknown) => {
     throw RedisError.from(error, 'parked');
   });
+  const [version, tombstone] = textsOrNullIn('parked', fields, 2);
+  const sizeBytes = countIn('parked', size);
+  const state = textOrNullIn('parked', found);
   let row: ParkedDetail['row'];
   let rowProblem: PostgresFailure | undefined;
   try {
@@ -149,9 +155,10 @@ export async function discardParked(
   const session = deps.keyspace.locate(ref);
   await checkLayout(deps);
   const parked = await readParked(deps, session);
-  const stored = await deps.redis.hget(session.key, 'v').catch((error: unknown) => {
+  const reply = await deps.redis.hget(session.key, 'v').catch((error: unknown) => {
     throw RedisError.from(error, 'parked');
   });
+  const stored = textOrNullIn('parked', reply);
   if (!parked) return { isDryRun, ref, version: undefined, outcome: 'gone' };
   const version = ifVersion ?? parked.record?.version ?? stored ?? '0';
   if (isDryRun) {
@@ -166,8 +173,9 @@ export async function readParked(
   { redis, keyspace }: RedisDeps,
   { partition, key }: LocatedSession,
 ): Promise<{ readonly record: ParkedRecord | undefined } | undefined> {
-  const text = await redis.hget(keyspace.parked(partition), key).catch((error: unknown) => {
+  const reply = await redis.hget(keyspace.parked(partition), key).catch((error: unknown) => {
     throw RedisError.from(error, 'parked');
   });
+  const text = textOrNullIn('parked', reply);
   return text === null ? undefined : { record: decodeParkedRecord(text) };
 }

@@ -1,4 +1,10 @@
-import { type Keyspace, type RedisConnection, type TableIdentity, tableMismatch } from '@cauce/protocol';
+import {
+  type Keyspace,
+  type RedisConnection,
+  type TableIdentity,
+  tableMismatch,
+  textsOrNullIn,
+} from '@cauce/protocol';
 import { askAllPartitions, leaveNoneAside } from './ask-partitions.ts';
 
 /**
@@ -11,7 +17,8 @@ export async function refuseOtherTable(
 ): Promise<void> {
   const asked = { redis, keyspace, onLeftAside: leaveNoneAside };
   await askAllPartitions(asked, 'table check', async ({ partition }) => {
-    const [id, name] = await redis.hmget(keyspace.meta(partition), 'table', 'tableName');
+    const reply = await redis.hmget(keyspace.meta(partition), 'table', 'tableName');
+    const [id, name] = textsOrNullIn('table check', reply, 2);
     if (!id || id === found.id) return;
     throw tableMismatch(keyspace.keyPrefix, { syncedTo: { id, name: name ?? '' }, found });
   });
