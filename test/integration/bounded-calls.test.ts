@@ -1,7 +1,11 @@
+import { MAX_SCRIPT_BYTES } from '@cauce/protocol';
 import { expect, test } from 'vitest';
+import type { AnnouncedSession } from '../../packages/sync-consumer/src/pipeline/dedupe-by-session.ts';
 import { settleBatch } from '../../packages/sync-consumer/src/pipeline/settle-batch.ts';
-import { takeStates } from '../../packages/sync-consumer/src/pipeline/take-states.ts';
+import { MAX_BATCH_BYTES, takeStates } from '../../packages/sync-consumer/src/pipeline/take-states.ts';
+import type { PartitionFailure } from '../../packages/sync-consumer/src/redis/ask-partitions.ts';
 import { createWorld, PARTITION, TTL_MS } from '../contract/lua/world.ts';
+import { createPipeline } from '../helpers/pipeline.ts';
 
 /** What one script call may hold up Redis for. */
 const AT_ONCE = 100;
@@ -35,7 +39,7 @@ test('a large batch is taken and settled a few sessions at a time, and the earli
       },
     },
   };
-  const { rows, takenAtUs } = await takeStates(deps, announced);
+  const { rows, takenAtUs } = await takeStates(deps, announced, { maxBytes: MAX_BATCH_BYTES });
   expect(rows).toHaveLength(sessions.length);
   expect(takenAtUs.get(PARTITION)).toBe(times[0]);
   await settleBatch(
@@ -45,4 +49,54 @@ test('a large batch is taken and settled a few sessions at a time, and the earli
   );
   expect(sizes).toEqual([AT_ONCE, AT_ONCE, 1, AT_ONCE, AT_ONCE, 1]);
   expect([await world.announced(), await world.pending()]).toEqual([[], 0]);
+});
+
+test('the states of a batch are bounded together, over however many partitions, and all come in the end', async () => {
+  const pipeline = await createPipeline({ partitions: 64 });
+  const sizes = Array.from({ length: 90 }, (_, i) => (i % 3 === 0 ? 1000 : 300_000 + 1000 * i));
+  const announced = await Promise.all(
+    sizes.map(async (size, i) => {
+      const ref = { tenantId: 'acme', userId: `user${i}` };
+      await pipeline.save(ref, 'x'.repeat(size - 2));
+      return { session: pipeline.keyspace.locate(ref), eventIds: [] };
+    }),
+  );
+  const deps = { ...pipeline, onLeftAside: () => expect.fail('nothing is left aside') };
+  const found: number[] = [];
+  for (let left: readonly AnnouncedSession[] = announced, inTurn = false; left.length > 0; inTurn = true) {
+    const { rows, deferred } = await takeStates(deps, left, { maxBytes: MAX_BATCH_BYTES, inTurn });
+    const taken = rows.map(({ state }) => state?.length ?? 0);
+    expect(taken.length).toBeGreaterThan(0);
+    expect(taken.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(MAX_BATCH_BYTES);
+    found.push(...taken);
+    left = deferred;
+  }
+  expect(found.sort()).toEqual(sizes.sort());
+});
+
+test('a state larger than a batch is deferred in front of the others, and is taken alone', async () => {
+  const pipeline = await createPipeline({ partitions: 64 });
+  const take = (announced: readonly AnnouncedSession[], maxBytes: number) =>
+    takeStates({ ...pipeline, onLeftAside }, announced, { maxBytes });
+  const failures: PartitionFailure[] = [];
+  const onLeftAside = (left: readonly PartitionFailure[]) => {
+    failures.push(...left);
+  };
+  const announce = async (userId: string, stateBytes: number): Promise<AnnouncedSession> => {
+    const ref = { tenantId: 'acme', userId };
+    await pipeline.save(ref, 'x'.repeat(stateBytes - 2));
+    return { session: pipeline.keyspace.locate(ref), eventIds: [] };
+  };
+  const [large, small] = [await announce('ana', MAX_BATCH_BYTES + 1), await announce('bo', 10)];
+  const together = await take([large, small], MAX_BATCH_BYTES);
+  expect(together.rows.map(({ announced }) => announced)).toEqual([small]);
+  expect(together.deferred).toEqual([large]);
+  expect((await take([large], MAX_SCRIPT_BYTES)).rows).toHaveLength(1);
+  expect(failures).toEqual([]);
+
+  // Not by a bot, whose states end at this size.
+  const tooLarge = await announce('cy', MAX_SCRIPT_BYTES + 1);
+  const { rows, deferred, leftAside } = await take([tooLarge], MAX_SCRIPT_BYTES);
+  expect([rows, deferred, leftAside]).toEqual([[], [], [tooLarge]]);
+  expect(failures.map(({ error }) => error.failure.reason)).toEqual(['OVERSIZE']);
 });

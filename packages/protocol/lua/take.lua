@@ -3,10 +3,10 @@
 -- announcement until settle, so a session has at most one event in the stream however often it is saved (P8).
 --
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
--- ARGV  1 maxBytes  stop before the states exceed this, bytes; the first dirty session always fits
+-- ARGV  1 maxBytes  stop before the states exceed this, bytes: the caller has room for no more
 --       2 tableId   identity of the table the caller carries to; '' = not compared
 -- Returns  { nowUs, outcome, state, outcome, state, … }: two texts a session, in the order of KEYS, up to the first
---          that does not fit. Ask for the rest again.
+--          that does not fit. Ask for the rest again; for one that does not fit alone, with a larger maxBytes.
 --          'dirty version tombstone winsOver parked', state    parked: its record, or nothing; winsOver: rows up to
 --          this version are older whatever their versions say, '0' = none: the session was saved since Redis had
 --          lost everything, and these were there before
@@ -54,7 +54,7 @@ for i = 3, #KEYS do
     outcome = 'unreadable'
   elseif stored[1] == '1' then
     state = stored[3]
-    if bytes > 0 and bytes + #state > maxBytes then
+    if bytes + #state > maxBytes then
       break
     end
     bytes = bytes + #state

@@ -1,14 +1,21 @@
-import { countIn, isHeldBack, type Keyspace, type Scripts, withDeadline } from '@cauce/protocol';
+import {
+  countIn,
+  isHeldBack,
+  type Keyspace,
+  MAX_SCRIPT_BYTES,
+  type Scripts,
+  withDeadline,
+} from '@cauce/protocol';
 import type { Logger } from 'pino';
 import { type ClaimCursors, claimStale } from './pipeline/claim-stale.ts';
 import { decodeBatch } from './pipeline/decode-batch.ts';
-import { dedupeBySession } from './pipeline/dedupe-by-session.ts';
+import { type AnnouncedSession, dedupeBySession } from './pipeline/dedupe-by-session.ts';
 import { inLanes } from './pipeline/in-lanes.ts';
 import { planReads } from './pipeline/plan-reads.ts';
 import { type PartitionEntries, type ReadBatch, readBatch } from './pipeline/read-batch.ts';
 import { resolveOutdated } from './pipeline/resolve-outdated.ts';
 import { dropMalformed, settleBatch } from './pipeline/settle-batch.ts';
-import { takeStates } from './pipeline/take-states.ts';
+import { MAX_BATCH_BYTES, type TakenBatch, takeStates } from './pipeline/take-states.ts';
 import { upsertBatch } from './pipeline/upsert-batch.ts';
 import type { PostgresFailure } from './postgres/classify-failure.ts';
 import type { PostgresGate } from './postgres/gate.ts';
@@ -16,6 +23,7 @@ import type { ParkingBreaker } from './postgres/parking-breaker.ts';
 import type { Queries } from './postgres/queries.ts';
 import { type AskDeps, askAllPartitions } from './redis/ask-partitions.ts';
 import { keepOwnership } from './redis/keep-ownership.ts';
+import { createSlots, type Slots } from './slots.ts';
 import { addToReport, emptyReport, type SyncReport } from './sync-report.ts';
 
 /** The boundaries of a batch's life; a test stops the world at one of them. */
@@ -40,6 +48,7 @@ export interface SyncPassOptions {
   readonly consumer: string;
   /** Most sessions in one statement. */
   readonly batchRows: number;
+  /** At the same time, whatever they are for: new events and those taken over share them. */
   readonly batchesInFlight: number;
   /** How long a synced session stays in Redis, ms. */
   readonly ttlMs: number;
@@ -59,15 +68,21 @@ export interface SyncPassOptions {
  *
  * A partition that fails, and a session that cannot be read, are left announced or pending, and the others are carried
  * (P9): `onLeftAside` is told. Only what concerns all of Redis ends a pass.
+ *
+ * The states it holds at a time: MAX_BATCH_BYTES for each batch in flight, and one that is larger, of at most
+ * MAX_SCRIPT_BYTES.
  */
 export class SyncPass {
   readonly #deps: SyncPassDeps;
   readonly #options: SyncPassOptions;
   readonly #claimCursors: ClaimCursors = [];
+  readonly #inFlight: Slots;
+  readonly #aloneInFlight: Slots = createSlots(1);
 
   constructor(deps: SyncPassDeps, options: SyncPassOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#inFlight = createSlots(options.batchesInFlight);
   }
 
   /**
@@ -78,12 +93,14 @@ export class SyncPass {
     const report = emptyReport();
     const startedAtMs = performance.now();
     const plan = planReads(await this.countWaiting(), this.#options.batchRows);
-    await inLanes(this.#options.batchesInFlight, plan, async (reads) => {
-      // While PostgreSQL is away nothing more becomes pending here.
-      await this.#deps.gate.whenUp(signal);
-      const batch = await this.#opened(readBatch(this.#deps, reads, this.#readOptions));
-      await this.#carry(batch, report, signal);
-    });
+    await inLanes(this.#options.batchesInFlight, plan, (reads) =>
+      this.#inFlight(async () => {
+        // While PostgreSQL is away nothing more becomes pending here.
+        await this.#deps.gate.whenUp(signal);
+        const batch = await this.#opened(readBatch(this.#deps, reads, this.#readOptions));
+        await this.#carry(batch, report, signal);
+      }),
+    );
     report.durationMs = performance.now() - startedAtMs;
     return report;
   }
@@ -110,7 +127,9 @@ export class SyncPass {
   /** Carries entries that are pending for this consumer. @throws AbortError, RedisError */
   async carry(batch: readonly PartitionEntries[], report: SyncReport, signal: AbortSignal): Promise<void> {
     const slices = sliceEntries(batch, this.#options.batchRows);
-    await inLanes(this.#options.batchesInFlight, slices, (slice) => this.#carry(slice, report, signal));
+    await inLanes(this.#options.batchesInFlight, slices, (slice) =>
+      this.#inFlight(() => this.#carry(slice, report, signal)),
+    );
   }
 
   /**
@@ -130,62 +149,89 @@ export class SyncPass {
   async #carry(batch: readonly PartitionEntries[], report: SyncReport, signal: AbortSignal): Promise<void> {
     if (batch.length === 0) return;
     const { keyspace, onPhase = async () => {} } = this.#deps;
-    const { ttlMs } = this.#options;
     const release = keepOwnership(this.#deps, batch, this.#options);
     try {
       await onPhase('read');
       const { events, malformed } = decodeBatch(keyspace, batch);
-      let sessions = dedupeBySession(events);
-      while (sessions.length > 0) {
-        const { rows, clean, deferred, leftAside, takenAtUs } = await takeStates(this.#deps, sessions);
-        await onPhase('taken');
-        const held = rows.filter(({ parked }) => parked !== undefined && isHeldBack(parked, Date.now()));
-        const due = rows.filter((row) => !held.includes(row));
-        const { written, outdated, postponed, expired, ...upserted } = await upsertBatch(
-          this.#upsertDeps(report),
-          due,
-          signal,
-        );
-        const { duplicates, superseded, conflicts, reissued, unsettled, ...ignored } = await resolveOutdated(
-          this.#deps,
-          outdated,
-          { ttlMs, signal },
-        );
-        const refused = [...upserted.refused, ...ignored.refused];
-        await onPhase('committed');
-        await settleBatch(
-          { ...this.#deps, nowMs: Date.now },
-          {
-            committed: [...written, ...duplicates],
-            acknowledged: [
-              ...clean,
-              ...[...superseded, ...conflicts, ...reissued].map(({ announced }) => announced),
-            ],
-            refused,
-            held,
-            takenAtUs,
-          },
-          { ttlMs },
-        );
-        await onPhase('settled');
-        addToReport(report, {
-          written: written.length,
-          duplicates: duplicates.length,
-          superseded: superseded.length,
-          conflicts: conflicts.length,
-          reissued: reissued.length,
-          parked: refused.length,
-          held: held.length,
-          clean: clean.length,
-          unsettled: unsettled.length + postponed.length + leftAside.length,
-        });
-        sessions = [...deferred, ...expired.map(({ announced }) => announced)];
+      let left: readonly AnnouncedSession[] = dedupeBySession(events);
+      let inTurn = false;
+      while (left.length > 0) {
+        const taken = await takeStates(this.#deps, left, { maxBytes: MAX_BATCH_BYTES, inTurn });
+        inTurn = taken.deferred.length > 0;
+        left =
+          taken.deferred.length < left.length
+            ? [...taken.deferred, ...(await this.#carryTaken(taken, report, signal))]
+            : await this.#carryFirst(left, report, signal);
       }
       await dropMalformed(this.#deps, malformed);
       report.malformed += malformed.length;
     } finally {
       release();
     }
+  }
+
+  /** Of sessions whose first is larger than a batch may be. Returns what is left. */
+  #carryFirst(
+    [first, ...others]: readonly AnnouncedSession[],
+    report: SyncReport,
+    signal: AbortSignal,
+  ): Promise<AnnouncedSession[]> {
+    return this.#aloneInFlight(async () => {
+      const taken = await takeStates(this.#deps, first ? [first] : [], { maxBytes: MAX_SCRIPT_BYTES });
+      return [...(await this.#carryTaken(taken, report, signal)), ...others];
+    });
+  }
+
+  /** Returns what has to be taken again, because it waited too long. */
+  async #carryTaken(
+    { rows, clean, leftAside, takenAtUs }: TakenBatch,
+    report: SyncReport,
+    signal: AbortSignal,
+  ): Promise<AnnouncedSession[]> {
+    const { onPhase = async () => {} } = this.#deps;
+    const { ttlMs } = this.#options;
+    await onPhase('taken');
+    const held = rows.filter(({ parked }) => parked !== undefined && isHeldBack(parked, Date.now()));
+    const due = rows.filter((row) => !held.includes(row));
+    const { written, outdated, postponed, expired, ...upserted } = await upsertBatch(
+      this.#upsertDeps(report),
+      due,
+      signal,
+    );
+    const { duplicates, superseded, conflicts, reissued, unsettled, ...ignored } = await resolveOutdated(
+      this.#deps,
+      outdated,
+      { ttlMs, signal },
+    );
+    const refused = [...upserted.refused, ...ignored.refused];
+    await onPhase('committed');
+    await settleBatch(
+      { ...this.#deps, nowMs: Date.now },
+      {
+        committed: [...written, ...duplicates],
+        acknowledged: [
+          ...clean,
+          ...[...superseded, ...conflicts, ...reissued].map(({ announced }) => announced),
+        ],
+        refused,
+        held,
+        takenAtUs,
+      },
+      { ttlMs },
+    );
+    await onPhase('settled');
+    addToReport(report, {
+      written: written.length,
+      duplicates: duplicates.length,
+      superseded: superseded.length,
+      conflicts: conflicts.length,
+      reissued: reissued.length,
+      parked: refused.length,
+      held: held.length,
+      clean: clean.length,
+      unsettled: unsettled.length + postponed.length + leftAside.length,
+    });
+    return expired.map(({ announced }) => announced);
   }
 
   async #opened(read: Promise<ReadBatch>): Promise<readonly PartitionEntries[]> {

@@ -102,22 +102,6 @@ test('a single row that runs out of time is repeated, not refused', async () => 
   expect({ written: written.length, refused }).toEqual({ written: 1, refused: [] });
 });
 
-test('a batch is cut by bytes before it is sent', async () => {
-  const table = createFakeTable(() => {});
-  const rows = testRows(40, () => ({ state: 'x'.repeat(1024 * 1024) }));
-  expect(positions((await table.upsert(rows)).written)).toEqual(positions(rows));
-  expect(table.statements.map((statement) => statement.length)).toEqual([8, 8, 8, 8, 8]);
-  expect(table.statements.flat()).toEqual(positions(rows));
-});
-
-test('one state larger than a batch goes alone; tombstones count nothing', async () => {
-  const table = createFakeTable(() => {});
-  const huge = 'x'.repeat(20 * 1024 * 1024);
-  const rows = testRows(5, (position) => ({ state: position === 2 ? huge : null }));
-  expect((await table.upsert(rows)).written).toHaveLength(5);
-  expect(table.statements).toEqual([[0, 1], [2], [3, 4]]);
-});
-
 test('rows the guard rejected come back as outdated, neither written nor refused (P6)', async () => {
   const table = createFakeTable(() => {}, { writes: ({ position }) => position % 2 === 0 });
   const { written, outdated, refused } = await table.upsert(testRows(10));

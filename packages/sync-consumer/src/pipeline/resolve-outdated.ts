@@ -1,4 +1,4 @@
-import { compareVersions, isVersion, type Scripts } from '@cauce/protocol';
+import { compareVersions, isVersion, MAX_SCRIPT_BYTES, type Scripts } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import { classifyPostgresFailure, mayBeOneRow, type PostgresFailure } from '../postgres/classify-failure.ts';
 import type { PostgresGate } from '../postgres/gate.ts';
@@ -8,7 +8,7 @@ import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import { uncountableRows } from '../redis/unreadable-sessions.ts';
 import { groupBy } from './group-by.ts';
 import { shuffled } from './shuffled.ts';
-import { type TakenRow, takeStates } from './take-states.ts';
+import { MAX_BATCH_BYTES, type TakenRow, takeStates } from './take-states.ts';
 
 export interface ResolveDeps extends AskDeps {
   readonly queries: Pick<Queries, 'selectSessions' | 'archiveConflicts'>;
@@ -88,6 +88,8 @@ export async function resolveOutdated(
   const held = await takeStates(
     deps,
     newer.map(({ announced }) => announced),
+    // One that is larger than a batch is alone in it.
+    { maxBytes: outdated.length > 1 ? MAX_BATCH_BYTES : MAX_SCRIPT_BYTES },
   );
   const heldVersions = new Map(held.rows.map(({ announced, version }) => [announced.session.key, version]));
   const open = new Set([...held.deferred, ...held.leftAside].map(({ session }) => session.key));

@@ -1,10 +1,22 @@
-import { MAX_SCRIPT_BYTES, type ParkedRecord, type Scripts, type Version } from '@cauce/protocol';
+import {
+  MAX_SCRIPT_BYTES,
+  type ParkedRecord,
+  type Scripts,
+  type TakenSession,
+  type Version,
+} from '@cauce/protocol';
 import type { SessionRow } from '../postgres/queries.ts';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
-import { unreadableSessions } from '../redis/unreadable-sessions.ts';
+import { oversizeSession, unreadableSessions } from '../redis/unreadable-sessions.ts';
 import type { AnnouncedSession } from './dedupe-by-session.ts';
 import { groupBy } from './group-by.ts';
 import { SESSIONS_AT_ONCE, slicesOf } from './slices-of.ts';
+
+/**
+ * Most state bytes of a batch, all its partitions together. They are in memory several times while they are carried; a
+ * larger statement would not be quicker.
+ */
+export const MAX_BATCH_BYTES: number = 2 * 1024 * 1024;
 
 /** What a session holds now, on its way to its row. */
 export interface TakenRow extends SessionRow {
@@ -18,9 +30,9 @@ export interface TakenBatch {
   readonly rows: readonly TakenRow[];
   /** Nothing to carry: synced already, or vanished. */
   readonly clean: readonly AnnouncedSession[];
-  /** Did not fit into the bytes of one batch: take them next. */
+  /** Did not fit any more: take them next. */
   readonly deferred: readonly AnnouncedSession[];
-  /** Of a partition that failed, or under a key that holds no session: left pending, to be tried again. */
+  /** Of a partition that failed, or what is under its key cannot be carried: left pending, to be tried again. */
   readonly leftAside: readonly AnnouncedSession[];
   /** When each partition was read, Redis' clock in µs. */
   readonly takenAtUs: ReadonlyMap<number, string>;
@@ -30,48 +42,81 @@ export interface TakeDeps extends AskDeps {
   readonly scripts: Pick<Scripts, 'take'>;
 }
 
+export interface TakeOptions {
+  /** Most bytes of all states together. */
+  readonly maxBytes: number;
+  /** The states are large: ask one partition after the other, so that each may use all the room that is left. */
+  readonly inTurn?: boolean;
+}
+
 /**
  * Reads the newest states of the announced sessions, a few at a time so that bots get their turn: one script call a
- * partition. @throws RedisError as askPartitions
+ * partition. All partitions at once, each with its share of the room; what does not fit its share in turn, until
+ * the room is used up. A state that does not fit alone is deferred, in front of the others; one that is larger than
+ * any bot may save is left aside. @throws RedisError as askPartitions
  */
-export async function takeStates(deps: TakeDeps, sessions: readonly AnnouncedSession[]): Promise<TakenBatch> {
+export async function takeStates(
+  deps: TakeDeps,
+  sessions: readonly AnnouncedSession[],
+  { maxBytes, inTurn = false }: TakeOptions,
+): Promise<TakenBatch> {
   const rows: TakenRow[] = [];
   const clean: AnnouncedSession[] = [];
-  const deferred: AnnouncedSession[] = [];
   const takenAtUs = new Map<number, string>();
   const leftAside = new Set(sessions);
-  let bytesLeft = MAX_SCRIPT_BYTES;
+  let bytesLeft = maxBytes;
+
+  const large: AnnouncedSession[] = [];
   for (const few of slicesOf(sessions, SESSIONS_AT_ONCE)) {
+    if (inTurn || large.length > 0) large.push(...few);
+    else large.push(...(await take(few)));
+  }
+  const deferred: AnnouncedSession[] = [];
+  for (const [, ofPartition] of groupBy(large, ({ session }) => session.partition)) {
+    for (const few of slicesOf(ofPartition, SESSIONS_AT_ONCE)) {
+      deferred.push(...(deferred.length > 0 ? few : await take(few)));
+    }
+  }
+  const [oversize] = deferred;
+  if (oversize && bytesLeft >= MAX_SCRIPT_BYTES) {
+    deferred.shift();
+    leftAside.add(oversize);
+    deps.onLeftAside([oversizeSession(oversize.session.partition)]);
+  }
+  return { rows, clean, deferred, leftAside: [...leftAside], takenAtUs };
+
+  /** Returns those that do not fit. */
+  async function take(few: readonly AnnouncedSession[]): Promise<AnnouncedSession[]> {
     const partitions = groupBy(few, ({ session }) => session.partition);
     const asked = [...partitions].map(([partition, announced]) => ({ partition, announced }));
-    // Shared among the partitions, so that a batch of large sessions stays near the limit as a whole.
-    const maxBytes = Math.max(0, Math.ceil(bytesLeft / partitions.size));
-    await askPartitions(deps, asked, 'take', async ({ partition, announced }) => {
+    const shareBytes = Math.floor(bytesLeft / partitions.size);
+    const tooLarge = await askPartitions(deps, asked, 'take', async ({ partition, announced }) => {
       const keys = announced.map(({ session }) => session.key);
-      const reply = await deps.scripts.take(partition, keys, { maxBytes });
+      const reply = await deps.scripts.take(partition, keys, { maxBytes: shareBytes });
       // The first time: no change that is still unsynced is older.
       if (!takenAtUs.has(partition)) takenAtUs.set(partition, reply.takenAtUs);
       const unreadable = reply.taken.filter(({ outcome }) => outcome === 'unreadable').length;
       if (unreadable > 0) deps.onLeftAside([unreadableSessions(partition, unreadable)]);
-      for (const [i, taken] of reply.taken.entries()) {
-        const one = announced[i] as AnnouncedSession;
-        if (taken.outcome === 'unreadable') continue;
-        leftAside.delete(one);
-        if (taken.outcome === 'clean') clean.push(one);
-        else if (taken.outcome === 'deferred') deferred.push(one);
-        else {
-          bytesLeft -= taken.state.length;
-          rows.push({
-            ref: one.session.ref,
-            state: taken.isTombstone ? null : taken.state,
-            version: taken.version,
-            announced: one,
-            parked: taken.parked,
-            winsOver: taken.winsOver,
-          });
-        }
-      }
+      return announced.filter((one, i) => keep(one, reply.taken[i] as TakenSession) === 'deferred');
     });
+    return tooLarge.flat();
   }
-  return { rows, clean, deferred, leftAside: [...leftAside], takenAtUs };
+
+  function keep(one: AnnouncedSession, taken: TakenSession): TakenSession['outcome'] {
+    if (taken.outcome === 'unreadable') return taken.outcome;
+    leftAside.delete(one);
+    if (taken.outcome === 'clean') clean.push(one);
+    if (taken.outcome === 'dirty') {
+      bytesLeft -= Buffer.byteLength(taken.state);
+      rows.push({
+        ref: one.session.ref,
+        state: taken.isTombstone ? null : taken.state,
+        version: taken.version,
+        announced: one,
+        parked: taken.parked,
+        winsOver: taken.winsOver,
+      });
+    }
+    return taken.outcome;
+  }
 }

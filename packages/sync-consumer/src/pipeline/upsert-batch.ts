@@ -1,4 +1,3 @@
-import { MAX_SCRIPT_BYTES } from '@cauce/protocol';
 import { classifyPostgresFailure, mayBeOneRow, type PostgresFailure } from '../postgres/classify-failure.ts';
 import type { PostgresGate } from '../postgres/gate.ts';
 import type { ParkingBreaker } from '../postgres/parking-breaker.ts';
@@ -74,9 +73,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
 
   // While refused rows end a batch early, another order each time lets every row have its turn.
   const inOrder = breaker.isOpen ? shuffled(rows) : rows;
-  const waiting: Attempt<Row>[] = splitByBytes(inOrder, MAX_SCRIPT_BYTES)
-    .reverse()
-    .map((chunk) => ({ rows: chunk, breaks: 0, timeouts: 0 }));
+  const waiting: Attempt<Row>[] = inOrder.length > 0 ? [{ rows: inOrder, breaks: 0, timeouts: 0 }] : [];
   for (let attempt = waiting.pop(); attempt; attempt = waiting.pop()) {
     await gate.enter(signal);
     const startedAtMs = performance.now();
@@ -193,20 +190,4 @@ interface Attempt<Row> {
   readonly breaks: number;
   /** How often in a row exactly these rows ran out of time. */
   readonly timeouts: number;
-}
-
-/** Pure. */
-function splitByBytes<Row extends SessionRow>(rows: readonly Row[], maxBytes: number): Row[][] {
-  const chunks: Row[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const row of rows) {
-    const size = row.state?.length ?? 0;
-    if (bytes + size > maxBytes) {
-      chunks.push([]);
-      bytes = 0;
-    }
-    chunks.at(-1)?.push(row);
-    bytes += size;
-  }
-  return chunks;
 }

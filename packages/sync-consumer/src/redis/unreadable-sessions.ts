@@ -1,4 +1,4 @@
-import { MAX_VERSION, RedisError } from '@cauce/protocol';
+import { MAX_SCRIPT_BYTES, MAX_VERSION, RedisError } from '@cauce/protocol';
 import type { PartitionFailure } from './ask-partitions.ts';
 
 /** Sessions under whose keys something else stands: nobody but who put it there may remove it. Pure. */
@@ -24,4 +24,13 @@ export function foreignMembers(partition: number, members: number): PartitionFai
   const message = `${members === 1 ? '1 member' : `${members} members`} of the dirty index named no session; removed`;
   const failure = { effect: 'refused', retryable: false, reason: 'FOREIGN' } as const;
   return { partition, error: new RedisError(message, failure) };
+}
+
+/** A session larger than any bot may save: whoever put it there has to make it smaller. Pure. */
+export function oversizeSession(partition: number): PartitionFailure {
+  const message = `a session holds more than ${MAX_SCRIPT_BYTES} bytes, which no bot may save`;
+  return {
+    partition,
+    error: new RedisError(message, { effect: 'refused', retryable: false, reason: 'OVERSIZE' }),
+  };
 }
