@@ -11,7 +11,7 @@ const DOCUMENTED_KIB = 256 * KIB;
 
 test.each([
   { heapMib: 64, sessions: 600, stateBytes: 250 * KIB },
-  { heapMib: 96, sessions: 60, stateBytes: 4096 * KIB },
+  { heapMib: 96, sessions: 40, stateBytes: 4096 * KIB },
 ])(
   'with $heapMib MiB of heap a consumer carries, and cauce verifies, $sessions states of $stateBytes bytes',
   async ({ heapMib, sessions, stateBytes }) => {

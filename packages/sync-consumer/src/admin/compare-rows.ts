@@ -1,4 +1,4 @@
-import { MAX_SCRIPT_BYTES, type Version } from '@cauce/protocol';
+import type { Version } from '@cauce/protocol';
 import { classifyPostgresFailure } from '../postgres/classify-failure.ts';
 import type { Queries, RowDifference, SessionRow } from '../postgres/queries.ts';
 import { PostgresError } from './postgres-error.ts';
@@ -21,8 +21,6 @@ export async function compareRows<Row extends SessionRow>(
   rows: readonly Row[],
 ): Promise<ComparedRow<Row>[]> {
   if (rows.length === 0) return [];
-  const bytes = rows.reduce((sum, { state }) => sum + (state?.length ?? 0), 0);
-  if (rows.length > 1 && bytes > MAX_SCRIPT_BYTES) return halves();
   try {
     const found = await queries.compareSessions(rows);
     return found.flatMap(({ position, difference, storedVersion }) => {

@@ -1,9 +1,10 @@
-import type { SessionRef, Version } from '@cauce/protocol';
+import type { LocatedSession, SessionRef, Version } from '@cauce/protocol';
+import { MAX_BATCH_BYTES } from '../pipeline/take-states.ts';
 import type { AdminDeps } from './admin-deps.ts';
 import { checkTable } from './check-table.ts';
 import { type ComparedRow, compareRows, type Difference } from './compare-rows.ts';
 import { type Repair, repairSession } from './repair-session.ts';
-import { type HeldSession, readSessions, scanSessions } from './scan-sessions.ts';
+import { type HeldSession, partsByBytes, readSessions, scanSessions } from './scan-sessions.ts';
 
 export interface VerifyOptions {
   /** Most sessions compared by one statement. */
@@ -75,8 +76,16 @@ export async function verify(deps: AdminDeps, options: VerifyOptions): Promise<V
   await checkTable(deps);
 
   for await (const page of scanSessions(deps, batchRows)) {
-    signal?.throwIfAborted();
-    const held = await readSessions(redis, page);
+    for await (const part of partsByBytes(redis, page, MAX_BATCH_BYTES)) {
+      signal?.throwIfAborted();
+      await check(part);
+      onProgress?.({ checked, different });
+    }
+  }
+  return { isRepairing, isDryRun, checked, dirty, purged, different, byDifference, byRepair, differences };
+
+  async function check(sessions: readonly LocatedSession[]): Promise<void> {
+    const held = await readSessions(redis, sessions);
     const clean = held.flatMap(toClean);
     checked += clean.length;
     dirty += held.filter(({ kind }) => kind === 'dirty').length;
@@ -95,9 +104,7 @@ export async function verify(deps: AdminDeps, options: VerifyOptions): Promise<V
       if (difference === 'missing' && Number(row.version) / 1000 < nowMs() - historyDays * DAY_MS) purged++;
       else await count({ ref: row.ref, difference, redisVersion: row.version, rowVersion }, found);
     }
-    onProgress?.({ checked, different });
   }
-  return { isRepairing, isDryRun, checked, dirty, purged, different, byDifference, byRepair, differences };
 
   async function confirm(suspects: readonly ComparedRow<Clean>[]): Promise<readonly ComparedRow<Clean>[]> {
     let confirmed = suspects;
