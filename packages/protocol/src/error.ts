@@ -24,27 +24,30 @@
  * | CLOSED | no | the client or consumer was closed |
  * | ABORTED | yes | the caller's signal was aborted before the outcome was known to matter |
  */
-export type CauceErrorCode =
-  | 'INVALID_ID'
-  | 'INVALID_OPTION'
-  | 'STATE_REJECTED'
-  | 'STATE_TOO_LARGE'
-  | 'VERSION_CONFLICT'
-  | 'SAVE_REJECTED'
-  | 'SAVE_UNKNOWN'
-  | 'NOT_DURABLE'
-  | 'REDIS_UNAVAILABLE'
-  | 'REDIS_REFUSED'
-  | 'REDIS_UNSAFE'
-  | 'LAYOUT_MISMATCH'
-  | 'TABLE_MISMATCH'
-  | 'RESTORE_FAILED'
-  | 'CORRUPT_SESSION'
-  | 'TENANT_LOAD_FAILED'
-  | 'POSTGRES_UNAVAILABLE'
-  | 'POSTGRES_MISCONFIGURED'
-  | 'CLOSED'
-  | 'ABORTED';
+export const cauceErrorCodes = [
+  'INVALID_ID',
+  'INVALID_OPTION',
+  'STATE_REJECTED',
+  'STATE_TOO_LARGE',
+  'VERSION_CONFLICT',
+  'SAVE_REJECTED',
+  'SAVE_UNKNOWN',
+  'NOT_DURABLE',
+  'REDIS_UNAVAILABLE',
+  'REDIS_REFUSED',
+  'REDIS_UNSAFE',
+  'LAYOUT_MISMATCH',
+  'TABLE_MISMATCH',
+  'RESTORE_FAILED',
+  'CORRUPT_SESSION',
+  'TENANT_LOAD_FAILED',
+  'POSTGRES_UNAVAILABLE',
+  'POSTGRES_MISCONFIGURED',
+  'CLOSED',
+  'ABORTED',
+] as const;
+
+export type CauceErrorCode = (typeof cauceErrorCodes)[number];
 
 /** Registered globally, so that an error of another copy of this package is still recognised. */
 const brand: unique symbol = Symbol.for('@cauce/error');

@@ -17,6 +17,7 @@ export {
   type CauceErrorCode,
   type CauceErrorOptions,
   CorruptSessionError,
+  cauceErrorCodes,
   InvalidIdError,
   InvalidOptionError,
   isCauceError,

@@ -61,8 +61,8 @@ export async function assessPrimaries(
 
 /** The server that comes closest to its memory limit: it refuses saves first. Pure. */
 export function fullest(health: readonly RedisHealth[]): RedisHealth | undefined {
-  const used = ({ usedMemoryBytes, maxMemoryBytes }: RedisHealth): number =>
-    maxMemoryBytes === 0 ? 0 : usedMemoryBytes / maxMemoryBytes;
+  const used = ({ usedMemoryBytes, memoryLimitBytes }: RedisHealth): number =>
+    memoryLimitBytes === 0 ? 0 : usedMemoryBytes / memoryLimitBytes;
   return [...health].sort((a, b) => used(b) - used(a))[0];
 }
 

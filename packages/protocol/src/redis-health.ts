@@ -6,6 +6,10 @@ export interface RedisHealth {
   readonly usedMemoryBytes: number;
   /** 0 = no limit. */
   readonly maxMemoryBytes: number;
+  /** What Redis can grow to: maxmemory, or the memory of its host where there is no limit. 0 = not known. */
+  readonly memoryLimitBytes: number;
+  /** The share of the keys that Redis drops when it is full, 0 to 1: those with a TTL, under `volatile-*`. */
+  readonly evictableRatio: number;
   readonly isAppendOnly: boolean;
   /** False when the last write to the append-only file failed: Redis then refuses saves. */
   readonly lastAppendOnlyWriteOk: boolean;
@@ -19,6 +23,8 @@ export interface RedisHealth {
 
 /** Above this share of maxmemory an operator should know: dirty sessions cannot be evicted. */
 const MEMORY_WARNING_RATIO = 0.8;
+/** With fewer that may be evicted, a full Redis will soon refuse saves. */
+const FEW_EVICTABLE_RATIO = 0.2;
 
 /**
  * Without these nothing is known of the server, so it is refused: our scripts tell servers apart by `run_id` and
@@ -41,6 +47,8 @@ export function assessRedis(info: string): RedisHealth {
   const maxMemoryPolicy = field('maxmemory_policy');
   const usedMemoryBytes = Number(field('used_memory') || 0);
   const maxMemoryBytes = Number(field('maxmemory') || 0);
+  const memoryLimitBytes = maxMemoryBytes > 0 ? maxMemoryBytes : Number(field('total_system_memory') || 0);
+  const evictableRatio = maxMemoryPolicy.startsWith('volatile-') ? ratioWithTtl(fields) : 0;
   const isAppendOnly = field('aof_enabled') === '1';
   const lastAppendOnlyWriteOk = field('aof_last_write_status') !== 'err';
   const role = field('role');
@@ -55,7 +63,7 @@ export function assessRedis(info: string): RedisHealth {
   // allkeys-lru dropped 3,538 of 8,000 acknowledged saves without one error when tried.
   if (maxMemoryPolicy.startsWith('allkeys-')) {
     faults.push(
-      `maxmemory-policy is ${maxMemoryPolicy}: Redis would evict sessions PostgreSQL does not have yet. Set noeviction or volatile-lru.`,
+      `maxmemory-policy is ${maxMemoryPolicy}: Redis would evict sessions PostgreSQL does not have yet. Set volatile-lru.`,
     );
   }
   if (isOlderThan(field('redis_version'), 7)) {
@@ -74,10 +82,20 @@ export function assessRedis(info: string): RedisHealth {
   if (!lastAppendOnlyWriteOk) {
     warnings.push('The last write to the append-only file failed: check the disk.');
   }
-  if (maxMemoryBytes > 0 && usedMemoryBytes / maxMemoryBytes > MEMORY_WARNING_RATIO) {
+  if (maxMemoryBytes > 0 && maxMemoryPolicy === 'noeviction') {
     warnings.push(
-      `Memory is ${Math.round((100 * usedMemoryBytes) / maxMemoryBytes)} % of maxmemory: saves are refused at 100 %.`,
+      'maxmemory-policy is noeviction: once Redis is full, saves are refused until synced sessions expire. Set volatile-lru, which makes room by dropping these alone.',
     );
+  }
+  // With much that may be evicted, a Redis that is full is as it should be.
+  if (usedMemoryBytes > MEMORY_WARNING_RATIO * memoryLimitBytes && evictableRatio < FEW_EVICTABLE_RATIO) {
+    const percent = Math.round((100 * usedMemoryBytes) / memoryLimitBytes);
+    if (maxMemoryBytes > 0) warnings.push(`Memory is ${percent} % of maxmemory: saves are refused at 100 %.`);
+    else if (memoryLimitBytes > 0) {
+      warnings.push(
+        `Memory is ${percent} % of what the host has: set maxmemory, or in the end the system kills Redis.`,
+      );
+    }
   }
   return {
     version,
@@ -85,6 +103,8 @@ export function assessRedis(info: string): RedisHealth {
     maxMemoryPolicy,
     usedMemoryBytes,
     maxMemoryBytes,
+    memoryLimitBytes,
+    evictableRatio,
     isAppendOnly,
     lastAppendOnlyWriteOk,
     runId: field('run_id'),
@@ -104,6 +124,17 @@ export function parseInfo(info: string): Map<string, string> {
         return [line.slice(0, at), line.slice(at + 1).trim()];
       }),
   );
+}
+
+/** Of the keys of all databases. */
+function ratioWithTtl(fields: ReadonlyMap<string, string>): number {
+  let [keys, withTtl] = [0, 0];
+  for (const [name, value] of fields) {
+    const [, all, expires] = (/^db\d+$/.test(name) && /^keys=(\d+),expires=(\d+)/.exec(value)) || [];
+    keys += Number(all ?? 0);
+    withTtl += Number(expires ?? 0);
+  }
+  return keys === 0 ? 0 : withTtl / keys;
 }
 
 function isOlderThan(version: string, major: number): boolean {

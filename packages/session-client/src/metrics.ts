@@ -1,3 +1,4 @@
+import { cauceErrorCodes } from '@cauce/protocol';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { OperationEvent } from './calls.ts';
 
@@ -16,7 +17,8 @@ const bucketsSeconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25
  * - `cauce_load_duration_seconds{outcome}`: loads, a batch counting once
  * - `cauce_save_errors_total{code}`: saves and clears that failed
  *
- * `outcome` is `ok` or `failed`; `code` is one of Cauce's error codes. No label holds an id.
+ * `outcome` is `ok` or `failed`; `code` is one of Cauce's error codes, or `OTHER`.
+ * Every series is there from the start. No label holds an id.
  * A registry takes them once; prom-client throws at the second time.
  */
 export function createSessionMetrics(registry: Registry): SessionMetrics {
@@ -41,6 +43,12 @@ export function createSessionMetrics(registry: Registry): SessionMetrics {
     labelNames: ['code'],
     registers,
   });
+  // A series that begins with its first event hides it from rate() and increase().
+  for (const outcome of ['ok', 'failed']) {
+    saveSeconds.zero({ outcome });
+    loadSeconds.zero({ outcome });
+  }
+  for (const code of [...cauceErrorCodes, 'OTHER']) saveErrors.inc({ code }, 0);
   return {
     observe(event) {
       const { operation, outcome, durationMs } = event;

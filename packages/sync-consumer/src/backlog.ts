@@ -1,5 +1,6 @@
 import {
   countIn,
+  isCluster,
   type Keyspace,
   listIn,
   newestClockUs,
@@ -7,6 +8,7 @@ import {
   SYNC_GROUP,
   textsIn,
 } from '@cauce/protocol';
+import { askAllPartitions, leaveNoneAside, type PartitionFailure } from './redis/ask-partitions.ts';
 
 /** What Redis holds that PostgreSQL does not have yet. */
 export interface Backlog {
@@ -20,32 +22,23 @@ export interface Backlog {
   readonly parkedSessions: number;
 }
 
-/** Reads the sizes of all partitions. @throws what ioredis throws */
-export async function measureBacklog(redis: RedisConnection, keyspace: Keyspace): Promise<Backlog> {
-  const nowMs = (await newestClockUs(redis)) / 1000;
-  const partitions = await Promise.all(
-    Array.from({ length: keyspace.partitions }, async (_, partition) => {
-      const [dirty, oldest, waiting, pending, parked] = await Promise.all([
-        redis.zcard(keyspace.dirty(partition)),
-        redis.zrange(keyspace.dirty(partition), '0', '0', 'WITHSCORES'),
-        redis.xlen(keyspace.changes(partition)),
-        countPending(redis, keyspace.changes(partition)),
-        redis.hlen(keyspace.parked(partition)),
-      ]);
-      const [, since = ''] = textsIn('backlog', oldest);
-      const oldestMs = Number.parseFloat(since) / 1000;
-      return {
-        dirty: countIn('backlog', dirty),
-        // Nobody knows since when one is dirty whose time is no time, or in the future: the sweep puts that right.
-        oldestMs: Number.isFinite(oldestMs) ? oldestMs : undefined,
-        waiting: countIn('backlog', waiting),
-        pending,
-        parked: countIn('backlog', parked),
-      };
-    }),
-  );
+/**
+ * Reads the sizes of all partitions, in one go from a single server. By default every partition has to answer;
+ * `onLeftAside` is told of those that do not, and they are not in the sums. @throws RedisError as askAllPartitions
+ */
+export async function measureBacklog(
+  redis: RedisConnection,
+  keyspace: Keyspace,
+  onLeftAside: (failures: readonly PartitionFailure[]) => void = leaveNoneAside,
+): Promise<Backlog> {
+  const sizesOf = readSizes(redis, keyspace);
+  const [nowUs, partitions] = await Promise.all([
+    newestClockUs(redis),
+    askAllPartitions({ redis, keyspace, onLeftAside }, 'measure', ({ partition }) => sizesOf(partition)),
+  ]);
   const sum = (field: 'dirty' | 'waiting' | 'pending' | 'parked'): number =>
     partitions.reduce((total, partition) => total + partition[field], 0);
+  const nowMs = nowUs / 1000;
   const oldestMs = Math.min(...partitions.map((partition) => partition.oldestMs ?? nowMs));
   return {
     dirtySessions: sum('dirty'),
@@ -56,12 +49,54 @@ export async function measureBacklog(redis: RedisConnection, keyspace: Keyspace)
   };
 }
 
-async function countPending(redis: RedisConnection, changes: string): Promise<number> {
-  try {
-    const [count] = listIn('backlog', await redis.xpending(changes, SYNC_GROUP), 4);
-    return countIn('backlog', count);
-  } catch (error) {
-    if (error instanceof Error && error.message.startsWith('NOGROUP')) return 0;
-    throw error;
-  }
+interface PartitionSizes {
+  readonly dirty: number;
+  readonly oldestMs: number | undefined;
+  readonly waiting: number;
+  readonly pending: number;
+  readonly parked: number;
+}
+
+/** Asks for each partition's sizes, of a cluster by itself because a pipeline must not span its servers. */
+function readSizes(
+  redis: RedisConnection,
+  keyspace: Keyspace,
+): (partition: number) => Promise<PartitionSizes> {
+  const read = async (partitions: readonly number[]): Promise<PipelineReply[]> => {
+    const pipeline = redis.pipeline();
+    for (const partition of partitions) {
+      pipeline
+        .zcard(keyspace.dirty(partition))
+        .zrange(keyspace.dirty(partition), '0', '0', 'WITHSCORES')
+        .xlen(keyspace.changes(partition))
+        .xpending(keyspace.changes(partition), SYNC_GROUP)
+        .hlen(keyspace.parked(partition));
+    }
+    return (await pipeline.exec()) ?? [];
+  };
+  if (isCluster(redis)) return async (partition) => sizesIn(await read([partition]));
+  const all = read(Array.from({ length: keyspace.partitions }, (_, partition) => partition));
+  return async (partition) => sizesIn((await all).slice(5 * partition, 5 * partition + 5));
+}
+
+type PipelineReply = [error: Error | null, reply: unknown];
+
+/** @throws the first error among the replies, and RedisError for one that is of another form */
+function sizesIn(replies: readonly PipelineReply[]): PartitionSizes {
+  const [dirty, oldest, waiting, pending, parked] = replies.map(([error, reply]) => {
+    // The group is made again by the next pass.
+    if (error?.message.startsWith('NOGROUP')) return [0, null, null, null];
+    if (error) throw error;
+    return reply;
+  });
+  const [, since = ''] = textsIn('backlog', oldest);
+  const oldestMs = Number.parseFloat(since) / 1000;
+  return {
+    dirty: countIn('backlog', dirty),
+    // Nobody knows since when one is dirty whose time is no time, or in the future: the sweep puts that right.
+    oldestMs: Number.isFinite(oldestMs) ? oldestMs : undefined,
+    waiting: countIn('backlog', waiting),
+    pending: countIn('backlog', listIn('backlog', pending, 4)[0]),
+    parked: countIn('backlog', parked),
+  };
 }

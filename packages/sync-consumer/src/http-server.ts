@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { shareCalls } from './share-calls.ts';
 
 export interface Readiness {
   readonly isReady: boolean;
@@ -37,6 +38,8 @@ export async function startHttpServer(
   { registry, readiness }: HttpServerDeps,
   { port, host, isPortFixed = true }: HttpServerOptions,
 ): Promise<HttpServer> {
+  // However many scrape at the same time, Redis is asked and the text is made once.
+  const scrape = registry && shareCalls(() => registry.metrics());
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, 'GET only\n');
@@ -44,9 +47,9 @@ export async function startHttpServer(
     else if (path === '/readyz') {
       const { isReady, reason } = readiness();
       answer(response, isReady ? 200 : 503, isReady ? 'ready\n' : `not ready: ${reason}\n`);
-    } else if (path === '/metrics' && registry) {
-      registry.metrics().then(
-        (text) => answer(response, 200, text, registry.contentType),
+    } else if (path === '/metrics' && scrape) {
+      scrape().then(
+        (text) => answer(response, 200, text, registry?.contentType),
         () => answer(response, 500, 'metrics failed\n'),
       );
     } else answer(response, 404, 'not found\n');

@@ -13,6 +13,7 @@ export { type LauncherDeps, whenLauncherGone } from './launcher.ts';
 export { createLogger, silentLogger } from './logger.ts';
 export { type GroupConsumer, listConsumers } from './maintenance/forget-consumers.ts';
 export { type PurgeOptions, type PurgeReport, purgeHistory } from './maintenance/purge-history.ts';
+export type { RedisMeasurement } from './measure-redis.ts';
 export { createSyncMetrics, type SyncMetrics, type SyncMetricsDeps } from './metrics.ts';
 export { type PeriodicSync, type PeriodicSyncOptions, startPeriodicSync, syncToDB } from './periodic-sync.ts';
 export { addressOf, atServer } from './postgres/at-server.ts';

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Backlog } from './backlog.ts';
+import type { RedisMeasurement } from './measure-redis.ts';
 import type { PostgresFailure } from './postgres/classify-failure.ts';
+import { registerRedisMetrics } from './redis-metrics.ts';
 import type { SyncReport } from './sync-report.ts';
 
 /** What the sync consumer measures. Labels are bounded: never a tenant, user or session. */
@@ -9,48 +10,39 @@ export interface SyncMetrics {
   failure(failure: PostgresFailure): void;
   synced(report: SyncReport): void;
   announcedAgain(sessions: number): void;
-  memory(usedBytes: number, maxBytes: number): void;
 }
 
 export interface SyncMetricsDeps {
   readonly registry: Registry;
-  /** Asked at each scrape. */
-  readonly measureBacklog: () => Promise<Backlog>;
+  /** Asked once for each scrape. */
+  readonly measureRedis: () => Promise<RedisMeasurement>;
 }
 
+const failureClasses = [
+  'transient',
+  'misconfigured',
+  'refused',
+] as const satisfies PostgresFailure['class'][];
+const outcomes = [
+  'written',
+  'duplicates',
+  'superseded',
+  'conflicts',
+  'reissued',
+  'parked',
+  'held',
+  'clean',
+] as const satisfies (keyof SyncReport)[];
+
 /** Registers the consumer's metrics. Names and units: `docs/operations.md`. */
-export function createSyncMetrics({ registry, measureBacklog }: SyncMetricsDeps): SyncMetrics {
+export function createSyncMetrics({ registry, measureRedis }: SyncMetricsDeps): SyncMetrics {
   const registers = [registry];
-  const gauge = (name: string, help: string): Gauge => new Gauge({ name, help, registers });
-  const dirtySessions = new Gauge({
-    name: 'cauce_dirty_sessions',
-    help: 'Sessions whose newest version is not in PostgreSQL',
+  registerRedisMetrics({ registry, measureRedis });
+  const lastSync = new Gauge({
+    name: 'cauce_last_sync_timestamp_seconds',
+    help: 'When the last pass without a failure ended',
     registers,
-    // One read fills all gauges of the backlog. A scrape while Redis is away keeps the last values.
-    async collect() {
-      try {
-        const backlog = await measureBacklog();
-        dirtySessions.set(backlog.dirtySessions);
-        oldestDirtyAge.set(backlog.oldestDirtyAgeMs / 1000);
-        waitingEvents.set(backlog.waitingEvents);
-        pendingEntries.set(backlog.pendingEntries);
-        parkedSessions.set(backlog.parkedSessions);
-        redisUp.set(1);
-      } catch {
-        redisUp.set(0);
-      }
-    },
   });
-  const oldestDirtyAge = gauge(
-    'cauce_oldest_dirty_age_seconds',
-    'Since when the oldest dirty session is: the sync lag',
-  );
-  const waitingEvents = gauge('cauce_waiting_events', 'Events in the changes streams');
-  const pendingEntries = gauge('cauce_pending_entries', 'Events handed to a consumer and not settled');
-  const parkedSessions = gauge('cauce_parked_sessions', 'Sessions PostgreSQL refuses as they are');
-  const redisUp = gauge('cauce_redis_up', 'Whether Redis answered the last scrape');
-  const lastSync = gauge('cauce_last_sync_timestamp_seconds', 'When the last pass without a failure ended');
-  const memoryRatio = gauge('cauce_redis_memory_used_ratio', 'Used memory of maxmemory, 0 without a limit');
   const batchRows = new Histogram({
     name: 'cauce_sync_batch_rows',
     help: 'Rows of a committed statement',
@@ -86,6 +78,10 @@ export function createSyncMetrics({ registry, measureBacklog }: SyncMetricsDeps)
     registers,
   });
 
+  // A series that begins with its first failure hides it from rate() and increase().
+  for (const failureClass of failureClasses) failures.inc({ class: failureClass }, 0);
+  for (const outcome of outcomes) rows.inc({ outcome }, 0);
+
   return {
     statement(count, durationMs) {
       batchRows.observe(count);
@@ -93,22 +89,12 @@ export function createSyncMetrics({ registry, measureBacklog }: SyncMetricsDeps)
     },
     failure: ({ class: failureClass }) => failures.inc({ class: failureClass }),
     synced(report) {
-      for (const outcome of [
-        'written',
-        'duplicates',
-        'superseded',
-        'conflicts',
-        'reissued',
-        'parked',
-        'held',
-        'clean',
-      ] as const) {
+      for (const outcome of outcomes) {
         rows.inc({ outcome }, report[outcome]);
       }
       conflicts.inc(report.conflicts + report.reissued);
       lastSync.set(Date.now() / 1000);
     },
     announcedAgain: (sessions) => announced.inc(sessions),
-    memory: (usedBytes, maxBytes) => memoryRatio.set(maxBytes > 0 ? usedBytes / maxBytes : 0),
   };
 }

@@ -3,15 +3,17 @@ import { createKeyspace, type OpenRedis, openRedis, type RedisSource, type Setti
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { measureBacklog } from './backlog.ts';
 import { consumerOptions, readSettings } from './config.ts';
 import { silentLogger } from './logger.ts';
+import { measureRedis } from './measure-redis.ts';
 import { createSyncMetrics } from './metrics.ts';
 import { createPool } from './postgres/pool.ts';
 import { SyncConsumer } from './sync-consumer.ts';
 import type { SyncPhase } from './sync-pass.ts';
 import type { SyncReport } from './sync-report.ts';
 
+/** How long a scrape may wait for Redis. Prometheus itself waits for 10 s. */
+const SCRAPE_TIMEOUT_MS = 1500;
 /** How long the pool may take to close. */
 const CLOSE_POOL_MS = 500;
 
@@ -107,7 +109,10 @@ function assemble(options: PeriodicSyncOptions): { consumer: SyncConsumer; close
       : undefined;
   const pool = ownPool ?? (options.database as pg.Pool);
   const metrics = registry
-    ? createSyncMetrics({ registry, measureBacklog: () => measureBacklog(redis.redis, keyspace) })
+    ? createSyncMetrics({
+        registry,
+        measureRedis: () => measureRedis({ redis, keyspace }, { timeoutMs: SCRAPE_TIMEOUT_MS }),
+      })
     : undefined;
   const consumer = new SyncConsumer(
     { redis, pool, keyspace, logger, metrics, onPhase: options.onPhase },

@@ -6,7 +6,6 @@ import {
   type CauceError,
   createScripts,
   type Epoch,
-  fullest,
   isCauceError,
   type Keyspace,
   type OpenRedis,
@@ -110,6 +109,8 @@ export class SyncConsumer {
   /** The one that is carried to; undefined until PostgreSQL has said it. */
   #table: TableIdentity | undefined;
   #nextSyncAtMs = 0;
+  /** Of the last check of Redis: each is logged once as long as it lasts. */
+  #warnings: readonly string[] = [];
 
   constructor(deps: SyncConsumerDeps, options: SyncConsumerOptions) {
     this.#deps = deps;
@@ -304,17 +305,17 @@ export class SyncConsumer {
 
   /** Checks Redis, pins the layout, creates groups, seeds clocks. Also the periodic check. */
   async #open(signal: AbortSignal): Promise<void> {
-    const { redis, keyspace, logger, metrics } = this.#deps;
+    const { redis, keyspace, logger } = this.#deps;
     await redis.ready(5000);
     if (this.#hasOpened) await this.#openPartitions(signal);
     const health = await assessPrimaries(redis.redis, { timeoutMs: this.#options.redisTimeoutMs });
-    const { usedMemoryBytes = 0, maxMemoryBytes = 0 } = fullest(health) ?? {};
-    metrics?.memory(usedMemoryBytes, maxMemoryBytes);
     const fault = health.flatMap(({ faults }) => faults).join(' ') || undefined;
     if (fault !== undefined && !this.#hasOpened) throw new RedisUnsafeError(fault);
     // What became evictable must be carried away, so it goes on; but it is not well.
     this.#status.redisIsUnsafe(fault);
-    for (const warning of health.flatMap(({ warnings }) => warnings)) logger.warn(warning);
+    const warnings = health.flatMap(({ warnings: ofServer }) => ofServer);
+    for (const warning of warnings) if (!this.#warnings.includes(warning)) logger.warn(warning);
+    this.#warnings = warnings;
     if (!this.#hasOpened) {
       const deps = { redis: redis.redis, keyspace };
       const problem = await findReplayProblem(deps, health, { timeoutMs: this.#options.redisTimeoutMs });

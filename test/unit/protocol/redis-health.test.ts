@@ -8,7 +8,7 @@ const healthy = {
   role: 'master',
   used_memory: '1000',
   maxmemory: '10000',
-  maxmemory_policy: 'noeviction',
+  maxmemory_policy: 'volatile-lru',
   aof_enabled: '1',
   aof_last_write_status: 'ok',
 };
@@ -18,13 +18,15 @@ function info(changes: Record<string, string> = {}): string {
   return ['# Server', ...fields, '', '# Keyspace', 'db0:keys=1,expires=0,avg_ttl=0'].join('\r\n');
 }
 
-it('a durable primary that evicts nothing has neither faults nor warnings', () => {
+it('a durable primary that evicts no unsynced session has neither faults nor warnings', () => {
   expect(assessRedis(info())).toEqual({
     version: '7.0.15',
     role: 'master',
-    maxMemoryPolicy: 'noeviction',
+    maxMemoryPolicy: 'volatile-lru',
     usedMemoryBytes: 1000,
     maxMemoryBytes: 10_000,
+    memoryLimitBytes: 10_000,
+    evictableRatio: 0,
     isAppendOnly: true,
     lastAppendOnlyWriteOk: true,
     runId: 'abc',
@@ -94,6 +96,30 @@ it.each([
   ['99999', '0', 0],
 ])('P7 %s of %s bytes used gives %i warnings', (used, max, count) => {
   expect(assessRedis(info({ used_memory: used, maxmemory: max })).warnings).toHaveLength(count);
+});
+
+it.each([
+  ['volatile-lru', 'keys=99,expires=19,avg_ttl=5', 1],
+  ['volatile-lru', 'keys=99,expires=20,avg_ttl=5', 0],
+  ['volatile-ttl', 'keys=100,expires=99,avg_ttl=5', 0],
+])(
+  'P7 a full Redis under %s with %s gives %i warnings: it makes room where it may',
+  (policy, keys, count) => {
+    const full = { used_memory: '9900', maxmemory_policy: policy, db3: keys };
+    expect(assessRedis(info(full)).warnings).toHaveLength(count);
+  },
+);
+
+it('P7 noeviction with a limit is a warning: synced sessions keep a full Redis full', () => {
+  const names = (changes: Record<string, string>) => assessRedis(info(changes)).warnings.join();
+  expect(names({ maxmemory_policy: 'noeviction' })).toContain('Set volatile-lru');
+  expect(names({ maxmemory_policy: 'noeviction', maxmemory: '0' })).toBe('');
+});
+
+it('P7 without a limit it is the memory of the host that counts', () => {
+  const health = assessRedis(info({ maxmemory: '0', used_memory: '900', total_system_memory: '1000' }));
+  expect(health.memoryLimitBytes).toBe(1000);
+  expect(health.warnings).toEqual([expect.stringContaining('90 % of what the host has: set maxmemory')]);
 });
 
 it('the memory warning says how full it is', () => {

@@ -1,0 +1,82 @@
+import { Gauge } from 'prom-client';
+import type { RedisMeasurement } from './measure-redis.ts';
+import type { SyncMetricsDeps } from './metrics.ts';
+import { shareCalls } from './share-calls.ts';
+
+interface RedisGauge {
+  readonly name: string;
+  readonly help: string;
+  /** Undefined: Redis did not say, and the scrape has no sample. */
+  readonly read: (measured: RedisMeasurement) => number | undefined;
+}
+
+const redisGauges: readonly RedisGauge[] = [
+  {
+    name: 'cauce_dirty_sessions',
+    help: 'Sessions whose newest version is not in PostgreSQL',
+    read: ({ backlog }) => backlog?.dirtySessions,
+  },
+  {
+    name: 'cauce_oldest_dirty_age_seconds',
+    help: 'Since when the oldest dirty session is: the sync lag',
+    read: ({ backlog }) => backlog && backlog.oldestDirtyAgeMs / 1000,
+  },
+  {
+    name: 'cauce_waiting_events',
+    help: 'Events in the changes streams',
+    read: ({ backlog }) => backlog?.waitingEvents,
+  },
+  {
+    name: 'cauce_pending_entries',
+    help: 'Events handed to a consumer and not settled',
+    read: ({ backlog }) => backlog?.pendingEntries,
+  },
+  {
+    name: 'cauce_parked_sessions',
+    help: 'Sessions PostgreSQL refuses as they are',
+    read: ({ backlog }) => backlog?.parkedSessions,
+  },
+  {
+    name: 'cauce_unmeasured_partitions',
+    help: 'Partitions that failed when asked; they are not in the numbers of sessions and events',
+    read: ({ backlog, unmeasuredPartitions }) => backlog && unmeasuredPartitions,
+  },
+  {
+    name: 'cauce_redis_up',
+    help: 'Whether every Redis server that holds sessions answered this scrape',
+    read: ({ isUp }) => Number(isUp),
+  },
+  {
+    name: 'cauce_redis_memory_used_ratio',
+    help: 'Used memory of maxmemory, or of the memory of the host without a limit',
+    read: ({ memory }) =>
+      memory && memory.memoryLimitBytes > 0 ? memory.usedMemoryBytes / memory.memoryLimitBytes : undefined,
+  },
+  {
+    name: 'cauce_redis_evictable_ratio',
+    help: 'Keys that Redis drops when it is full, of all keys',
+    read: ({ memory }) => memory?.evictableRatio,
+  },
+  {
+    name: 'cauce_redis_maxmemory_bytes',
+    help: 'The memory limit of Redis, 0 without one',
+    read: ({ memory }) => memory?.maxMemoryBytes,
+  },
+];
+
+/** Registers what is measured of Redis when somebody scrapes: all of a scrape is of one moment. */
+export function registerRedisMetrics({ registry, measureRedis }: SyncMetricsDeps): void {
+  // The registry asks every gauge in one turn, and each waits for the same measurement.
+  const collect = shareCalls(async () => {
+    const measured = await measureRedis();
+    for (const { gauge, read } of gauges) {
+      const value = read(measured);
+      if (value === undefined) gauge.remove();
+      else gauge.set(value);
+    }
+  });
+  const gauges = redisGauges.map(({ name, help, read }) => ({
+    gauge: new Gauge({ name, help, registers: [registry], collect }),
+    read,
+  }));
+}
