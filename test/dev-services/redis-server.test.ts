@@ -34,7 +34,7 @@ describe('a private Redis', () => {
     await withClient(server, async (redis) => {
       expect(await redis.ping()).toBe('PONG');
       const settings = await redis.config('GET', 'maxmemory*');
-      expect(settings).toEqual(expect.arrayContaining(['noeviction', '50000000']));
+      expect(settings).toEqual(expect.arrayContaining(['volatile-lru', '50000000']));
       expect(await redis.config('GET', 'appendfsync')).toEqual(['appendfsync', 'everysec']);
       expect(await redis.config('GET', 'bind')).toEqual(['bind', '127.0.0.1']);
       expect(await redis.config('GET', 'save')).toEqual(['save', '']);

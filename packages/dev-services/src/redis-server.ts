@@ -15,7 +15,7 @@ export interface RedisServerOptions extends FindOptions, InstallOptions {
   readonly appendOnly?: boolean;
   /** Memory limit. Default 0: none. */
   readonly maxMemoryBytes?: number;
-  /** What Redis does at the limit. Default `noeviction`: writes are refused. */
+  /** What Redis does at the limit. Default `volatile-lru`: keys with a TTL go. */
   readonly maxMemoryPolicy?: string;
   /** More arguments for the server; they win over ours. Snapshots (`--save`) are off by default. */
   readonly extraArgs?: readonly string[];
@@ -47,7 +47,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
 }
 
 function redisArgs(port: number, dataDir: string, options: RedisServerOptions): string[] {
-  const { appendOnly = true, maxMemoryBytes = 0, maxMemoryPolicy = 'noeviction', extraArgs = [] } = options;
+  const { appendOnly = true, maxMemoryBytes = 0, maxMemoryPolicy = 'volatile-lru', extraArgs = [] } = options;
   const settings: Record<string, string> = {
     port: String(port),
     bind: '127.0.0.1',
