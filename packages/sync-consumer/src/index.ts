@@ -14,7 +14,7 @@ export { createLogger, silentLogger } from './logger.ts';
 export { type GroupConsumer, listConsumers } from './maintenance/forget-consumers.ts';
 export { type PurgeOptions, type PurgeReport, purgeHistory } from './maintenance/purge-history.ts';
 export type { RedisMeasurement } from './measure-redis.ts';
-export { createSyncMetrics, type SyncMetrics, type SyncMetricsDeps } from './metrics.ts';
+export { createSyncMetrics, type SyncMetrics } from './metrics.ts';
 export { type PeriodicSync, type PeriodicSyncOptions, startPeriodicSync, syncToDB } from './periodic-sync.ts';
 export { addressOf, atServer } from './postgres/at-server.ts';
 export { classifyPostgresFailure, type PostgresFailure } from './postgres/classify-failure.ts';
@@ -32,6 +32,7 @@ export {
   type RowDifference,
   type SessionRow,
 } from './postgres/queries.ts';
+export type { RedisMetricsDeps } from './redis-metrics.ts';
 export { SyncConsumer, type SyncConsumerDeps, type SyncConsumerOptions } from './sync-consumer.ts';
 export { SyncPass, type SyncPassDeps, type SyncPassOptions, type SyncPhase } from './sync-pass.ts';
 export { addToReport, emptyReport, type SyncReport } from './sync-report.ts';

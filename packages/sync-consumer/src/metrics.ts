@@ -1,7 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { RedisMeasurement } from './measure-redis.ts';
 import type { PostgresFailure } from './postgres/classify-failure.ts';
-import { registerRedisMetrics } from './redis-metrics.ts';
+import { type RedisMetricsDeps, registerRedisMetrics } from './redis-metrics.ts';
 import type { SyncReport } from './sync-report.ts';
 
 /** What the sync consumer measures. Labels are bounded: never a tenant, user or session. */
@@ -10,12 +9,6 @@ export interface SyncMetrics {
   failure(failure: PostgresFailure): void;
   synced(report: SyncReport): void;
   announcedAgain(sessions: number): void;
-}
-
-export interface SyncMetricsDeps {
-  readonly registry: Registry;
-  /** Asked once for each scrape. */
-  readonly measureRedis: () => Promise<RedisMeasurement>;
 }
 
 const failureClasses = [
@@ -35,7 +28,7 @@ const outcomes = [
 ] as const satisfies (keyof SyncReport)[];
 
 /** Registers the consumer's metrics. Names and units: `docs/operations.md`. */
-export function createSyncMetrics({ registry, measureRedis }: SyncMetricsDeps): SyncMetrics {
+export function createSyncMetrics({ registry, measureRedis }: RedisMetricsDeps): SyncMetrics {
   const registers = [registry];
   registerRedisMetrics({ registry, measureRedis });
   const lastSync = new Gauge({

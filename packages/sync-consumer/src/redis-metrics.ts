@@ -1,7 +1,12 @@
-import { Gauge } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import type { RedisMeasurement } from './measure-redis.ts';
-import type { SyncMetricsDeps } from './metrics.ts';
 import { shareCalls } from './share-calls.ts';
+
+export interface RedisMetricsDeps {
+  readonly registry: Registry;
+  /** Asked once for each scrape. */
+  readonly measureRedis: () => Promise<RedisMeasurement>;
+}
 
 interface RedisGauge {
   readonly name: string;
@@ -65,7 +70,7 @@ const redisGauges: readonly RedisGauge[] = [
 ];
 
 /** Registers what is measured of Redis when somebody scrapes: all of a scrape is of one moment. */
-export function registerRedisMetrics({ registry, measureRedis }: SyncMetricsDeps): void {
+export function registerRedisMetrics({ registry, measureRedis }: RedisMetricsDeps): void {
   // The registry asks every gauge in one turn, and each waits for the same measurement.
   const collect = shareCalls(async () => {
     const measured = await measureRedis();
