@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram } from 'prom-client';
 import type { PostgresFailure } from './postgres/classify-failure.ts';
 import { type RedisMetricsDeps, registerRedisMetrics } from './redis-metrics.ts';
 import type { SyncReport } from './sync-report.ts';
