@@ -3,7 +3,9 @@
 -- the others of the call. Deleting is saving a tombstone.
 --
 -- KEYS  for each save: session  hash    changes  stream    dirty  zset    hlc  string    lease  string    meta  hash
+--                      with a budget also: unsynced  hash, by tenant
 -- ARGV  1 maxBytes   the largest state accepted, bytes
+--       2 budgetBytes  what a tenant may have in the partition that PostgreSQL does not have, bytes; '' = not counted
 --       then for each save:
 --         state        JSON text, '' for a tombstone
 --         opId         1..64 bytes without ' ' and '='; the same id again is answered, not applied, as long
@@ -20,12 +22,14 @@
 --                                 when absent. Also of a session of an earlier epoch that was loaded before it: Redis
 --                                 may have gone back to that version, past later ones
 --          'too_large bytes'
+--          'over_budget bytes'    that many the tenant has already; a save that adds none is never refused
 --          'failed error'         Redis' own error, or BADCLOCK: hlc holds nothing to count on from; the session is
 --                                 as it was
--- Writes   session, changes, dirty, hlc; removes lease. The session loses its TTL (P2).
+-- Writes   session, changes, dirty, hlc, unsynced; removes lease. The session loses its TTL (P2).
 -- Without flags Redis refuses the script before it starts when memory is full, so nothing is half done (P7).
 
-local maxBytes = tonumber(ARGV[1])
+local maxBytes, budgetBytes = tonumber(ARGV[1]), tonumber(ARGV[2])
+local keysOfSave = budgetBytes and 7 or 6
 
 -- As MAX_VERSION of version.ts.
 local MAX_VERSION = 4503599627370495
@@ -40,7 +44,7 @@ local time = redis.call('TIME')
 local nowUs = time[1] .. string.sub('00000' .. time[2], -6)
 
 local function save(key, argument)
-  local session, changes, dirty, hlc, lease, meta = unpack(KEYS, key, key + 5)
+  local session, changes, dirty, hlc, lease, meta, unsynced = unpack(KEYS, key, key + keysOfSave - 1)
   local state, opId, tombstone, ifVersion, vouchedBy = unpack(ARGV, argument, argument + 4)
 
   -- Everything is read and checked before the first write: a script that fails after it is not rolled back.
@@ -78,6 +82,16 @@ local function save(key, argument)
       .. hlc
       .. ' holds no version to count on from; nothing was saved. A sync consumer sets it right within 30 s.'
   end
+  local tenant, unsyncedBytes
+  if budgetBytes then
+    tenant = string.match(session, ':s:([^:]+):[^:]+$')
+    local addedBytes = #state - (stored[2] == '1' and redis.call('HSTRLEN', session, 's') or 0)
+    local bytes = tonumber(string.match(redis.call('HGET', unsynced, tenant) or '', '^%-?%d+$') or '0')
+    unsyncedBytes = string.format('%.0f', bytes + addedBytes)
+    if addedBytes > 0 and bytes + addedBytes > budgetBytes then
+      return 'over_budget ' .. string.format('%.0f', bytes)
+    end
+  end
   -- By the session alone: an event that was lost from the stream is announced again by sweep.
   local isAnnounced = stored[2] == '1' and event ~= ''
 
@@ -103,6 +117,9 @@ local function save(key, argument)
   end
   -- Also of one that is dirty: the index is where sweep looks for lost events.
   redis.call('ZADD', dirty, 'NX', nowUs, session)
+  if budgetBytes then
+    redis.call('HSET', unsynced, tenant, unsyncedBytes)
+  end
   redis.call('SET', hlc, nextVersion)
   -- Once for each save: `status` counts them by it.
   redis.call('PERSIST', session)
@@ -120,8 +137,8 @@ local function save(key, argument)
 end
 
 local replies = {}
-for i = 1, #KEYS / 6 do
-  local isDone, reply = pcall(save, 6 * i - 5, 5 * i - 3)
+for i = 1, #KEYS / keysOfSave do
+  local isDone, reply = pcall(save, keysOfSave * (i - 1) + 1, 5 * i - 2)
   replies[i] = isDone and reply or 'failed ' .. (type(reply) == 'table' and reply.err or reply)
 end
 return table.concat(replies, '\n')

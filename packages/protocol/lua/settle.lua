@@ -2,7 +2,8 @@
 -- settle: after the commit. Acknowledges and removes the events; a session whose version is still the one
 -- PostgreSQL has becomes clean and gets its TTL (P2, P4); one that was saved since is announced again.
 --
--- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4.. session  hash, each once
+-- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4 unsynced  hash, bytes by tenant where bots count them
+--       5.. session  hash, each once
 -- ARGV  1 group
 --       2 ttlMs     how long a clean session stays, ms
 --       3 takenAtUs when the states were taken: the change that is still unsynced is not older, us
@@ -11,9 +12,9 @@
 --          'clean'  in step with PostgreSQL    'dirty'  saved since, announced    'gone'  no such session, or
 --          a clean one that was older, and is removed
 --          'unreadable'  something that is no session stands under its key: it is left as it is, and so are its events
--- Writes   changes, dirty, parked, session. allow-oom: it only shrinks, or adds one event for one removed (P7).
+-- Writes   changes, dirty, parked, unsynced, session. allow-oom: it only shrinks, or adds one event for one removed (P7).
 
-local changes, dirty, parked = KEYS[1], KEYS[2], KEYS[3]
+local changes, dirty, parked, unsynced = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, ttlMs, takenAtUs = ARGV[1], string.format('%.0f', ARGV[2]), ARGV[3]
 
 -- '' for what is no id of an event: commands of streams fail on it, and the script with them.
@@ -30,6 +31,7 @@ end
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 local anyParked = redis.call('HLEN', parked) > 0
+local isCounted = redis.call('HLEN', unsynced) > 0
 local groups = redis.call('EXISTS', changes) == 1 and redis.call('XINFO', 'GROUPS', changes) or {}
 
 -- Every session is read before the first is written.
@@ -42,7 +44,7 @@ local function remove(event)
   end
 end
 local next = 4
-for i = 4, #KEYS do
+for i = 5, #KEYS do
   local session, version, first = KEYS[i], ARGV[next], next + 2
   next = first + ARGV[next + 1]
   local stored = redis.pcall('HMGET', session, 'v', 'd', 'q')
@@ -74,7 +76,7 @@ for i = 4, #KEYS do
   if outcome == 'clean' or outcome == 'gone' then
     inStep[#inStep + 1] = session
   end
-  outcomes[i - 3] = outcome
+  outcomes[i - 4] = outcome
 end
 
 -- One command for many, because most of what a command costs is the call; Lua passes at most 8,000.
@@ -135,4 +137,23 @@ inChunks(inStep, function(...)
     redis.call('HDEL', parked, ...)
   end
 end)
+
+-- With few sessions left they are counted anew, which also mends what nobody subtracted: a session that was deleted or
+-- adopted, a count somebody changed.
+local FEW = 100
+if isCounted then
+  local left = redis.call('ZRANGE', dirty, 0, FEW)
+  local isAnew = #left <= FEW
+  if isAnew then
+    redis.call('DEL', unsynced)
+  end
+  for _, session in ipairs(isAnew and left or written) do
+    local tenant = string.match(session, ':s:([^:]+):[^:]+$')
+    local bytes = redis.pcall('HSTRLEN', session, 's')
+    if tenant and type(bytes) == 'number' then
+      -- All is settled by here: a count that is no number waits until it is counted anew.
+      redis.pcall('HINCRBY', unsynced, tenant, isAnew and bytes or 0 - bytes)
+    end
+  end
+end
 return table.concat(outcomes, ' ')

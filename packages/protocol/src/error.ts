@@ -8,6 +8,7 @@
  * | STATE_REJECTED | no | the state is not JSON that PostgreSQL can store, or the schema refused it |
  * | STATE_TOO_LARGE | no | the state exceeds the configured bytes |
  * | VERSION_CONFLICT | yes | somebody saved since: load, apply, save again |
+ * | TENANT_OVER_BUDGET | yes | too much of the tenant is not in PostgreSQL yet; the save did not happen |
  * | SAVE_REJECTED | yes | the save did not happen |
  * | SAVE_UNKNOWN | yes | the save may have happened; repeating it with the same op id is safe |
  * | NOT_DURABLE | yes | saved in Redis; that a replica or PostgreSQL has it is not known |
@@ -30,6 +31,7 @@ export const cauceErrorCodes = [
   'STATE_REJECTED',
   'STATE_TOO_LARGE',
   'VERSION_CONFLICT',
+  'TENANT_OVER_BUDGET',
   'SAVE_REJECTED',
   'SAVE_UNKNOWN',
   'NOT_DURABLE',

@@ -80,6 +80,7 @@ export {
   type OpenPartitionReply,
   type ResyncOutcome,
   type SaveCall,
+  type SaveLimits,
   type SaveReply,
   type Scripts,
   type ScriptsDeps,

@@ -44,6 +44,8 @@ export interface Keyspace {
   parked(partition: number): string;
   /** Written before WAIT, so that it covers every save before it. */
   barrier(partition: number): string;
+  /** Bytes of unsynced state by tenant, where bots count them. */
+  unsynced(partition: number): string;
   /** Glob that matches every session key of the partition, for SCAN. */
   sessionPattern(partition: number): string;
   /** What sync consumers say of themselves, one field each; on its own, outside the partitions. */
@@ -102,6 +104,7 @@ export function createKeyspace(options: KeyspaceOptions = {}): Keyspace {
     meta: (partition) => inPartition(partition, 'meta'),
     parked: (partition) => inPartition(partition, 'parked'),
     barrier: (partition) => inPartition(partition, 'barrier'),
+    unsynced: (partition) => inPartition(partition, 'unsynced'),
     sessionPattern: (partition) => inPartition(partition, 's:*'),
     consumers: () => `${keyPrefix}:consumers`,
     tenant(tenantId) {

@@ -49,9 +49,18 @@ export interface SaveCall {
   readonly lease?: Lease | undefined;
 }
 
+export interface SaveLimits {
+  /** The largest state accepted. */
+  readonly maxBytes: number;
+  /** What a tenant may have in one partition that PostgreSQL does not have; undefined = it is not counted. */
+  readonly budgetBytes?: number | undefined;
+}
+
 export type SaveReply =
   | { readonly outcome: 'saved' | 'replayed' | 'conflict'; readonly version: Version }
   | { readonly outcome: 'too_large'; readonly bytes: number }
+  /** The tenant has so much in the partition that PostgreSQL does not have. */
+  | { readonly outcome: 'over_budget'; readonly bytes: number }
   /** Redis refused it; nothing was changed. */
   | { readonly outcome: 'failed'; readonly error: RedisError };
 
@@ -131,7 +140,7 @@ export type OpenPartitionReply =
  */
 export interface Scripts {
   /** One reply a save, in order. At most {@link MAX_SCRIPT_SESSIONS} saves; in a cluster of one partition. */
-  save(saves: readonly SaveCall[], call: { maxBytes: number }): Promise<SaveReply[]>;
+  save(saves: readonly SaveCall[], call: SaveLimits): Promise<SaveReply[]>;
   lease(session: LocatedSession, call: { token: string; leaseTtlMs: number }): Promise<LeaseReply>;
   hydrate(
     session: LocatedSession,
@@ -223,14 +232,15 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
   ];
 
   return {
-    async save(saves, { maxBytes }) {
+    async save(saves, { maxBytes, budgetBytes }) {
       refuseOversize(saves.length);
       const keys: string[] = [];
-      const args: Argument[] = [maxBytes];
+      const args: Argument[] = [maxBytes, budgetBytes ?? ''];
       for (const { session, state, opId, isTombstone, ifVersion = '', epoch = '', lease = '' } of saves) {
         const { partition, key } = session;
         keys.push(key, keyspace.changes(partition), keyspace.dirty(partition));
         keys.push(keyspace.hlc(partition), keyspace.lease(session), keyspace.meta(partition));
+        if (budgetBytes !== undefined) keys.push(keyspace.unsynced(partition));
         args.push(state, opId, flag(isTombstone), ifVersion, ifVersion === ABSENT_VERSION ? lease : epoch);
       }
       const reply = textIn('save', await run('save', keys, args));
@@ -295,7 +305,8 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       refuseOversize(sessions.length);
       const args: Argument[] = [SYNC_GROUP, ttlMs, takenAtUs];
       for (const { written, eventIds } of sessions) args.push(written ?? '', eventIds.length, ...eventIds);
-      const reply = await run('settle', [...inPartition(partition), ...sessions.map(({ key }) => key)], args);
+      const keys = [...inPartition(partition), keyspace.unsynced(partition), ...sessions.map(({ key }) => key)];
+      const reply = await run('settle', keys, args);
       const text = textIn('settle', reply);
       const words = text === '' ? [] : text.split(' ');
       return listIn('settle', words, sessions.length).map((word) => oneOf('settle', word, settleOutcomes));
@@ -420,12 +431,12 @@ function withCommand(name: ScriptName, error: unknown): unknown {
 
 function saveReply(line: unknown): SaveReply {
   const [word, value] = parted(textIn('save', line));
-  const outcome = oneOf('save', word, ['saved', 'replayed', 'conflict', 'too_large', 'failed']);
+  const outcome = oneOf('save', word, ['saved', 'replayed', 'conflict', 'too_large', 'over_budget', 'failed']);
   if (outcome === 'failed') {
     const refusal = Object.assign(new Error(value), { name: 'ReplyError' });
     return { outcome, error: RedisError.from(withCommand('save', refusal), 'save') };
   }
-  if (outcome === 'too_large') {
+  if (outcome === 'too_large' || outcome === 'over_budget') {
     return { outcome, bytes: understood('save', /^\d+$/.test(value) ? Number(value) : undefined) };
   }
   const isRight = isVersion(value) || (outcome === 'conflict' && value === ABSENT_VERSION);

@@ -152,6 +152,16 @@ export const settings = {
     usedBy: ['bot'],
     description: 'Largest state accepted, as JSON text in UTF-8.',
   },
+  SESSION_TENANT_BUDGET_BYTES: {
+    kind: 'number',
+    default: 0,
+    min: 0,
+    max: 1_000_000_000_000,
+    unit: 'bytes',
+    usedBy: ['bot'],
+    description:
+      'How much state of one tenant may be in Redis that PostgreSQL does not have; saves beyond it are refused. The same for all bots. Divided over the partitions, at least one largest state each. 0: no budget.',
+  },
   SYNC_BATCH_ROWS: {
     kind: 'number',
     default: 500,

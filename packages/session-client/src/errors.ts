@@ -32,6 +32,28 @@ export class StateTooLargeError extends CauceError {
   }
 }
 
+/**
+ * Too much of the tenant is not in PostgreSQL yet (`tenantBudgetBytes`); nothing was saved. Retryable: once the sync
+ * consumer has carried some of it.
+ */
+export class TenantBudgetError extends CauceError {
+  /** What the tenant has in this partition that PostgreSQL does not have. */
+  readonly bytes: number;
+  /** What it may have there. */
+  readonly budgetBytes: number;
+
+  constructor(bytes: number, budgetBytes: number) {
+    super(
+      'TENANT_OVER_BUDGET',
+      `The session was not saved: ${bytes} bytes of its tenant are not in PostgreSQL yet, in one partition, and ` +
+        `${budgetBytes} are allowed there (tenantBudgetBytes).`,
+      { retryable: true },
+    );
+    this.bytes = bytes;
+    this.budgetBytes = budgetBytes;
+  }
+}
+
 /** Somebody saved since `ifVersion` was read; nothing was saved. Retryable: load, apply, save again. */
 export class VersionConflictError extends CauceError {
   /** The `ifVersion` that was given. */

@@ -28,6 +28,7 @@ export {
   SaveUnknownError,
   StateRejectedError,
   StateTooLargeError,
+  TenantBudgetError,
   TenantLoadError,
   VersionConflictError,
 } from './errors.ts';

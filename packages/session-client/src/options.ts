@@ -2,6 +2,7 @@ import {
   describeAllowed,
   InvalidOptionError,
   type RedisSource,
+  type SaveLimits,
   type Setting,
   type Settings,
   settings,
@@ -32,6 +33,12 @@ export interface SessionClientOptions<T> {
   readonly tenantCacheTtlSeconds?: number | undefined;
   /** Largest state, and largest tenant info, as JSON in UTF-8, bytes. Default 262,144; 2 to 8,388,608. */
   readonly maxStateBytes?: number | undefined;
+  /**
+   * How much state of one tenant may be in Redis that PostgreSQL does not have, bytes; a save beyond it ends with
+   * TenantBudgetError, unless it makes its session no larger. Divided over the partitions, at least `maxStateBytes` each.
+   * All bots need the same. Default 0: no budget, and nothing is counted; up to 1e12.
+   */
+  readonly tenantBudgetBytes?: number | undefined;
   /** A Redis command without an answer for this long is given up, ms. Default 2000; 10 to 60,000. */
   readonly commandTimeoutMs?: number | undefined;
   /**
@@ -69,6 +76,7 @@ const numberOptions = {
   sessionTtlSeconds: settings.SESSION_TTL,
   tenantCacheTtlSeconds: settings.TENANT_CACHE_TTL,
   maxStateBytes: settings.SESSION_MAX_STATE_BYTES,
+  tenantBudgetBytes: settings.SESSION_TENANT_BUDGET_BYTES,
   commandTimeoutMs: { ...timeLimit, default: 2000, description: 'Longest wait for an answer of Redis.' },
   connectTimeoutMs: { ...timeLimit, default: 5000, description: 'Longest wait for the first connection.' },
   leaseTtlMs: {
@@ -131,13 +139,19 @@ export function resolveOptions<T>(options: SessionClientOptions<T>): ResolvedOpt
 export type OptionsFromSettings = Required<
   Pick<
     SessionClientOptions<never>,
-    'redis' | 'keyPrefix' | 'partitions' | 'sessionTtlSeconds' | 'tenantCacheTtlSeconds' | 'maxStateBytes'
+    | 'redis'
+    | 'keyPrefix'
+    | 'partitions'
+    | 'sessionTtlSeconds'
+    | 'tenantCacheTtlSeconds'
+    | 'maxStateBytes'
+    | 'tenantBudgetBytes'
   >
 >;
 
 /**
  * Options from what `parseSettings` read: REDIS_URL, SESSION_KEY_PREFIX, SESSION_PARTITIONS, SESSION_TTL,
- * TENANT_CACHE_TTL, SESSION_MAX_STATE_BYTES.
+ * TENANT_CACHE_TTL, SESSION_MAX_STATE_BYTES, SESSION_TENANT_BUDGET_BYTES.
  *
  * @throws InvalidOptionError without REDIS_URL
  */
@@ -152,10 +166,22 @@ export function sessionClientOptionsFrom(values: Settings): OptionsFromSettings 
     sessionTtlSeconds: values.SESSION_TTL,
     tenantCacheTtlSeconds: values.TENANT_CACHE_TTL,
     maxStateBytes: values.SESSION_MAX_STATE_BYTES,
+    tenantBudgetBytes: values.SESSION_TENANT_BUDGET_BYTES,
   };
 }
 
 function isAllowed(value: number, setting: (typeof numberOptions)[NumberOption]): boolean {
   const inBounds = Number.isInteger(value) && value >= setting.min && value <= setting.max;
   return inBounds && (!('isPowerOfTwo' in setting) || (value & (value - 1)) === 0);
+}
+
+/** What is checked of each save in Redis. Pure. */
+export function saveLimits({
+  maxStateBytes,
+  tenantBudgetBytes,
+  partitions,
+}: Pick<ResolvedOptions<never>, 'maxStateBytes' | 'tenantBudgetBytes' | 'partitions'>): SaveLimits {
+  if (tenantBudgetBytes === 0) return { maxBytes: maxStateBytes };
+  const shareBytes = Math.floor(tenantBudgetBytes / partitions);
+  return { maxBytes: maxStateBytes, budgetBytes: Math.max(shareBytes, maxStateBytes) };
 }

@@ -3,6 +3,7 @@ import {
   type RedisConnection,
   RedisError,
   type SaveCall,
+  type SaveLimits,
   type SaveReply,
   type Scripts,
 } from '@cauce/protocol';
@@ -20,10 +21,6 @@ export type SendSave = (save: SaveCall) => Promise<SaveReply>;
 export interface SaveBatchesDeps {
   readonly redis: RedisConnection;
   readonly scripts: Pick<Scripts, 'save'>;
-}
-
-export interface SaveBatchesOptions {
-  readonly maxStateBytes: number;
 }
 
 interface Waiting {
@@ -44,10 +41,7 @@ const MAX_BATCH_CHARS = 65_536;
 const ANY_PARTITION = -1;
 
 /** @returns a function that rejects with RedisError */
-export function createSaveBatches(
-  { redis, scripts }: SaveBatchesDeps,
-  { maxStateBytes }: SaveBatchesOptions,
-): SendSave {
+export function createSaveBatches({ redis, scripts }: SaveBatchesDeps, limits: SaveLimits): SendSave {
   const collecting = new Map<number, Batch>();
   let isPartitioned = isCluster(redis);
 
@@ -55,7 +49,7 @@ export function createSaveBatches(
     try {
       const replies = await scripts.save(
         saves.map(({ save }) => save),
-        { maxBytes: maxStateBytes },
+        limits,
       );
       saves.forEach(({ resolve }, i) => {
         resolve(replies[i] as SaveReply);

@@ -2,6 +2,7 @@ import {
   InvalidOptionError,
   type LocatedSession,
   RedisError,
+  type SaveLimits,
   type SaveReply,
   type Version,
 } from '@cauce/protocol';
@@ -12,6 +13,7 @@ import {
   SaveRejectedError,
   SaveUnknownError,
   StateTooLargeError,
+  TenantBudgetError,
   VersionConflictError,
 } from './errors.ts';
 import type { RedisGate } from './redis-gate.ts';
@@ -68,7 +70,7 @@ export interface SaveDeps {
  */
 export function createSaveSession(
   { gate, sendSave, untilDurable }: SaveDeps,
-  { maxStateBytes }: { readonly maxStateBytes: number },
+  { maxBytes, budgetBytes = 0 }: SaveLimits,
 ): SaveSession {
   return async (session, content, { ifVersion, epoch, lease, opId, durability, signal }) => {
     refuseAborted(signal);
@@ -102,7 +104,9 @@ export function createSaveSession(
       case 'conflict':
         throw new VersionConflictError(ifVersion ?? '', reply.version);
       case 'too_large':
-        throw new StateTooLargeError('state', reply.bytes, maxStateBytes);
+        throw new StateTooLargeError('state', reply.bytes, maxBytes);
+      case 'over_budget':
+        throw new TenantBudgetError(reply.bytes, budgetBytes);
       case 'failed':
         throw saveFailure(reply.error, opId);
     }

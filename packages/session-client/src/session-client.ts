@@ -21,7 +21,7 @@ import { createUntilDurable } from './durable-saves.ts';
 import { AbortedError } from './errors.ts';
 import { createLoadSessions } from './load-sessions.ts';
 import { createOpIds } from './op-ids.ts';
-import { type ResolvedOptions, resolveOptions, type SessionClientOptions } from './options.ts';
+import { type ResolvedOptions, resolveOptions, type SessionClientOptions, saveLimits } from './options.ts';
 import { createSessionReader } from './read-sessions.ts';
 import { createRedisGate } from './redis-gate.ts';
 import { createReplicatedSaves } from './replicated-saves.ts';
@@ -59,6 +59,7 @@ export interface SessionClient<T> extends AsyncDisposable {
    * Saves the state and announces it for PostgreSQL, both or neither (P1).
    *
    * @throws StateRejectedError, StateTooLargeError: the state cannot be stored
+   * @throws TenantBudgetError: too much of the tenant is not in PostgreSQL yet
    * @throws VersionConflictError: `ifVersion` is not the present version; nothing was saved
    * @throws RestoreError: the session is not in Redis, `ifVersion` was given, and the loader failed; nothing was saved
    * @throws SaveRejectedError: Redis did not take it; nothing was saved
@@ -263,13 +264,14 @@ function assemble<T>(options: ResolvedOptions<T>) {
     confirm: createConfirmSessions({ ...shared, gate, reader, now }),
   });
   const loadBasis = createLoadBasis({ gate, loads });
+  const limits = saveLimits(options);
   const save = createSaveSession(
     {
       gate,
-      sendSave: createSaveBatches({ redis, scripts }, options),
+      sendSave: createSaveBatches({ redis, scripts }, limits),
       untilDurable: createUntilDurable({ gate, replicated, reader, loader, signal: calls.closing }),
     },
-    options,
+    limits,
   );
   return {
     connection,

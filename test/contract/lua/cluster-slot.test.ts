@@ -40,6 +40,19 @@ it.each(scriptMethods)('F16 %s runs in a cluster, whatever the ids', async (meth
   }
 });
 
+it('F16 save with a budget runs in a cluster, and tells tenants apart, whatever the ids', async () => {
+  await ownEverySlot(connectRedis(url));
+  const { keyspace, scripts, redis } = createWorld({ url });
+  for (const tenantId of hostileIds) {
+    const session = keyspace.locate({ tenantId, userId: ':' });
+    const call = { session, state: '"x"', isTombstone: false, opId: 'one' };
+    expect(await scripts.save([call], { maxBytes: 10, budgetBytes: 10 })).toMatchObject([
+      { outcome: 'saved' },
+    ]);
+  }
+  expect(await redis.hvals(keyspace.unsynced(0))).toEqual(hostileIds.map(() => '3'));
+});
+
 it('F16 every key of a session and of its partition lies in one slot', async () => {
   const cluster = connectRedis(url);
   await ownEverySlot(cluster);
@@ -50,7 +63,7 @@ it('F16 every key of a session and of its partition lies in one slot', async () 
       const keys = [
         session.key,
         keyspace.lease(session),
-        ...(['changes', 'dirty', 'hlc', 'meta', 'parked'] as const).map((name) =>
+        ...(['changes', 'dirty', 'hlc', 'meta', 'parked', 'unsynced', 'barrier'] as const).map((name) =>
           keyspace[name](session.partition),
         ),
       ];

@@ -32,6 +32,7 @@ it('the names and defaults that were given are kept', () => {
     SESSION_KEY_PREFIX: 'sess',
     SESSION_HISTORY_DAYS: 30,
     SESSION_MAX_STATE_BYTES: 262_144,
+    SESSION_TENANT_BUDGET_BYTES: 0,
   });
 });
 

@@ -13,6 +13,7 @@ describe('options of the session client', () => {
       sessionTtlSeconds: 3600,
       tenantCacheTtlSeconds: 3600,
       maxStateBytes: 262_144,
+      tenantBudgetBytes: 0,
       commandTimeoutMs: 2000,
       connectTimeoutMs: 5000,
       leaseTtlMs: 10_000,
@@ -68,6 +69,7 @@ describe('options of the session client', () => {
       sessionTtlSeconds: 60,
       tenantCacheTtlSeconds: 61,
       maxStateBytes: 1000,
+      tenantBudgetBytes: 0,
     });
     const empty = parseSettings({});
     expect(() => empty.ok && sessionClientOptionsFrom(empty.values)).toThrow(/REDIS_URL is missing/);
