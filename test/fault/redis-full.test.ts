@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { isCauceError, type SessionRef } from '@cauce/protocol';
 import { createSessionClient } from '@cauce/session-client';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
+import { createLogger } from '@cauce/sync-consumer';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { ownRedis } from '../helpers/own-servers.ts';
@@ -67,6 +69,28 @@ test('P2 only what PostgreSQL has, a lease or a cache has a TTL and may be evict
     (keyspace.parse(key) !== undefined && (await redis.hget(key, 'd')) === '0');
   expect(evictable.length).toBeGreaterThanOrEqual(4);
   for (const key of evictable) expect(await isDisposable(key), key).toBe(true);
+});
+
+test('a warning about Redis is logged once as long as it lasts', async () => {
+  const redis = await ownRedis({ maxMemoryBytes: 100 * 1024 * 1024, maxMemoryPolicy: 'noeviction' });
+  const pipeline = await createPipeline({ redisUrl: redis.url });
+  const lines: string[] = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk));
+      done();
+    },
+  });
+  const { consumer } = pipeline.startSync({}, { logger: createLogger('warn', stream) });
+  const warned = () => lines.filter((line) => line.includes('maxmemory-policy is noeviction')).length;
+  await eventually(() => expect(consumer.readiness.isReady).toBe(true));
+  await consumer.check();
+  expect(warned()).toBe(1);
+  await pipeline.redis.config('SET', 'maxmemory-policy', 'volatile-lru');
+  await consumer.check();
+  await pipeline.redis.config('SET', 'maxmemory-policy', 'noeviction');
+  await consumer.check();
+  expect(warned()).toBe(2);
 });
 
 /** Returns how many sessions were acknowledged before Redis refused one. */
