@@ -35,6 +35,7 @@ test('a bot, a consumer and every command work with the shipped users and roles,
     keyPrefix,
     partitions: 4,
     loader,
+    tenantBudgetBytes: 1_000_000_000,
   });
   onTestFinished(() => Promise.all([sessions.close(), loader.close()]).then(() => {}));
   const refs = Array.from({ length: 100 }, (_, n) => user(`u${n}`));
