@@ -305,7 +305,11 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       refuseOversize(sessions.length);
       const args: Argument[] = [SYNC_GROUP, ttlMs, takenAtUs];
       for (const { written, eventIds } of sessions) args.push(written ?? '', eventIds.length, ...eventIds);
-      const keys = [...inPartition(partition), keyspace.unsynced(partition), ...sessions.map(({ key }) => key)];
+      const keys = [
+        ...inPartition(partition),
+        keyspace.unsynced(partition),
+        ...sessions.map(({ key }) => key),
+      ];
       const reply = await run('settle', keys, args);
       const text = textIn('settle', reply);
       const words = text === '' ? [] : text.split(' ');
@@ -431,7 +435,14 @@ function withCommand(name: ScriptName, error: unknown): unknown {
 
 function saveReply(line: unknown): SaveReply {
   const [word, value] = parted(textIn('save', line));
-  const outcome = oneOf('save', word, ['saved', 'replayed', 'conflict', 'too_large', 'over_budget', 'failed']);
+  const outcome = oneOf('save', word, [
+    'saved',
+    'replayed',
+    'conflict',
+    'too_large',
+    'over_budget',
+    'failed',
+  ]);
   if (outcome === 'failed') {
     const refusal = Object.assign(new Error(value), { name: 'ReplyError' });
     return { outcome, error: RedisError.from(withCommand('save', refusal), 'save') };
