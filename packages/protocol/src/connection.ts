@@ -1,4 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
+import { refuseClusterConnection, refuseConnection, refuseOptions } from './connection-options.ts';
 import { InvalidOptionError } from './error.ts';
 import { explainConnectFailure } from './explain-redis.ts';
 import type { ClusterOptions, RedisOptions } from './ioredis-options.ts';
@@ -9,14 +10,19 @@ import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 export type RedisConnection = Redis | Cluster;
 
 /**
- * A URL (`redis://`, `redis+sentinel://`, `redis+cluster://`; `rediss` for TLS), ioredis options (`sentinelPassword`
- * and the like), or a connection you own. One you own keeps its own rules for what is sent again.
+ * A URL (`redis://`, `redis+sentinel://`, `redis+cluster://`; `rediss` for TLS), ioredis options that say how the server
+ * is reached (`tls`, `sentinelPassword` and the like), or a connection you own.
  */
 export type RedisSource = string | RedisOptions | RedisConnection;
 
 export interface OpenRedis {
   readonly redis: RedisConnection;
-  /** Resolves when commands can be sent. @throws RedisError after `timeoutMs`. */
+  /**
+   * Resolves when commands can be sent.
+   *
+   * @throws RedisError after `timeoutMs`
+   * @throws InvalidOptionError when the server refuses the database that was asked for
+   */
   ready(timeoutMs: number): Promise<void>;
   /** Closes the connection if it was opened here; a connection that was passed in is left alone. */
   close(): Promise<void>;
@@ -38,19 +44,24 @@ export interface OpenRedisOptions {
  *
  * A failover is followed without help: through sentinels as soon as they announce it, in a cluster by its redirections.
  *
- * @throws InvalidOptionError for a URL of another form; for a connection with `keyPrefix` (scripts return key names,
- *   ioredis would not strip it) or with `replyMapping: 'resp3'`; for a cluster that reads from replicas, or that sends
- *   again what was sent to a node that died.
+ * A server that refuses the database is never used: ioredis would go on with database 0.
+ *
+ * @throws InvalidOptionError for a URL of another form, and for whatever in the URL, the options or the connection would
+ *   have a save sent twice or late, read from a replica, or give keys and answers another form
  */
 export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenRedis {
   if (isConnection(source)) {
-    refuseUnsupported(source);
+    if (isCluster(source)) refuseClusterConnection(source.options);
+    else refuseConnection(source.options);
     return { redis: source, ready: (timeoutMs) => untilReady(source, timeoutMs), close: async () => {} };
   }
-  if (typeof source !== 'string') refuseUnsupportedOptions(source);
   const redis =
     typeof source === 'string' ? connect(parseRedisUrl(source), options) : single(source, options);
-  redis.on('error', options.onError);
+  redis.on('error', (error) => {
+    // Before the connection is ready, so nothing is sent to another database.
+    if (isRefusedDatabase(error)) redis.disconnect(true);
+    options.onError(error);
+  });
   redis.on('sentinelError', options.onError);
   redis.on('node error', options.onError);
   return {
@@ -84,13 +95,18 @@ function retryDelayMs(attempt: number): number {
 }
 
 function connect(target: RedisTarget, options: OpenRedisOptions): RedisConnection {
-  if (target.kind === 'server') return new Redis(target.url, serverOptions(options));
-  const { username, password, isTls } = target;
+  const { username, password, isTls, family, connectionName } = target;
   const login: RedisOptions = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
+    ...(family === undefined ? {} : { family }),
+    ...(connectionName === undefined ? {} : { connectionName }),
     ...(isTls ? { tls: {} } : {}),
   };
+  if (target.kind === 'server') {
+    const { host, port, path, db } = target;
+    return single({ ...login, host, port, db, ...(path === undefined ? {} : { path }) }, options);
+  }
   if (target.kind === 'sentinel') {
     const { sentinels, masterName, db } = target;
     const tls = isTls ? { sentinelTLS: {}, enableTLSForSentinelMode: true } : {};
@@ -116,12 +132,13 @@ function connectSoon(node: Redis): void {
 }
 
 function single(source: RedisOptions, options: OpenRedisOptions): Redis {
-  return new Redis({ ...source, ...serverOptions(options) });
+  const own = serverOptions(options);
+  refuseOptions(source, own);
+  return new Redis({ connectionName: options.connectionName, ...source, ...own });
 }
 
-function serverOptions({ connectionName, answerTimeoutMs }: OpenRedisOptions) {
+function serverOptions({ answerTimeoutMs }: OpenRedisOptions) {
   return {
-    connectionName,
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: answerTimeoutMs,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
@@ -152,8 +169,8 @@ function clusterOptions(login: RedisOptions, { connectionName, answerTimeoutMs }
     // A certificate is checked against the name, so names are left as they are.
     dnsLookup: (address, callback) => callback(null, address),
     redisOptions: {
-      ...login,
       connectionName,
+      ...login,
       // ioredis queues for a node while it connects to it: no longer than an answer is waited for.
       connectTimeout: Math.min(CONNECT_TIMEOUT_MS, answerTimeoutMs),
       socketTimeout: answerTimeoutMs,
@@ -168,37 +185,6 @@ function isConnection(source: RedisSource): source is RedisConnection {
   return typeof source === 'object' && 'defineCommand' in source;
 }
 
-function refuseUnsupported(redis: RedisConnection): void {
-  if (!isCluster(redis)) {
-    refuseUnsupportedOptions(redis.options);
-    return;
-  }
-  const { redisOptions, scaleReads, retryDelayOnFailover = 0 } = redis.options;
-  refuseUnsupportedOptions({ ...redisOptions, ...redis.options });
-  if (scaleReads !== 'master') {
-    throw new InvalidOptionError(
-      "The Redis Cluster connection reads from replicas, which are behind; set scaleReads to 'master'.",
-    );
-  }
-  if (retryDelayOnFailover > 0) {
-    throw new InvalidOptionError(
-      'The Redis Cluster connection sends a command again when its node died, and the first one may have been ' +
-        'applied; set retryDelayOnFailover to 0.',
-    );
-  }
-}
-
-function refuseUnsupportedOptions(options: RedisOptions): void {
-  if (options.keyPrefix) {
-    throw new InvalidOptionError(
-      "The Redis connection has ioredis' keyPrefix; use Cauce's keyPrefix option instead.",
-    );
-  }
-  if (options.replyMapping === 'resp3') {
-    throw new InvalidOptionError("The Redis connection has replyMapping 'resp3'; leave it at 'legacy'.");
-  }
-}
-
 /** Not instanceof: the connection may come from another copy of ioredis. */
 export function isCluster(redis: RedisConnection): redis is Cluster {
   return 'nodes' in redis;
@@ -210,11 +196,46 @@ function closed(): RedisError {
   return new RedisError('The Redis connection was closed.', notConnected);
 }
 
+/**
+ * Makes sure that a connection is with the database it was opened for: ioredis goes on with database 0 when the server
+ * refuses another. Asks nothing where that is 0.
+ *
+ * @throws RedisError
+ * @throws InvalidOptionError when the server refuses the database
+ */
+export async function confirmDatabase(
+  redis: RedisConnection,
+  { timeoutMs }: { readonly timeoutMs: number },
+): Promise<void> {
+  if (isCluster(redis) || !redis.options.db) return;
+  try {
+    await withDeadline(redis.select(redis.options.db), timeoutMs);
+  } catch (error) {
+    throw isRefusedDatabase(error) ? refusedDatabase(redis, error) : RedisError.from(error, 'select');
+  }
+}
+
+function isRefusedDatabase(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  const { command } = error as Error & { readonly command?: { readonly name?: string } };
+  // Anything else it may say of this command passes, or concerns the password.
+  return command?.name === 'select' && /^(ERR|NOPERM) /.test(error.message);
+}
+
+function refusedDatabase(redis: Redis, { message }: Error): InvalidOptionError {
+  return new InvalidOptionError(
+    `Redis refuses database ${redis.options.db}: ${message}. Name one it has, grant SELECT, or leave the number out.`,
+  );
+}
+
 async function untilReady(redis: RedisConnection, timeoutMs: number): Promise<void> {
   const startedMs = performance.now();
   await untilConnected(redis, timeoutMs);
-  if (!isCluster(redis)) return;
   const leftMs = timeoutMs - (performance.now() - startedMs);
+  if (!isCluster(redis)) {
+    await confirmDatabase(redis, { timeoutMs: leftMs });
+    return;
+  }
   // A primary that is away makes its own commands fail, not all of them.
   await Promise.allSettled(redis.nodes('master').map((node) => untilConnected(node, leftMs)));
 }
@@ -233,13 +254,16 @@ async function untilConnected(redis: RedisConnection, timeoutMs: number): Promis
   };
   let onReady = (): void => {};
   let onEnd = (): void => {};
+  let refuse = (_: Error): void => {};
   const onError = (error: Error & { lastNodeError?: Error }): void => {
     // A cluster's own error only says that no node could be asked.
     lastError = error.lastNodeError ?? error;
+    if (!isCluster(redis) && isRefusedDatabase(error)) refuse(refusedDatabase(redis, error));
   };
   const ready = new Promise<void>((resolve, reject) => {
     onReady = resolve;
     onEnd = () => reject(closed());
+    refuse = reject;
     redis.once('ready', onReady);
     redis.once('end', onEnd);
     redis.on('error', onError);

@@ -5,6 +5,7 @@ export {
   type StreamEntry,
 } from './change-event.ts';
 export {
+  confirmDatabase,
   isCluster,
   type OpenRedis,
   type OpenRedisOptions,

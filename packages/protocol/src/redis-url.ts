@@ -1,3 +1,4 @@
+import { whyNotAllowed } from './connection-options.ts';
 import { InvalidOptionError } from './error.ts';
 
 export interface RedisAddress {
@@ -5,72 +6,130 @@ export interface RedisAddress {
   readonly port: number;
 }
 
-interface RedisLogin {
+interface RedisAccess {
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly isTls: boolean;
+  /** 4 or 6; 0 for either. */
+  readonly family: number | undefined;
+  readonly connectionName: string | undefined;
 }
 
 /** What a Redis URL names: one server, a primary that sentinels know, or a cluster. */
-export type RedisTarget =
-  | { readonly kind: 'server'; readonly url: string }
-  | (RedisLogin & {
-      readonly kind: 'sentinel';
-      readonly sentinels: readonly RedisAddress[];
-      readonly masterName: string;
-      readonly db: number;
-    })
-  | (RedisLogin & { readonly kind: 'cluster'; readonly nodes: readonly RedisAddress[] });
-
-/** The forms of a Redis URL; what stands between is checked by {@link parseRedisUrl}. */
-export const REDIS_URL_PATTERN: RegExp = /^rediss?(\+sentinel|\+cluster)?:\/\/\S+$/;
+export type RedisTarget = RedisAccess &
+  (
+    | (RedisAddress & {
+        readonly kind: 'server';
+        /** A unix socket, in place of host and port. */
+        readonly path: string | undefined;
+        readonly db: number;
+      })
+    | {
+        readonly kind: 'sentinel';
+        readonly sentinels: readonly RedisAddress[];
+        readonly masterName: string;
+        readonly db: number;
+      }
+    | { readonly kind: 'cluster'; readonly nodes: readonly RedisAddress[] }
+  );
 
 /** The forms of a Redis URL, in words. */
 const REDIS_URL_FORMS =
-  'redis://host:port, redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port; rediss for TLS';
+  'redis://host:port/db, redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port; rediss for TLS';
 
 const SENTINEL_PORT = 26_379;
 const REDIS_PORT = 6379;
 
-// scheme, credentials, addresses, and what follows them. The last @ before a slash ends the credentials.
-const severalHosts = /^(rediss?\+(?:sentinel|cluster):\/\/)(?:([^/?#]*)@)?([^/?#]*)(.*)$/;
+// scheme, credentials, addresses, path, query, fragment. The last @ before a slash ends the credentials.
+const urlParts =
+  /^(rediss?(?:\+(?:sentinel|cluster))?):\/\/(?:([^/?#]*)@)?([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$/s;
 
-/** Pure. @throws InvalidOptionError that says what is allowed, without the credentials */
+/** Parameters of each form's query, and what they may be. */
+const everyForm = { family: /^[046]$/, connectionName: /^[\w.:-]{1,64}$/ };
+const ofServer = {
+  ...everyForm,
+  db: /^\d{1,5}$/,
+  path: /^\/\S+$/,
+  username: /./s,
+  password: /./s,
+};
+
+/** Pure. @throws InvalidOptionError that says what is wrong and what is allowed, and shows nothing of the URL */
 export function parseRedisUrl(url: string): RedisTarget {
-  if (/^rediss?:\/\//.test(url)) return { kind: 'server', url };
-  const refuse = (why: string): InvalidOptionError =>
-    new InvalidOptionError(`The Redis URL ${withoutCredentials(url)} ${why}; allowed is ${REDIS_URL_FORMS}.`);
-  const [, scheme, credentials, addresses = '', rest = ''] = severalHosts.exec(url) ?? [];
-  if (scheme === undefined) throw refuse('is of no known form');
-  if (rest.includes('@')) throw refuse('has a password that needs percent-encoding');
-  const isSentinel = scheme.includes('sentinel');
-  const login = {
-    ...parseCredentials(credentials, () => refuse('has credentials that need percent-encoding')),
-    isTls: scheme.startsWith('rediss'),
-  };
-  const parsed = addresses
-    .split(',')
-    .map((address) => parseAddress(address, isSentinel ? SENTINEL_PORT : REDIS_PORT));
-  if (!parsed.every((address) => address !== undefined)) throw refuse('has an address that is not host:port');
-  if (!isSentinel) {
-    if (rest !== '' && rest !== '/') throw refuse('has a path; a cluster has only database 0');
-    return { kind: 'cluster', nodes: parsed, ...login };
-  }
-  const [, masterName, db = '0'] = /^\/([\w.-]+)(?:\/(\d{1,5}))?$/.exec(rest) ?? [];
-  if (masterName === undefined) throw refuse('does not end with the name the sentinels know the primary by');
-  return { kind: 'sentinel', sentinels: parsed, masterName, db: Number(db), ...login };
+  const problem = redisUrlProblem(url);
+  if (problem === undefined) return targetOf(url);
+  throw new InvalidOptionError(`The Redis URL *** ${problem}; allowed is ${REDIS_URL_FORMS}.`);
 }
 
-/** `redis://user:secret@host:6379/0` → `redis://host:6379/0`: what may be printed. */
+/** What is wrong with a Redis URL, without any part of it that could be a secret; undefined when nothing is. Pure. */
+export function redisUrlProblem(url: string): string | undefined {
+  try {
+    targetOf(url);
+    return undefined;
+  } catch (error) {
+    if (error instanceof UrlProblem) return error.message;
+    throw error;
+  }
+}
+
+class UrlProblem extends Error {}
+
+function targetOf(url: string): RedisTarget {
+  const [, scheme, credentials, addresses = '', path = '', query = '', fragment] = urlParts.exec(url) ?? [];
+  if (scheme === undefined) throw new UrlProblem('is of no known form');
+  // An unescaped one of these in a password ends the host early, and leaves the rest of it in what follows.
+  if (`${path}${query}${fragment ?? ''}`.includes('@')) {
+    throw new UrlProblem('has a password that needs percent-encoding');
+  }
+  if (fragment !== undefined) throw new UrlProblem('has a # that needs percent-encoding');
+  const [, kind = 'server'] = scheme.split('+');
+  const parsed = addresses
+    .split(',')
+    .map((address) => parseAddress(address, kind === 'sentinel' ? SENTINEL_PORT : REDIS_PORT));
+  const [first] = parsed;
+  if (!first || !parsed.every((address) => address !== undefined)) {
+    throw new UrlProblem('has an address that is not host:port');
+  }
+  const parameters = parseQuery(query, kind === 'server' ? ofServer : everyForm);
+  const access: RedisAccess = {
+    ...parseCredentials(credentials, parameters),
+    isTls: scheme.startsWith('rediss'),
+    family: parameters.family === undefined ? undefined : Number(parameters.family),
+    connectionName: parameters.connectionName,
+  };
+  if (kind === 'cluster') {
+    if (path !== '' && path !== '/') throw new UrlProblem('has a path; a cluster has only database 0');
+    return { kind, nodes: parsed, ...access };
+  }
+  if (kind === 'sentinel') {
+    const [, masterName, db = '0'] = /^\/([\w.-]+)(?:\/(\d{1,5}))?$/.exec(path) ?? [];
+    if (masterName === undefined) {
+      throw new UrlProblem('does not end with the name the sentinels know the primary by');
+    }
+    return { kind, sentinels: parsed, masterName, db: Number(db), ...access };
+  }
+  if (parsed.length > 1) throw new UrlProblem('names several servers, and neither sentinels nor a cluster');
+  const [, db] = /^(?:\/(\d{1,5})?)?$/.exec(path) ?? ['', 'wrong'];
+  if (db === 'wrong') throw new UrlProblem('has a path that is no number of a database');
+  if (db !== undefined && parameters.db !== undefined) throw new UrlProblem('names the database twice');
+  return {
+    kind: 'server',
+    ...first,
+    path: parameters.path,
+    db: Number(db ?? parameters.db ?? '0'),
+    ...access,
+  };
+}
+
+/** `redis://user:secret@host:6379/0` → `redis://host:6379/0`: what may be printed of a URL of either store. */
 export function withoutCredentials(url: string): string {
-  const [, scheme, , addresses, rest = ''] = severalHosts.exec(url) ?? [];
+  const [, scheme, , addresses, path = '', query = '', fragment = ''] = urlParts.exec(url) ?? [];
   if (scheme !== undefined) {
-    if (rest.includes('@')) return NEEDS_ESCAPING;
-    return `${scheme}${addresses}${rest.replace(/[?#].*$/, '')}`;
+    if (`${path}${query}${fragment}`.includes('@')) return NEEDS_ESCAPING;
+    return `${scheme}://${addresses}${path}`;
   }
   try {
     const parsed = new URL(url);
-    // An unescaped # or / in a password ends the host early, and leaves the rest of it in what follows.
     if (`${parsed.pathname}${parsed.search}${parsed.hash}`.includes('@')) return NEEDS_ESCAPING;
     parsed.username = '';
     parsed.password = '';
@@ -84,20 +143,44 @@ export function withoutCredentials(url: string): string {
 
 const NEEDS_ESCAPING = '(a URL that needs escaping)';
 
+type Parameters = Readonly<Partial<Record<string, string>>>;
+
+function parseQuery(query: string, allowed: Readonly<Record<string, RegExp>>): Parameters {
+  const found: Record<string, string> = {};
+  for (const [name, value] of new URLSearchParams(query)) {
+    const pattern = Object.hasOwn(allowed, name) ? allowed[name] : undefined;
+    if (!pattern) {
+      // What is no name may be the end of a password.
+      const shown = /^[A-Za-z]{1,40}$/.test(name) ? name : '***';
+      const names = Object.keys(allowed).join(', ');
+      throw new UrlProblem(
+        `has the parameter ${shown}, which it must not set: ${whyNotAllowed(name)} (allowed: ${names})`,
+      );
+    }
+    if (!pattern.test(value) || name in found) {
+      throw new UrlProblem(`has a parameter ${name} with a value that is not allowed`);
+    }
+    found[name] = value;
+  }
+  return found;
+}
+
 function parseCredentials(
   text: string | undefined,
-  malformed: () => InvalidOptionError,
-): Omit<RedisLogin, 'isTls'> {
-  if (text === undefined) return { username: undefined, password: undefined };
+  { username, password }: Parameters,
+): Pick<RedisAccess, 'username' | 'password'> {
+  if (text === undefined) return { username, password };
+  if (username !== undefined || password !== undefined) throw new UrlProblem('has credentials twice');
   const colon = text.indexOf(':');
-  if (colon < 0) throw malformed();
+  if (colon < 0)
+    throw new UrlProblem('has credentials that are not user:password (or need percent-encoding)');
   try {
     return {
       username: decodeURIComponent(text.slice(0, colon)) || undefined,
       password: decodeURIComponent(text.slice(colon + 1)) || undefined,
     };
   } catch {
-    throw malformed();
+    throw new UrlProblem('has credentials that need percent-encoding');
   }
 }
 

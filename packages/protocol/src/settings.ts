@@ -1,6 +1,6 @@
 /** Every setting of the bot and of the sync consumer, once: parsing, types and `docs/configuration.md` follow. */
 
-import { REDIS_URL_PATTERN } from './redis-url.ts';
+import { redisUrlProblem } from './redis-url.ts';
 
 interface SettingBase {
   /** What it does and when one would change it. */
@@ -31,6 +31,8 @@ export interface TextSetting extends SettingBase {
   readonly pattern: RegExp;
   /** What the pattern allows, in words. */
   readonly allowed: string;
+  /** What else is wrong with a text the pattern allows, without showing any of it. */
+  readonly problem?: (text: string) => string | undefined;
 }
 
 export type Setting = NumberSetting | BooleanSetting | TextSetting;
@@ -86,8 +88,9 @@ export const settings = {
     kind: 'text',
     default: undefined,
     isSecret: true,
-    pattern: REDIS_URL_PATTERN,
+    pattern: /^rediss?(\+sentinel|\+cluster)?:\/\/\S+$/,
     allowed: 'a redis://, redis+sentinel:// or redis+cluster:// URL',
+    problem: redisUrlProblem,
     usedBy: ['bot', 'consumer', 'cli'],
     description:
       'The primary, alone, behind sentinels or of a cluster. Redis 7.0 or later, or Valkey 7.2 or later.',
@@ -291,6 +294,8 @@ export function parseSettings(
       const received = setting.isSecret ? '***' : JSON.stringify(text);
       problems.push({ name, message: `is ${received}; allowed is ${describeAllowed(setting)}` });
     }
+    const problem = value !== undefined && setting.kind === 'text' ? setting.problem?.(text) : undefined;
+    if (problem !== undefined) problems.push({ name, message: `is ***: it ${problem}` });
     values[name] = value;
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, values: values as Settings };

@@ -14,10 +14,10 @@ import type { SessionLoader } from './session-loader.ts';
 
 export interface SessionClientOptions<T> {
   /**
-   * Where the sessions are: a URL (`redis://`, `redis+sentinel://`, `redis+cluster://`), ioredis options, or a Redis or
-   * Cluster connection of ioredis you own, which is never closed here. Give an owned one
-   * `maxRetriesPerRequest: 0`, `enableOfflineQueue: false`, no `keyPrefix`: by default ioredis sends commands
-   * again after a reconnect, so a save that was reported unknown could overwrite a newer one.
+   * Where the sessions are: a URL (`redis://`, `redis+sentinel://`, `redis+cluster://`), ioredis options that say how the
+   * server is reached, or a Redis or Cluster connection of ioredis you own, which is never closed here. An owned one
+   * needs `maxRetriesPerRequest: 0` and `enableOfflineQueue: false`, and is refused otherwise: by default ioredis sends
+   * commands again after a reconnect, so a save that was reported unknown could overwrite a newer one.
    */
   readonly redis: RedisSource;
   /** Starts every key. 1 to 64 of `A-Z a-z 0-9 . _ -`. Default `sess`. The sync consumer needs the same. */

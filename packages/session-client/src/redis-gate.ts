@@ -1,5 +1,6 @@
 import {
   assessPrimaries,
+  confirmDatabase,
   type Epoch,
   isCluster,
   isNamedPrimary,
@@ -36,6 +37,7 @@ export interface RedisGate {
    * @throws RedisError
    * @throws RedisUnsafeError
    * @throws LayoutMismatchError
+   * @throws InvalidOptionError when the server refuses the database
    */
   open(partitions: readonly number[]): Promise<void>;
   /** Whether {@link RedisGate.open} would only have let the call pass. */
@@ -99,6 +101,7 @@ export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions):
 
   async function confirmPrimary(): Promise<void> {
     const lossesBefore = losses;
+    await confirmDatabase(redis, { timeoutMs: options.commandTimeoutMs });
     if (await isNamedPrimary(redis, { timeoutMs: options.commandTimeoutMs })) return;
     // Not while it connects: that would end it for ever.
     if (losses === lossesBefore && redis.status === 'ready' && !isCluster(redis)) redis.disconnect(true);

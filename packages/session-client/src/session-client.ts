@@ -52,7 +52,7 @@ export interface LoadedSession<T> {
 /**
  * Sessions of a chat bot. Every call may throw, besides what it names: InvalidIdError; RedisError when Redis does
  * not answer; RedisUnsafeError when Redis may drop sessions; LayoutMismatchError when the data was written with
- * other partitions; AbortedError; ClosedError.
+ * other partitions; InvalidOptionError when Redis refuses the database that was asked for; AbortedError; ClosedError.
  */
 export interface SessionClient<T> extends AsyncDisposable {
   /**

@@ -6,6 +6,7 @@ import {
   type CauceError,
   createScripts,
   type Epoch,
+  InvalidOptionError,
   isCauceError,
   type Keyspace,
   type OpenRedis,
@@ -85,7 +86,8 @@ const REDIS_RETRY_MS = 500;
  *
  *   created ──start──► opening ──────────► running ──stop──► stopping ──► stopped
  *                        │  ▲ retries       │
- *                        └──┘               └─ LayoutMismatchError, TableMismatchError: `finished` rejects
+ *                        └──┘               └─ LayoutMismatchError, TableMismatchError, InvalidOptionError:
+ *                                              `finished` rejects
  *
  * `opening` waits for both stores and every partition as long as it takes; later a partition that fails is left aside
  * until it works again, and reported. It refuses a Redis that may drop sessions; one that becomes so later is reported, and drained all the same. `stopping` finishes the batches under way (those that
@@ -155,7 +157,7 @@ export class SyncConsumer {
 
   /**
    * Resolves after `stop`; rejects when serving on would risk data: RedisUnsafeError, LayoutMismatchError,
-   * TableMismatchError.
+   * TableMismatchError, InvalidOptionError (Redis refuses the database).
    */
   get finished(): Promise<void> {
     return this.#finished;
@@ -222,7 +224,7 @@ export class SyncConsumer {
     let fatal: Error | undefined;
     const onError = (error: unknown): void => {
       const isRefusedAtStart = error instanceof RedisUnsafeError && !this.#hasOpened;
-      if (isRefusedAtStart || isMismatch(error)) {
+      if (isRefusedAtStart || isMismatch(error) || error instanceof InvalidOptionError) {
         fatal = error;
         failed.abort();
       } else this.#status.redisFailed(error);

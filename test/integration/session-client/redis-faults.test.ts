@@ -75,7 +75,10 @@ describe('Redis that may drop sessions (P2)', () => {
   it('is noticed within 30 s of use when it becomes so, and heals', async () => {
     const server = await ownRedis();
     const { redis, keyspace, scripts } = isolatedRedis({ url: server.url });
-    const connection = openRedis(redis, { connectionName: 'test', answerTimeoutMs: 1000, onError: () => {} });
+    const connection = openRedis(server.url, {
+      ...{ connectionName: 'test', answerTimeoutMs: 1000, onError: () => {} },
+    });
+    onTestFinished(() => connection.close());
     let nowMs = 0;
     const limits = { connectTimeoutMs: 1000, commandTimeoutMs: 1000 };
     const gate = createRedisGate({ connection, keyspace, scripts, now: () => nowMs }, limits);
