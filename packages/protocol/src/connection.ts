@@ -1,6 +1,7 @@
 import { Cluster, Redis } from 'ioredis';
 import { refuseClusterConnection, refuseConnection, refuseOptions } from './connection-options.ts';
 import { InvalidOptionError } from './error.ts';
+import { ErrorCause } from './error-cause.ts';
 import { explainConnectFailure } from './explain-redis.ts';
 import type { ClusterOptions, RedisOptions } from './ioredis-options.ts';
 import { DeadlineError, RedisError, type RedisFailure, withDeadline } from './redis-failure.ts';
@@ -33,7 +34,7 @@ export interface OpenRedisOptions {
   readonly connectionName: string;
   /** A socket that owes an answer for this long is destroyed, ms. */
   readonly answerTimeoutMs: number;
-  /** Told of connection errors; ioredis goes on reconnecting. */
+  /** Told of connection errors, without what the command held; ioredis goes on reconnecting. */
   readonly onError: (error: Error) => void;
 }
 
@@ -57,13 +58,15 @@ export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenR
   }
   const redis =
     typeof source === 'string' ? connect(parseRedisUrl(source), options) : single(source, options);
+  // ioredis' own errors carry the arguments of AUTH.
+  const onError = (error: unknown): void => options.onError(ErrorCause.ofDriver(error));
   redis.on('error', (error) => {
     // Before the connection is ready, so nothing is sent to another database.
     if (isRefusedDatabase(error)) redis.disconnect(true);
-    options.onError(error);
+    onError(error);
   });
-  redis.on('sentinelError', options.onError);
-  redis.on('node error', options.onError);
+  redis.on('sentinelError', onError);
+  redis.on('node error', onError);
   return {
     redis,
     ready: (timeoutMs) => untilReady(redis, timeoutMs),
@@ -280,7 +283,7 @@ async function untilConnected(redis: RedisConnection, timeoutMs: number): Promis
     throw new RedisError(
       `${describeServer(redis)} could not be reached within ${timeoutMs} ms: ${why}.`,
       notConnected,
-      cause,
+      ErrorCause.ofDriver(cause),
     );
   } finally {
     redis.off('ready', onReady);

@@ -1,3 +1,5 @@
+import { ErrorCause } from './error-cause.ts';
+
 /**
  * Every error Cauce throws on purpose, and what to do about it.
  *
@@ -60,13 +62,20 @@ export interface CauceErrorOptions {
   readonly cause?: unknown;
 }
 
-/** Base of every error Cauce throws. Messages name ids and causes, never a state or a secret. */
+/**
+ * Base of every error Cauce throws. It holds no state, id or secret at any depth: a `cause` that is no CauceError is a
+ * copy with name, code, stack and, where it quotes nothing, message.
+ */
 export class CauceError extends Error {
   readonly code: CauceErrorCode;
   readonly retryable: boolean;
 
   constructor(code: CauceErrorCode, message: string, options: CauceErrorOptions) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const { cause } = options;
+    super(
+      message,
+      cause === undefined ? undefined : { cause: isCauceError(cause) ? cause : ErrorCause.from(cause) },
+    );
     this.name = new.target.name;
     this.code = code;
     this.retryable = options.retryable;

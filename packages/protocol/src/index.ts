@@ -13,6 +13,7 @@ export {
   type RedisConnection,
   type RedisSource,
 } from './connection.ts';
+export { readDatabaseUrl } from './database-url.ts';
 export {
   CauceError,
   type CauceErrorCode,
@@ -26,6 +27,7 @@ export {
   RedisUnsafeError,
   TableMismatchError,
 } from './error.ts';
+export { ErrorCause } from './error-cause.ts';
 export {
   createKeyspace,
   DEFAULT_KEY_PREFIX,

@@ -1,4 +1,5 @@
 import { CauceError } from './error.ts';
+import { ErrorCause } from './error-cause.ts';
 import { FORBIDDEN_IN_SCRIPT } from './explain-redis.ts';
 
 /**
@@ -99,14 +100,11 @@ export class RedisError extends CauceError {
     this.failure = failure;
   }
 
-  /** Wraps what ioredis rejected with. The cause keeps name and message, never the command's arguments. */
+  /** Wraps what ioredis rejected with. */
   static from(error: unknown, call: string): RedisError {
     if (error instanceof RedisError) return error;
     const failure = classifyRedisFailure(error);
-    const original = error instanceof Error ? error : new Error(String(error));
-    // ioredis attaches the command with its arguments, and Redis quotes some: both may hold a state.
-    const cause = new Error(original.message.replace(/, with args.*$/s, ''));
-    cause.name = original.name;
+    const cause = ErrorCause.ofDriver(error instanceof Error ? error : new Error(String(error)));
     return new RedisError(`Redis ${call} failed (${failure.reason}): ${cause.message}`, failure, cause);
   }
 }

@@ -1,5 +1,6 @@
 /** Every setting of the bot and of the sync consumer, once: parsing, types and `docs/configuration.md` follow. */
 
+import { databaseUrlProblem } from './database-url.ts';
 import { redisUrlProblem } from './redis-url.ts';
 
 interface SettingBase {
@@ -101,6 +102,7 @@ export const settings = {
     isSecret: true,
     pattern: /^postgres(ql)?:\/\/\S+$/,
     allowed: 'a postgres:// URL',
+    problem: databaseUrlProblem,
     usedBy: ['bot', 'consumer', 'cli'],
     description: 'The primary, never a replica. PostgreSQL 14 or later; PgBouncer in transaction mode works.',
   },

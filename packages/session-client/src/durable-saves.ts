@@ -1,4 +1,4 @@
-import { compareVersions, type Epoch, type LocatedSession } from '@cauce/protocol';
+import { compareVersions, type Epoch, ErrorCause, type LocatedSession } from '@cauce/protocol';
 import { DurabilityError } from './errors.ts';
 import type { SessionReader } from './read-sessions.ts';
 import type { RedisGate } from './redis-gate.ts';
@@ -40,7 +40,7 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
     const held = await reader.read(session);
     const isOvertaken = held && compareVersions(held.version, version) > 0;
     if (isOvertaken && epoch !== '' && held.savedIn === epoch) return;
-    throw new Error('The row has another version than this save; a consumer puts that right.');
+    throw ErrorCause.because('The row has another version than this save; a consumer puts that right.');
   }
 
   return async (session, content, receipt, durability) => {

@@ -1,5 +1,8 @@
 import {
+  ErrorCause,
   InvalidOptionError,
+  isCauceError,
+  readDatabaseUrl,
   type StoredSession,
   type TableIdentity,
   TableMismatchError,
@@ -82,7 +85,7 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
   const pool = options.pool ?? openPool(options.databaseUrl, { timeoutMs, maxConcurrent });
   const onIdleError = options.onError ?? (() => {});
   // Without a listener the loss of an idle connection ends the process.
-  if (!options.pool) pool.on('error', onIdleError);
+  if (!options.pool) pool.on('error', (error) => onIdleError(ErrorCause.ofDriver(error)));
   const turns = createTurns(maxConcurrent);
   const tableId = `(SELECT id::text FROM "${schema}"."${table}_identity")`;
   // Compared only where Redis knows a table: before that, this one may not be migrated yet.
@@ -126,6 +129,9 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
     try {
       const answer = turn.came.then(() => ask<Found>(call, untilMs)).finally(turn.leave);
       return await withDeadline(answer, timeoutMs);
+    } catch (error) {
+      // pg's own quotes the row it refused, and knows its connection.
+      throw isCauceError(error) ? error : ErrorCause.ofDriver(error);
     } finally {
       turn.giveUp();
     }
@@ -239,6 +245,8 @@ function inOrder(rows: readonly Row[], count: number): (StoredSession | undefine
 }
 
 function openPool(databaseUrl: string, options: { timeoutMs: number; maxConcurrent: number }): pg.Pool {
+  // By itself a pool reads it when the first connection is made.
+  readDatabaseUrl(databaseUrl, (connectionString) => new pg.Client({ connectionString }));
   return new pg.Pool({
     connectionString: databaseUrl,
     application_name: 'cauce-session-client',

@@ -39,9 +39,10 @@ export function createSessionReader(redis: RedisConnection, options: { timeoutMs
   return {
     async read(session) {
       try {
-        return stored(session, await withDeadline(redis.hmget(session.key, ...fields), options.timeoutMs));
+        const reply = await withDeadline(redis.hmget(session.key, ...fields), options.timeoutMs);
+        return stored("the session's key", reply);
       } catch (error) {
-        throw readFailure(error, session.key);
+        throw readFailure(error, "the session's key");
       }
     },
     async readMany(sessions) {
@@ -51,7 +52,8 @@ export function createSessionReader(redis: RedisConnection, options: { timeoutMs
           try {
             const replies = await readPartition(group);
             group.forEach((session, i) => {
-              found.set(session, stored(session, replies[i]));
+              const where = `the key of session ${sessions.indexOf(session)} of the call`;
+              found.set(session, stored(where, replies[i]));
             });
           } catch (error) {
             throw readFailure(error, `partition ${group[0]?.partition}`);
@@ -73,11 +75,12 @@ function byPartition(sessions: readonly LocatedSession[]): Map<number, LocatedSe
   return groups;
 }
 
-function stored({ key }: LocatedSession, reply: unknown): HeldSession | undefined {
+/** @param where for the error: no key, which has the ids */
+function stored(where: string, reply: unknown): HeldSession | undefined {
   const [state, version, tombstone, savedIn, confirmedIn] = textsOrNullIn('load', reply, fields.length);
   if (version === null && state === null) return undefined;
   if (typeof state !== 'string' || !isVersion(version) || (tombstone !== '0' && tombstone !== '1')) {
-    throw new CorruptSessionError(`What Redis holds under ${key} is not a session.`);
+    throw new CorruptSessionError(`What Redis holds under ${where} is not a session.`);
   }
   return {
     state,

@@ -2,6 +2,7 @@ import {
   compareVersions,
   countIn,
   type Epoch,
+  ErrorCause,
   isCluster,
   type Keyspace,
   type LocatedSession,
@@ -9,6 +10,7 @@ import {
   type OpenRedis,
   openRedis,
   type RedisConnection,
+  RedisError,
   textsOrNullIn,
   understood,
   withDeadline,
@@ -82,12 +84,16 @@ export function createReplicatedSaves(
         batch.forEach((one, i) => {
           const { resolve, reject } = one;
           if (!isHeld(one, textsOrNullIn('replica check', replies[i], 3))) {
-            reject(new Error('Redis does not have the save any more: it was promoted or restarted.'));
-          } else if (countIn('WAIT', replicas) < 1) reject(new Error('No replica acknowledged it in time.'));
+            reject(
+              ErrorCause.because('Redis does not have the save any more: it was promoted or restarted.'),
+            );
+          } else if (countIn('WAIT', replicas) < 1)
+            reject(ErrorCause.because('No replica acknowledged it in time.'));
           else resolve();
         });
       } catch (error) {
-        for (const { reject } of batch) reject(error as Error);
+        const failure = RedisError.from(error, 'wait');
+        for (const { reject } of batch) reject(failure);
       }
     }
     groups.delete(group);

@@ -137,8 +137,8 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
   const codec = createStateCodec(resolved.schema, { maxBytes: resolved.maxStateBytes });
   let closed: Promise<void> | undefined;
 
-  async function decode(session: LocatedSession, stored: StoredSession | undefined): Promise<T | undefined> {
-    return stored && !stored.isTombstone ? codec.decode(stored.state, session.key) : undefined;
+  async function decode(stored: StoredSession | undefined, where = 'the session'): Promise<T | undefined> {
+    return stored && !stored.isTombstone ? codec.decode(stored.state, where) : undefined;
   }
 
   const close = (): Promise<void> => {
@@ -161,7 +161,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
     getUserState: (name, { signal } = {}) =>
       calls.run('load', async () => {
         const session = locate(name);
-        return decode(session, presentIn(await loads.one(session, signal)));
+        return decode(presentIn(await loads.one(session, signal)));
       }),
 
     getUserSession: (name, { signal } = {}) =>
@@ -169,7 +169,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
         const session = locate(name);
         const stored = presentIn(await loads.one(session, signal));
         if (!stored || stored.isTombstone) return undefined;
-        return { state: await codec.decode(stored.state, session.key), version: stored.version };
+        return { state: await codec.decode(stored.state, 'the session'), version: stored.version };
       }),
 
     getUserStates: (names, { signal } = {}) =>
@@ -186,7 +186,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
         }
         const sessions = names.map(locate);
         const loaded = await loads.many(sessions, signal);
-        return Promise.all(loaded.map((one, i) => decode(sessions[i] as LocatedSession, presentIn(one))));
+        return Promise.all(loaded.map((one, i) => decode(presentIn(one), `session ${i} of the call`)));
       }),
 
     updateUserState: (name, change, updateOptions = {}) =>
@@ -196,7 +196,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
         return updateSession<T>(
           {
             load: () => calls.step('load', () => loadBasis(session, signal)),
-            decode: (stored) => codec.decode(stored.state, session.key),
+            decode: (stored) => codec.decode(stored.state, 'the session'),
             encode: (state) => codec.encode(state),
             newOpId,
             save: (state, { epoch, lease, ...condition }) =>

@@ -41,11 +41,12 @@ export interface SessionLoader {
 
 /** Whether a loader answered as it should: it may be somebody's own, and not typed. */
 export function areRows(rows: readonly (StoredSession | undefined)[], count: number): boolean {
-  return rows.length === count && rows.every(isRow);
+  return Array.isArray(rows) && rows.length === count && rows.every(isRow);
 }
 
 function isRow(row: StoredSession | undefined): boolean {
   if (row === undefined) return true;
+  if (row === null) return false;
   const { state, version } = row as Partial<Record<keyof StoredSession, unknown>>;
   return typeof state === 'string' && isVersion(version);
 }

@@ -13,7 +13,7 @@ export interface StateCodec<T> {
    */
   encode(state: T): Promise<string>;
   /**
-   * @param where names the session for the error
+   * @param where names the session for the error, without its ids
    * @throws CorruptSessionError
    * @throws StateRejectedError when the schema refuses what is stored
    */

@@ -77,7 +77,7 @@ export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOpt
     );
     if (text === null) return undefined;
     try {
-      return { info: decodeJson(text, `tenant ${tenantId}`) };
+      return { info: decodeJson(text, 'the tenant') };
     } catch {
       // It is only a cache: what cannot be read is loaded again.
       return undefined;
@@ -91,7 +91,7 @@ export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOpt
       if (hit) return hit.info as Info;
       const work = flights.get(tenantId) ?? flights.add(tenantId, load(tenantId, loadTenant));
       const text = await work;
-      return (text === undefined ? undefined : decodeJson(text, `tenant ${tenantId}`)) as Info;
+      return (text === undefined ? undefined : decodeJson(text, 'the tenant')) as Info;
     },
     async invalidate(tenantId) {
       const { info, lease } = keyspace.tenant(tenantId);

@@ -1,4 +1,12 @@
-import { parseSettings, type SettingName, type SettingProblem, type Settings } from '@cauce/protocol';
+import {
+  InvalidOptionError,
+  parseSettings,
+  readDatabaseUrl,
+  type SettingName,
+  type SettingProblem,
+  type Settings,
+} from '@cauce/protocol';
+import { parseDatabaseUrl } from './postgres/pool.ts';
 import type { SyncConsumerOptions } from './sync-consumer.ts';
 
 /** Several settings are wrong; every one is named. Exit code 2. */
@@ -14,22 +22,37 @@ export class ConfigurationError extends Error {
 
 const DAY_SECONDS = 86_400;
 
-/** @throws ConfigurationError with all problems at once */
+/** Reads the files that DATABASE_URL names, too. @throws ConfigurationError with all problems at once */
 export function readSettings(
   env: Readonly<Record<string, string | undefined>>,
   required: readonly SettingName[] = ['REDIS_URL', 'DATABASE_URL'],
 ): Settings {
   const parsed = parseSettings(env, required);
-  if (!parsed.ok) throw new ConfigurationError(parsed.problems);
-  const { SESSION_TTL, SESSION_HISTORY_DAYS } = parsed.values;
-  // Redis would serve a session whose row was purged, and lose it for good.
-  if (SESSION_TTL > SESSION_HISTORY_DAYS * DAY_SECONDS) {
-    const message =
-      `is ${SESSION_TTL} s, longer than the ${SESSION_HISTORY_DAYS} days of SESSION_HISTORY_DAYS; ` +
-      'a session must not outlive its row';
-    throw new ConfigurationError([{ name: 'SESSION_TTL', message }]);
-  }
+  const problems = parsed.ok
+    ? [...lifetimeProblems(parsed.values), ...fileProblems(parsed.values)]
+    : parsed.problems;
+  if (!parsed.ok || problems.length > 0) throw new ConfigurationError(problems);
   return parsed.values;
+}
+
+/** Redis would serve a session whose row was purged, and lose it for good. */
+function lifetimeProblems({ SESSION_TTL, SESSION_HISTORY_DAYS }: Settings): SettingProblem[] {
+  if (SESSION_TTL <= SESSION_HISTORY_DAYS * DAY_SECONDS) return [];
+  const message =
+    `is ${SESSION_TTL} s, longer than the ${SESSION_HISTORY_DAYS} days of SESSION_HISTORY_DAYS; ` +
+    'a session must not outlive its row';
+  return [{ name: 'SESSION_TTL', message }];
+}
+
+/** What only shows when files are read. */
+function fileProblems({ DATABASE_URL }: Settings): SettingProblem[] {
+  try {
+    if (DATABASE_URL !== undefined) readDatabaseUrl(DATABASE_URL, parseDatabaseUrl);
+    return [];
+  } catch (error) {
+    if (!(error instanceof InvalidOptionError)) throw error;
+    return [{ name: 'DATABASE_URL', message: error.message.replace('The PostgreSQL URL ', '') }];
+  }
 }
 
 const REDIS_TIMEOUT_MS = 5000;

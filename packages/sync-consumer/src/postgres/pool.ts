@@ -1,3 +1,4 @@
+import { readDatabaseUrl } from '@cauce/protocol';
 import pg from 'pg';
 
 export interface PoolOptions {
@@ -12,8 +13,12 @@ export interface PoolOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** A pipelining pool that sends no session settings, so PgBouncer's transaction mode works. */
+/**
+ * A pipelining pool that sends no session settings, so PgBouncer's transaction mode works.
+ * @throws InvalidOptionError for a URL that node-postgres cannot read
+ */
 export function createPool(options: PoolOptions): pg.Pool {
+  readDatabaseUrl(options.databaseUrl, parseDatabaseUrl);
   const pool = new pg.Pool({
     connectionString: options.databaseUrl,
     max: options.maxConnections,
@@ -28,4 +33,9 @@ export function createPool(options: PoolOptions): pg.Pool {
   // end the process. Whatever is sent on the connection then fails and tells.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
+}
+
+/** What node-postgres makes of a URL, files included. Opens nothing; throws what node-postgres throws. */
+export function parseDatabaseUrl(connectionString: string): pg.Client {
+  return new pg.Client({ connectionString });
 }
