@@ -2,7 +2,7 @@
 // fails when the page is not what the table says.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describeAllowed, settings } from '../packages/protocol/dist/index.js';
+import { describeAllowed, secretSettings, settings } from '../packages/protocol/dist/index.js';
 
 const page = join(import.meta.dirname, '../docs/configuration.md');
 const text = renderPage();
@@ -29,6 +29,7 @@ function renderPage() {
       setting.description + (setting.isSecret ? ' Secret: messages show only `***`.' : ''),
     ].map((cell) => cell.replaceAll('|', '\\|')),
   );
+  const files = secretSettings.map((name) => `\`${name}_FILE\``).join(' and ');
   return `# Configuration
 
 <!-- Written by \`npm run docs\` from packages/protocol/src/settings.ts. Do not edit. -->
@@ -37,12 +38,16 @@ Settings are environment variables. Each program reads them once, at its start; 
 them and exits with code 2. An empty variable counts as not set. Bot, consumer and CLI of one deployment need the
 same values for the settings they share.
 
+\`cauce-sync\` and \`cauce\` take a secret setting from a file as well, such as a mounted secret: ${files}
+name it. One of the two ways, not both.
+
 ${renderTable(['Setting', 'Default', 'Allowed', 'Unit', 'Used by', 'What it does'], rows)}
 `;
 }
 
 function renderDefault(setting) {
-  return setting.default === undefined ? 'none: must be given' : `\`${setting.default}\``;
+  if (setting.default !== undefined) return `\`${setting.default}\``;
+  return setting.isOptional ? 'none' : 'none: must be given';
 }
 
 /** Padded as the formatter wants it. */

@@ -1,12 +1,14 @@
 import {
   createKeyspace,
   createScripts,
+  plainTextWarning,
   type RedisConnection,
+  redisTlsFilesOf,
   type SettingName,
   type Settings,
   withoutCredentials,
 } from '@cauce/protocol';
-import { type AdminDeps, consumerOptions, createQueries } from '@cauce/sync-consumer';
+import { type AdminDeps, consumerOptions, createQueries, plainTextHosts } from '@cauce/sync-consumer';
 import type { Option } from 'commander';
 import type { CliContext, PostgresPool } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -53,11 +55,12 @@ const LONG_STATEMENT_MS = 600_000;
 
 /** Opens Redis, runs the work, closes Redis. @throws RedisError when it cannot be reached */
 export async function withRedis<T>(
-  { context, settings }: Invocation<unknown>,
+  { context, settings, output }: Invocation<unknown>,
   work: (deps: Omit<AdminDeps, 'queries'>) => Promise<T>,
 ): Promise<T> {
   const url = settings.REDIS_URL ?? '';
-  const opened = context.openRedis(url);
+  const opened = context.openRedis(url, redisTlsFilesOf(settings));
+  warnOfPlainText(output, 'Redis', opened.plainTextHosts);
   try {
     await opened.ready(context.connectTimeoutMs);
     return await work(redisDeps(opened.redis, settings));
@@ -68,10 +71,12 @@ export async function withRedis<T>(
 
 /** Opens PostgreSQL lazily, runs the work, closes it. */
 export async function withPostgres<T>(
-  { context, settings }: Invocation<unknown>,
+  { context, settings, output }: Invocation<unknown>,
   work: (deps: Pick<AdminDeps, 'queries'>) => Promise<T>,
 ): Promise<T> {
-  const pool = context.openPostgres(settings.DATABASE_URL ?? '', {
+  const url = settings.DATABASE_URL ?? '';
+  warnOfPlainText(output, 'PostgreSQL', plainTextHosts(url));
+  const pool = context.openPostgres(url, {
     maxConnections: settings.SYNC_BATCHES_IN_FLIGHT + 1,
   });
   try {
@@ -89,6 +94,11 @@ export function withStores<T>(
   return withRedis(invocation, (redis) =>
     withPostgres(invocation, (postgres) => work({ ...redis, ...postgres })),
   );
+}
+
+function warnOfPlainText(output: Output, store: 'Redis' | 'PostgreSQL', hosts: readonly string[]): void {
+  const warning = plainTextWarning(store, hosts);
+  if (warning !== undefined) output.note(`warning: ${warning} (${hosts.join(', ')})`);
 }
 
 /** Which deployment the command looks at. */

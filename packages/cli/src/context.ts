@@ -1,4 +1,4 @@
-import { type OpenRedis, openRedis } from '@cauce/protocol';
+import { type OpenRedis, openRedis, type RedisTlsFiles } from '@cauce/protocol';
 import { createPool } from '@cauce/sync-consumer';
 
 export interface TextStream {
@@ -26,7 +26,7 @@ export interface CliContext {
   readonly confirm: ((question: string) => Promise<boolean>) | undefined;
   /** How long a store may take to accept a connection, ms. */
   readonly connectTimeoutMs: number;
-  readonly openRedis: (url: string) => OpenRedis;
+  readonly openRedis: (url: string, tlsFiles: RedisTlsFiles) => OpenRedis;
   readonly openPostgres: (url: string, options: { maxConnections: number }) => PostgresPool;
 }
 
@@ -37,8 +37,9 @@ const QUERY_TIMEOUT_MS = 15_000;
 /** The real stores. Opening connects lazily; a failure shows in the first call. */
 export const realStores: Pick<CliContext, 'connectTimeoutMs' | 'openRedis' | 'openPostgres'> = {
   connectTimeoutMs: CONNECT_TIMEOUT_MS,
-  openRedis: (url) =>
+  openRedis: (url, tlsFiles) =>
     openRedis(url, {
+      tlsFiles,
       connectionName: 'cauce-cli',
       answerTimeoutMs: REDIS_ANSWER_TIMEOUT_MS,
       // The call that needs the connection fails with the reason.

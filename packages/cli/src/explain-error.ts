@@ -108,6 +108,8 @@ function explainCauceError(error: CauceError): Explanation {
 const flags = new Map([
   ['REDIS_URL', '--redis-url'],
   ['DATABASE_URL', '--database-url'],
+  ['REDIS_URL_FILE', '--redis-url-file'],
+  ['DATABASE_URL_FILE', '--database-url-file'],
   ['SESSION_KEY_PREFIX', '--key-prefix'],
   ['SESSION_PARTITIONS', '--partitions'],
   ['SESSION_DB_SCHEMA', '--schema'],

@@ -1,8 +1,7 @@
 import type { SettingName, Settings } from '@cauce/protocol';
-import { readSettings } from '@cauce/sync-consumer';
+import { loadSettings } from '@cauce/sync-consumer';
 import { Option } from 'commander';
 import type { CliContext } from './context.ts';
-import { CommandError } from './explain-error.ts';
 
 /** Flags every command has. */
 export interface GlobalFlags {
@@ -39,18 +38,20 @@ export function globalOptions(): Option[] {
   ];
 }
 
-/**
- * Flag, then environment, then default. @throws ConfigurationError with all problems at once; CommandError when a
- * file cannot be read
- */
+/** Flag, then environment, then default; secrets also from files. @throws ConfigurationError with all problems at once */
 export async function settingsFrom(
   { env, readFile }: Pick<CliContext, 'env' | 'readFile'>,
   flags: GlobalFlags,
   required: readonly SettingName[],
 ): Promise<Settings> {
+  const secrets = [
+    { name: 'REDIS_URL', text: flags.redisUrl, file: flags.redisUrlFile },
+    { name: 'DATABASE_URL', text: flags.databaseUrl, file: flags.databaseUrlFile },
+  ].flatMap(({ name, text, file }) =>
+    // A flag stands in for both ways in which the environment may give it.
+    text === undefined && file === undefined ? [] : [[name, text] as const, [`${name}_FILE`, file] as const],
+  );
   const given: Partial<Record<SettingName, string | undefined>> = {
-    REDIS_URL: flags.redisUrl ?? (await textOf(flags.redisUrlFile, '--redis-url-file')),
-    DATABASE_URL: flags.databaseUrl ?? (await textOf(flags.databaseUrlFile, '--database-url-file')),
     SESSION_KEY_PREFIX: flags.keyPrefix,
     SESSION_PARTITIONS: flags.partitions,
     SESSION_DB_SCHEMA: flags.schema,
@@ -58,16 +59,5 @@ export async function settingsFrom(
     SESSION_HISTORY_DAYS: flags.historyDays,
   };
   const overrides = Object.entries(given).filter(([, value]) => value !== undefined);
-  return readSettings({ ...env, ...Object.fromEntries(overrides) }, required);
-
-  async function textOf(path: string | undefined, flag: string): Promise<string | undefined> {
-    if (path === undefined) return undefined;
-    try {
-      return (await readFile(path)).trim();
-    } catch (error) {
-      throw new CommandError(
-        `${flag} ${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'failed'}.`,
-      );
-    }
-  }
+  return loadSettings({ ...env, ...Object.fromEntries([...secrets, ...overrides]) }, readFile, required);
 }

@@ -89,7 +89,9 @@ const MAX_REDIRECTIONS = 16;
 const MAX_REDIRECTION_DELAY_MS = 100;
 
 /** As {@link refuseConnection}, for a cluster. */
-export function refuseClusterConnection(options: ClusterOptions): void {
+export function refuseClusterConnection(
+  options: ClusterOptions & { readonly clusterNodeRetryStrategy?: unknown },
+): void {
   const node: RedisOptions = options.redisOptions ?? {};
   const reconnects = typeof options.clusterNodeRetryStrategy === 'function';
   const delays = ['retryDelayOnTryAgain', 'retryDelayOnClusterDown', 'retryDelayOnMoved'] as const;
@@ -117,7 +119,7 @@ export function refuseClusterConnection(options: ClusterOptions): void {
   ]);
 }
 
-function commonRules(options: RedisOptions): Rule[] {
+function commonRules(options: RedisOptions & { readonly replyMapping?: unknown }): Rule[] {
   return [
     { name: 'keyPrefix', needs: 'empty', isSafe: !options.keyPrefix },
     { name: 'replyMapping', needs: "'legacy'", isSafe: options.replyMapping !== 'resp3' },

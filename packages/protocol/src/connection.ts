@@ -4,7 +4,9 @@ import { InvalidOptionError } from './error.ts';
 import { ErrorCause } from './error-cause.ts';
 import { explainConnectFailure } from './explain-redis.ts';
 import type { ClusterOptions, RedisOptions } from './ioredis-options.ts';
+import { isLocalHost } from './plain-text.ts';
 import { DeadlineError, RedisError, type RedisFailure, withDeadline } from './redis-failure.ts';
+import { type RedisTls, type RedisTlsFiles, readRedisTls } from './redis-tls.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 
 /** A connection of ioredis 5.11+ or 6, to one server or to a cluster. */
@@ -18,6 +20,8 @@ export type RedisSource = string | RedisOptions | RedisConnection;
 
 export interface OpenRedis {
   readonly redis: RedisConnection;
+  /** Other hosts that sessions travel to unencrypted. Of a connection that was passed in: not known, none. */
+  readonly plainTextHosts: readonly string[];
   /**
    * Resolves when commands can be sent.
    *
@@ -34,6 +38,8 @@ export interface OpenRedisOptions {
   readonly connectionName: string;
   /** A socket that owes an answer for this long is destroyed, ms. */
   readonly answerTimeoutMs: number;
+  /** Only with a `rediss` URL. */
+  readonly tlsFiles?: RedisTlsFiles | undefined;
   /** Told of connection errors, without what the command held; ioredis goes on reconnecting. */
   readonly onError: (error: Error) => void;
 }
@@ -48,16 +54,23 @@ export interface OpenRedisOptions {
  * A server that refuses the database is never used: ioredis would go on with database 0.
  *
  * @throws InvalidOptionError for a URL of another form, and for whatever in the URL, the options or the connection would
- *   have a save sent twice or late, read from a replica, or give keys and answers another form
+ *   have a save sent twice or late, read from a replica, or give keys and answers another form; for files of TLS that
+ *   cannot be used
  */
 export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenRedis {
   if (isConnection(source)) {
     if (isCluster(source)) refuseClusterConnection(source.options);
     else refuseConnection(source.options);
-    return { redis: source, ready: (timeoutMs) => untilReady(source, timeoutMs), close: async () => {} };
+    refuseTlsFiles(options);
+    return {
+      redis: source,
+      plainTextHosts: [],
+      ready: (timeoutMs) => untilReady(source, timeoutMs),
+      close: async () => {},
+    };
   }
-  const redis =
-    typeof source === 'string' ? connect(parseRedisUrl(source), options) : single(source, options);
+  const { redis, plainTextHosts } =
+    typeof source === 'string' ? ofUrl(source, options) : ofOptions(source, options);
   // ioredis' own errors carry the arguments of AUTH.
   const onError = (error: unknown): void => options.onError(ErrorCause.ofDriver(error));
   redis.on('error', (error) => {
@@ -69,6 +82,7 @@ export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenR
   redis.on('node error', onError);
   return {
     redis,
+    plainTextHosts: plainTextHosts.filter((host) => !isLocalHost(host)),
     ready: (timeoutMs) => untilReady(redis, timeoutMs),
     close: async () => {
       // Between two attempts to reconnect there is no socket, and ioredis emits no 'end' either.
@@ -97,14 +111,51 @@ function retryDelayMs(attempt: number): number {
   return Math.round(Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.5 + Math.random() / 2));
 }
 
-function connect(target: RedisTarget, options: OpenRedisOptions): RedisConnection {
-  const { username, password, isTls, family, connectionName } = target;
+type Opened = Pick<OpenRedis, 'redis' | 'plainTextHosts'>;
+
+function ofUrl(url: string, options: OpenRedisOptions): Opened {
+  const target = parseRedisUrl(url);
+  const tls = tlsOf(target, options);
+  return { redis: connect(target, tls, options), plainTextHosts: tls ? [] : hostsOf(target) };
+}
+
+function ofOptions(source: RedisOptions, options: OpenRedisOptions): Opened {
+  refuseTlsFiles(options);
+  const { host = 'localhost', path, tls, sentinels } = source;
+  const hosts = sentinels ? sentinels.map((sentinel) => sentinel.host ?? 'localhost') : [path ?? host];
+  return { redis: single(source, options), plainTextHosts: tls ? [] : hosts };
+}
+
+function hostsOf(target: RedisTarget): string[] {
+  if (target.kind === 'server') return [target.path ?? target.host];
+  return (target.kind === 'sentinel' ? target.sentinels : target.nodes).map(({ host }) => host);
+}
+
+/** Undefined: no TLS. */
+function tlsOf({ isTls }: RedisTarget, { tlsFiles = {} }: OpenRedisOptions): RedisTls | undefined {
+  const { tls, problems } = readRedisTls(tlsFiles, { isTls });
+  if (problems.length > 0) {
+    throw new InvalidOptionError(
+      `Redis cannot be reached by TLS: ${problems.map(({ name, message }) => `${name} ${message}`).join('; ')}.`,
+    );
+  }
+  return isTls ? tls : undefined;
+}
+
+function refuseTlsFiles({ tlsFiles }: OpenRedisOptions): void {
+  if (Object.values(tlsFiles ?? {}).some((file) => file !== undefined)) {
+    throw new InvalidOptionError('Files of TLS go with a rediss URL; give ioredis options as tls.');
+  }
+}
+
+function connect(target: RedisTarget, tls: RedisTls | undefined, options: OpenRedisOptions): RedisConnection {
+  const { username, password, family, connectionName } = target;
   const login: RedisOptions = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(family === undefined ? {} : { family }),
     ...(connectionName === undefined ? {} : { connectionName }),
-    ...(isTls ? { tls: {} } : {}),
+    ...(tls ? { tls } : {}),
   };
   if (target.kind === 'server') {
     const { host, port, path, db } = target;
@@ -112,8 +163,8 @@ function connect(target: RedisTarget, options: OpenRedisOptions): RedisConnectio
   }
   if (target.kind === 'sentinel') {
     const { sentinels, masterName, db } = target;
-    const tls = isTls ? { sentinelTLS: {}, enableTLSForSentinelMode: true } : {};
-    return single({ ...login, ...tls, sentinels: [...sentinels], name: masterName, db }, options);
+    const byTls = tls ? { sentinelTLS: tls, enableTLSForSentinelMode: true } : {};
+    return single({ ...login, ...byTls, sentinels: [...sentinels], name: masterName, db }, options);
   }
   const cluster = new Cluster([...target.nodes], clusterOptions(login, options));
   cluster.on('ready', () => {

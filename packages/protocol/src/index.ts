@@ -49,6 +49,7 @@ export {
   type ParkedRecord,
 } from './parked-record.ts';
 export { PARTITION_HASH } from './partition.ts';
+export { isLocalHost, plainTextWarning } from './plain-text.ts';
 export { assessPrimaries, fullest, newestClockUs, primaries } from './primaries.ts';
 export { printable } from './printable.ts';
 export {
@@ -59,6 +60,7 @@ export {
   withDeadline,
 } from './redis-failure.ts';
 export { assessRedis, parseInfo, type RedisHealth } from './redis-health.ts';
+export { type RedisTlsFiles, readRedisTls, redisTlsFilesOf } from './redis-tls.ts';
 export { withoutCredentials } from './redis-url.ts';
 export {
   countIn,
@@ -104,6 +106,7 @@ export {
   type SessionRef,
   toSessionRef,
 } from './session-ref.ts';
+export { readSecretFiles, secretSettings } from './setting-files.ts';
 export {
   describeAllowed,
   type ParsedSettings,

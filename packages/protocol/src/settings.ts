@@ -27,8 +27,9 @@ export interface BooleanSetting extends SettingBase {
 
 export interface TextSetting extends SettingBase {
   readonly kind: 'text';
-  /** Undefined = it must be given where it is used. */
+  /** Undefined = it must be given where it is used, unless it is optional. */
   readonly default: string | undefined;
+  readonly isOptional?: boolean;
   readonly pattern: RegExp;
   /** What the pattern allows, in words. */
   readonly allowed: string;
@@ -42,6 +43,8 @@ const identifier = {
   pattern: /^[a-z_][a-z0-9_]{0,49}$/,
   allowed: 'a lower-case SQL identifier of at most 50 characters',
 };
+
+const pemFile = { pattern: /^.+$/, allowed: 'the path of a file in PEM form' };
 
 export const settings = {
   USE_REDIS_ONLY_SESSIONS: {
@@ -95,6 +98,31 @@ export const settings = {
     usedBy: ['bot', 'consumer', 'cli'],
     description:
       'The primary, alone, behind sentinels or of a cluster. Redis 7.0 or later, or Valkey 7.2 or later.',
+  },
+  REDIS_TLS_CA_FILE: {
+    kind: 'text',
+    default: undefined,
+    isOptional: true,
+    ...pemFile,
+    usedBy: ['bot', 'consumer', 'cli'],
+    description:
+      'Certificates of the authorities that vouch for Redis, with a rediss URL. Without it: those Node.js knows.',
+  },
+  REDIS_TLS_CERT_FILE: {
+    kind: 'text',
+    default: undefined,
+    isOptional: true,
+    ...pemFile,
+    usedBy: ['bot', 'consumer', 'cli'],
+    description: 'Certificate of this client, where Redis asks for one.',
+  },
+  REDIS_TLS_KEY_FILE: {
+    kind: 'text',
+    default: undefined,
+    isOptional: true,
+    ...pemFile,
+    usedBy: ['bot', 'consumer', 'cli'],
+    description: 'Private key of that certificate, without a passphrase.',
   },
   DATABASE_URL: {
     kind: 'text',

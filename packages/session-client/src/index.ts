@@ -12,6 +12,7 @@ export {
   RedisError,
   type RedisFailure,
   type RedisSource,
+  type RedisTlsFiles,
   RedisUnsafeError,
   type SessionRef,
   type Settings,

@@ -2,6 +2,8 @@ import {
   describeAllowed,
   InvalidOptionError,
   type RedisSource,
+  type RedisTlsFiles,
+  redisTlsFilesOf,
   type SaveLimits,
   type Setting,
   type Settings,
@@ -20,6 +22,8 @@ export interface SessionClientOptions<T> {
    * commands again after a reconnect, so a save that was reported unknown could overwrite a newer one.
    */
   readonly redis: RedisSource;
+  /** CA and client certificate for a `rediss` URL. Default: the authorities Node.js knows, and no certificate. */
+  readonly redisTls?: RedisTlsFiles | undefined;
   /** Starts every key. 1 to 64 of `A-Z a-z 0-9 . _ -`. Default `sess`. The sync consumer needs the same. */
   readonly keyPrefix?: string | undefined;
   /** A power of two, 1 to 1024, fixed for the life of the data. Default 64. The sync consumer needs the same. */
@@ -92,7 +96,7 @@ type NumberOption = keyof typeof numberOptions;
 
 /** Every option with its default filled in. */
 export type ResolvedOptions<T> = Readonly<Record<NumberOption, number>> &
-  Pick<SessionClientOptions<T>, 'redis' | 'loader' | 'schema' | 'observe' | 'onRedisError'> & {
+  Pick<SessionClientOptions<T>, 'redis' | 'redisTls' | 'loader' | 'schema' | 'observe' | 'onRedisError'> & {
     readonly keyPrefix: string;
     readonly durability: Durability;
   };
@@ -109,7 +113,7 @@ export function resolveOptions<T>(options: SessionClientOptions<T>): ResolvedOpt
     numbers[name] = value;
   }
   const { keyPrefix = settings.SESSION_KEY_PREFIX.default, redis, loader, schema, observe } = options;
-  const { durability = 'memory', onRedisError } = options;
+  const { durability = 'memory', onRedisError, redisTls } = options;
   if (typeof keyPrefix !== 'string' || !settings.SESSION_KEY_PREFIX.pattern.test(keyPrefix)) {
     problems.push(
       `keyPrefix is ${JSON.stringify(keyPrefix)}; allowed is ${settings.SESSION_KEY_PREFIX.allowed}`,
@@ -132,7 +136,7 @@ export function resolveOptions<T>(options: SessionClientOptions<T>): ResolvedOpt
   if (problems.length > 0) {
     throw new InvalidOptionError(`The session client's options are wrong: ${problems.join('; ')}.`);
   }
-  return { ...numbers, keyPrefix, durability, redis, loader, schema, observe, onRedisError };
+  return { ...numbers, keyPrefix, durability, redis, redisTls, loader, schema, observe, onRedisError };
 }
 
 /** The options that the settings table has a name for. */
@@ -140,6 +144,7 @@ export type OptionsFromSettings = Required<
   Pick<
     SessionClientOptions<never>,
     | 'redis'
+    | 'redisTls'
     | 'keyPrefix'
     | 'partitions'
     | 'sessionTtlSeconds'
@@ -150,8 +155,9 @@ export type OptionsFromSettings = Required<
 >;
 
 /**
- * Options from what `parseSettings` read: REDIS_URL, SESSION_KEY_PREFIX, SESSION_PARTITIONS, SESSION_TTL,
- * TENANT_CACHE_TTL, SESSION_MAX_STATE_BYTES, SESSION_TENANT_BUDGET_BYTES.
+ * Options from what `parseSettings` read: REDIS_URL, REDIS_TLS_CA_FILE, REDIS_TLS_CERT_FILE, REDIS_TLS_KEY_FILE,
+ * SESSION_KEY_PREFIX, SESSION_PARTITIONS, SESSION_TTL, TENANT_CACHE_TTL, SESSION_MAX_STATE_BYTES,
+ * SESSION_TENANT_BUDGET_BYTES.
  *
  * @throws InvalidOptionError without REDIS_URL
  */
@@ -161,6 +167,7 @@ export function sessionClientOptionsFrom(values: Settings): OptionsFromSettings 
   }
   return {
     redis: values.REDIS_URL,
+    redisTls: redisTlsFilesOf(values),
     keyPrefix: values.SESSION_KEY_PREFIX,
     partitions: values.SESSION_PARTITIONS,
     sessionTtlSeconds: values.SESSION_TTL,

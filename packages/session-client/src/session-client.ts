@@ -246,6 +246,7 @@ function assemble<T>(options: ResolvedOptions<T>) {
   const connection = openRedis(options.redis, {
     connectionName: 'cauce-session-client',
     answerTimeoutMs: commandTimeoutMs,
+    tlsFiles: options.redisTls,
     onError: options.onRedisError ?? (() => {}),
   });
   const { redis } = connection;

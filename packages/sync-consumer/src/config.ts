@@ -2,6 +2,9 @@ import {
   InvalidOptionError,
   parseSettings,
   readDatabaseUrl,
+  readRedisTls,
+  readSecretFiles,
+  redisTlsFilesOf,
   type SettingName,
   type SettingProblem,
   type Settings,
@@ -22,7 +25,7 @@ export class ConfigurationError extends Error {
 
 const DAY_SECONDS = 86_400;
 
-/** Reads the files that DATABASE_URL names, too. @throws ConfigurationError with all problems at once */
+/** Reads the files that settings name, to see that they can be used. @throws ConfigurationError with all problems at once */
 export function readSettings(
   env: Readonly<Record<string, string | undefined>>,
   required: readonly SettingName[] = ['REDIS_URL', 'DATABASE_URL'],
@@ -44,14 +47,42 @@ function lifetimeProblems({ SESSION_TTL, SESSION_HISTORY_DAYS }: Settings): Sett
   return [{ name: 'SESSION_TTL', message }];
 }
 
+/**
+ * {@link readSettings}, with secrets that are given by files.
+ *
+ * @param readFile gives the text of a file
+ * @throws ConfigurationError with all problems at once
+ */
+export async function loadSettings(
+  env: Readonly<Record<string, string | undefined>>,
+  readFile: (path: string) => Promise<string>,
+  required?: readonly SettingName[],
+): Promise<Settings> {
+  const { env: filled, problems } = await readSecretFiles(env, readFile);
+  try {
+    const values = readSettings(filled, required);
+    if (problems.length === 0) return values;
+    throw new ConfigurationError(problems);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError) || error.problems === problems) throw error;
+    // A secret whose file cannot be read is missing as well; that is no second problem.
+    const isTold = (name: string): boolean => problems.some((one) => one.name === `${name}_FILE`);
+    throw new ConfigurationError([...problems, ...error.problems.filter(({ name }) => !isTold(name))]);
+  }
+}
+
 /** What only shows when files are read. */
-function fileProblems({ DATABASE_URL }: Settings): SettingProblem[] {
+function fileProblems(settings: Settings): readonly SettingProblem[] {
+  const { REDIS_URL, DATABASE_URL } = settings;
+  const { problems } = readRedisTls(redisTlsFilesOf(settings), {
+    isTls: REDIS_URL?.startsWith('rediss') ?? true,
+  });
   try {
     if (DATABASE_URL !== undefined) readDatabaseUrl(DATABASE_URL, parseDatabaseUrl);
-    return [];
+    return problems;
   } catch (error) {
     if (!(error instanceof InvalidOptionError)) throw error;
-    return [{ name: 'DATABASE_URL', message: error.message.replace('The PostgreSQL URL ', '') }];
+    return [...problems, { name: 'DATABASE_URL', message: error.message.replace('The PostgreSQL URL ', '') }];
   }
 }
 

@@ -1,6 +1,6 @@
 export * from './admin/index.ts';
 export { type Backlog, measureBacklog } from './backlog.ts';
-export { ConfigurationError, consumerOptions, readSettings } from './config.ts';
+export { ConfigurationError, consumerOptions, loadSettings, readSettings } from './config.ts';
 export { type ConsumerNotice, NOTICE_STALE_MS, readNotices } from './consumer-board.ts';
 export {
   type HttpServer,
@@ -22,7 +22,7 @@ export { type GateOptions, type GateState, PostgresGate } from './postgres/gate.
 export type { TableNames } from './postgres/identifiers.ts';
 export { type MigrateOptions, migrate } from './postgres/migrate.ts';
 export { ParkingBreaker, type ParkingBreakerOptions } from './postgres/parking-breaker.ts';
-export { createPool, type PoolOptions } from './postgres/pool.ts';
+export { createPool, type PoolOptions, plainTextHosts } from './postgres/pool.ts';
 export {
   type ConflictRow,
   createQueries,

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isCauceError, withoutCredentials } from '@cauce/protocol';
 import closeWithGrace from 'close-with-grace';
 import { Registry } from 'prom-client';
-import { ConfigurationError, readSettings } from './config.ts';
+import { ConfigurationError, loadSettings } from './config.ts';
 import { type HttpServer, type HttpServerDeps, startHttpServer } from './http-server.ts';
 import { whenLauncherGone } from './launcher.ts';
 import { createLogger } from './logger.ts';
@@ -20,9 +21,9 @@ await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.length > 0) tell(args);
-  let settings: ReturnType<typeof readSettings>;
+  let settings: Awaited<ReturnType<typeof loadSettings>>;
   try {
-    settings = readSettings(process.env);
+    settings = await loadSettings(process.env, (path) => readFile(path, 'utf8'));
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     refuse(error.message);

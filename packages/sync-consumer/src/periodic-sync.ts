@@ -1,5 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createKeyspace, type OpenRedis, openRedis, type RedisSource, type Settings } from '@cauce/protocol';
+import {
+  createKeyspace,
+  type OpenRedis,
+  openRedis,
+  plainTextWarning,
+  type RedisSource,
+  redisTlsFilesOf,
+  type Settings,
+} from '@cauce/protocol';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -7,7 +15,7 @@ import { consumerOptions, readSettings } from './config.ts';
 import { silentLogger } from './logger.ts';
 import { measureRedis } from './measure-redis.ts';
 import { createSyncMetrics } from './metrics.ts';
-import { createPool } from './postgres/pool.ts';
+import { createPool, plainTextHosts } from './postgres/pool.ts';
 import { SyncConsumer } from './sync-consumer.ts';
 import type { SyncPhase } from './sync-pass.ts';
 import type { SyncReport } from './sync-report.ts';
@@ -48,6 +56,7 @@ export interface PeriodicSync {
  * later. As many processes as you like may do so at the same time: they share one consumer group.
  *
  * @throws ConfigurationError for settings out of bounds
+ * @throws InvalidOptionError for a URL, ioredis options or a connection that cannot be used
  */
 export function startPeriodicSync(options: PeriodicSyncOptions): PeriodicSync {
   const { consumer, close } = assemble(options);
@@ -95,6 +104,7 @@ function assemble(options: PeriodicSyncOptions): { consumer: SyncConsumer; close
   const redis = openRedis(options.redis, {
     connectionName: 'cauce-sync',
     answerTimeoutMs: 2 * syncOptions.redisTimeoutMs,
+    tlsFiles: redisTlsFilesOf(settings),
     onError: (err) => logger.debug({ err }, 'the Redis connection failed'),
   });
   const ownPool =
@@ -108,6 +118,13 @@ function assemble(options: PeriodicSyncOptions): { consumer: SyncConsumer; close
         })
       : undefined;
   const pool = ownPool ?? (options.database as pg.Pool);
+  for (const [store, hosts] of [
+    ['Redis', redis.plainTextHosts],
+    ['PostgreSQL', typeof options.database === 'string' ? plainTextHosts(options.database) : []],
+  ] as const) {
+    const warning = plainTextWarning(store, hosts);
+    if (warning !== undefined) logger.warn({ hosts }, warning);
+  }
   const metrics = registry
     ? createSyncMetrics({
         registry,

@@ -5,7 +5,9 @@ export function usage(): string {
   const rows = Object.entries<Setting>(settings)
     .filter(([, { usedBy }]) => usedBy.includes('consumer'))
     .map(([name, setting]) => {
-      const fallback = setting.default === undefined ? 'required' : `default ${setting.default}`;
+      const isOptional = setting.kind === 'text' && setting.isOptional;
+      const withoutDefault = isOptional ? 'optional' : `required, or ${name}_FILE with a file that holds it`;
+      const fallback = setting.default === undefined ? withoutDefault : `default ${setting.default}`;
       return `  ${name}\n      ${setting.description}\n      ${describeAllowed(setting)}; ${fallback}`;
     });
   return [

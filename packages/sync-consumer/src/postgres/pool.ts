@@ -1,4 +1,4 @@
-import { readDatabaseUrl } from '@cauce/protocol';
+import { isLocalHost, readDatabaseUrl } from '@cauce/protocol';
 import pg from 'pg';
 
 export interface PoolOptions {
@@ -38,4 +38,11 @@ export function createPool(options: PoolOptions): pg.Pool {
 /** What node-postgres makes of a URL, files included. Opens nothing; throws what node-postgres throws. */
 export function parseDatabaseUrl(connectionString: string): pg.Client {
   return new pg.Client({ connectionString });
+}
+
+/** The other host that sessions travel to unencrypted with this URL, if there is one. */
+export function plainTextHosts(databaseUrl: string): string[] {
+  // PGSSLMODE counts, too.
+  const { ssl, host } = parseDatabaseUrl(databaseUrl);
+  return ssl || isLocalHost(host) ? [] : [host];
 }

@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import type { SettingProblem, Settings } from './settings.ts';
+
+/** Paths of files in PEM form, for a `rediss` URL. */
+export interface RedisTlsFiles {
+  /** Certificates of the authorities that vouch for the servers. Default: those Node.js knows. */
+  readonly caFile?: string | undefined;
+  /** This client's certificate, where the servers ask for one. */
+  readonly certFile?: string | undefined;
+  /** Its private key, without a passphrase. */
+  readonly keyFile?: string | undefined;
+}
+
+/** What the files hold, for `tls.connect`. */
+export interface RedisTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** As the settings name them. */
+export function redisTlsFilesOf(settings: Settings): RedisTlsFiles {
+  return {
+    caFile: settings.REDIS_TLS_CA_FILE,
+    certFile: settings.REDIS_TLS_CERT_FILE,
+    keyFile: settings.REDIS_TLS_KEY_FILE,
+  };
+}
+
+const parts = [
+  { part: 'ca', file: 'caFile', name: 'REDIS_TLS_CA_FILE' },
+  { part: 'cert', file: 'certFile', name: 'REDIS_TLS_CERT_FILE' },
+  { part: 'key', file: 'keyFile', name: 'REDIS_TLS_KEY_FILE' },
+] as const;
+
+/** Reads the files. Problems are told by the name of the setting, and quote nothing of what a file holds. */
+export function readRedisTls(
+  files: RedisTlsFiles,
+  { isTls }: { readonly isTls: boolean },
+): { readonly tls: RedisTls; readonly problems: readonly SettingProblem[] } {
+  const tls: { -readonly [Part in keyof RedisTls]: RedisTls[Part] } = {};
+  const problems: SettingProblem[] = [];
+  for (const { part, file, name } of parts) {
+    const path = files[file];
+    if (path === undefined) continue;
+    if (!isTls) problems.push({ name, message: 'needs a rediss URL; this one speaks no TLS' });
+    try {
+      tls[part] = readFileSync(path, 'utf8');
+      if (!tls[part].includes('-----BEGIN '))
+        problems.push({ name, message: `names ${path}, which is no PEM file` });
+    } catch (error) {
+      const { code = 'failed' } = error as NodeJS.ErrnoException;
+      problems.push({ name, message: `names ${path}, which cannot be read: ${code}` });
+    }
+  }
+  if ((files.certFile === undefined) !== (files.keyFile === undefined)) {
+    problems.push({ name: 'REDIS_TLS_CERT_FILE', message: 'and REDIS_TLS_KEY_FILE must be given together' });
+  }
+  if (problems.length === 0) {
+    try {
+      createSecureContext(tls);
+    } catch {
+      const given = parts.filter(({ file }) => files[file] !== undefined).map(({ name }) => name);
+      problems.push({
+        name: given.join(', '),
+        message: 'cannot be used: broken, or the key is of another certificate',
+      });
+    }
+  }
+  return { tls, problems };
+}
