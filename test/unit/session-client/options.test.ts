@@ -56,6 +56,7 @@ describe('options of the session client', () => {
   it('come from the settings table', () => {
     const parsed = parseSettings({
       REDIS_URL: redis,
+      REDIS_TLS_CA_FILE: '/ca.pem',
       SESSION_TTL: '60',
       TENANT_CACHE_TTL: '61',
       SESSION_PARTITIONS: '8',
@@ -64,6 +65,7 @@ describe('options of the session client', () => {
     });
     expect(parsed.ok && sessionClientOptionsFrom(parsed.values)).toEqual({
       redis,
+      redisTls: { caFile: '/ca.pem' },
       keyPrefix: 'bot',
       partitions: 8,
       sessionTtlSeconds: 60,
