@@ -241,6 +241,23 @@ describe('no log line of the consumer and no word of the CLI holds a password', 
     }
   });
 
+  it('that PostgreSQL quotes when a consumer starts', async () => {
+    const { pool, table, redisUrl: redis, databaseUrl: database, settings } = await createPipeline();
+    const schema = `"${settings.SESSION_DB_SCHEMA}"`;
+    await pool.query(`
+      CREATE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION '${CANARY}' USING DETAIL = '${CANARY}'; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON ${table.replace('session"', 'session_layout"')}
+        FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse()`);
+    const { logger, lines } = capture();
+    const error: unknown = await syncToDB({ redis, database, settings, logger }).catch((thrown) => thrown);
+    expect(isCauceError(error)).toBe(true);
+    const sync = startPeriodicSync({ redis, database, settings, logger });
+    onTestFinished(() => sync.stop());
+    await eventually(() => expect(sync.consumer.readiness.reason).not.toBe('opening'));
+    expectClean([error, lines, sync.consumer.readiness]);
+  });
+
   it.each([
     ['REDIS_URL', `redis://u:12#${CANARY}@h:1`],
     ['REDIS_URL', `redis://u:12/${CANARY}@h:1`],

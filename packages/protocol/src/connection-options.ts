@@ -33,7 +33,15 @@ export function whyNotAllowed(name: string): string {
 const allowedOptions: ReadonlySet<string> = new Set([
   ...['host', 'port', 'path', 'family', 'db', 'username', 'password', 'tls', 'protocol'],
   ...['sentinels', 'name', 'sentinelUsername', 'sentinelPassword', 'sentinelTLS', 'enableTLSForSentinelMode'],
-  ...['sentinelMaxConnections', 'updateSentinels', 'natMap', 'keepAlive', 'noDelay', 'lazyConnect'],
+  ...[
+    'sentinelCommandTimeout',
+    'sentinelMaxConnections',
+    'updateSentinels',
+    'natMap',
+    'keepAlive',
+    'noDelay',
+    'lazyConnect',
+  ],
   ...['connectionName', 'clientInfoTag', 'disableClientInfo', 'showFriendlyErrorStack'],
 ]);
 

@@ -11,6 +11,7 @@ import {
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { withoutRows } from './admin/postgres-error.ts';
 import { consumerOptions, readSettings } from './config.ts';
 import { silentLogger } from './logger.ts';
 import { measureRedis } from './measure-redis.ts';
@@ -86,6 +87,8 @@ export async function syncToDB(
   const { consumer, close } = assemble(options);
   try {
     return await consumer.syncOnce(options.signal);
+  } catch (error) {
+    throw withoutRows(error);
   } finally {
     await consumer.stop();
     await close();

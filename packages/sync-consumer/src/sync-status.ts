@@ -1,5 +1,6 @@
 import { RedisError } from '@cauce/protocol';
 import type { Logger } from 'pino';
+import { withoutRows } from './admin/postgres-error.ts';
 import type { ConsumerNotice } from './consumer-board.ts';
 import type { LeftAside } from './left-aside.ts';
 import { describeFailure } from './postgres/classify-failure.ts';
@@ -114,7 +115,8 @@ export class SyncStatus {
     this.#redisProblem = undefined;
   }
 
-  redisFailed(error: unknown): void {
+  redisFailed(thrown: unknown): void {
+    const error = withoutRows(thrown);
     const isNews = this.#redisProblem === undefined;
     this.#redisProblem = error instanceof Error ? error.message : String(error);
     this.#failedSyncs++;

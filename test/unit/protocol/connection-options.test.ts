@@ -161,6 +161,7 @@ describe('a connection that is handed over', () => {
     { maxRetriesPerRequest: 5, autoResendUnfulfilledCommands: false },
     { reconnectOnError: ({ message }) => message.startsWith('READONLY') },
     { retryStrategy: () => null, commandTimeout: 100, enableReadyCheck: false },
+    { enableAutoPipelining: true },
   ])('with %j is taken', (own) => {
     expect(refusal(owned({ ...safe, ...own }))).toBe('taken');
   });

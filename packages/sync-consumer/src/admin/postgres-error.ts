@@ -1,4 +1,5 @@
 import { CauceError, isCauceError } from '@cauce/protocol';
+import pg from 'pg';
 import {
   classifyPostgresFailure,
   describeFailure,
@@ -22,6 +23,11 @@ export class PostgresError extends CauceError {
   static from(error: unknown): PostgresError {
     return error instanceof PostgresError ? error : new PostgresError(classifyPostgresFailure(error));
   }
+}
+
+/** An error as it is, unless PostgreSQL sent it: that may quote a row. */
+export function withoutRows(error: unknown): unknown {
+  return error instanceof pg.DatabaseError ? PostgresError.from(error) : error;
 }
 
 /** Waits for a statement; what pg rejects with becomes a {@link PostgresError}. */
