@@ -1,5 +1,5 @@
-import type { ClusterOptions, RedisOptions } from 'ioredis';
 import { InvalidOptionError } from './error.ts';
+import type { ClusterOptions, RedisOptions } from './ioredis-options.ts';
 
 /** What others may say about a connection to Redis, and what would break a promise. Pure. */
 
@@ -127,7 +127,7 @@ export function refuseClusterConnection(
   ]);
 }
 
-function commonRules(options: RedisOptions & { readonly replyMapping?: unknown }): Rule[] {
+function commonRules(options: RedisOptions): Rule[] {
   return [
     { name: 'keyPrefix', needs: 'empty', isSafe: !options.keyPrefix },
     { name: 'replyMapping', needs: "'legacy'", isSafe: options.replyMapping !== 'resp3' },

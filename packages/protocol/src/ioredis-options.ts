@@ -9,4 +9,4 @@ interface ReplyMapping {
 export type RedisOptions = KnownRedisOptions & ReplyMapping;
 
 /** The same of a cluster. */
-export type ClusterOptions = KnownClusterOptions & { readonly redisOptions?: ReplyMapping };
+export type ClusterOptions = KnownClusterOptions & { readonly redisOptions?: ReplyMapping | undefined };

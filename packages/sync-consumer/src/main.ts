@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isCauceError, withoutCredentials } from '@cauce/protocol';
+import { isCauceError, type Settings, withoutCredentials } from '@cauce/protocol';
 import closeWithGrace from 'close-with-grace';
 import { Registry } from 'prom-client';
 import { ConfigurationError, loadSettings } from './config.ts';
@@ -21,7 +21,7 @@ await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.length > 0) tell(args);
-  let settings: Awaited<ReturnType<typeof loadSettings>>;
+  let settings: Settings;
   try {
     settings = await loadSettings(process.env, (path) => readFile(path, 'utf8'));
   } catch (error) {
@@ -89,7 +89,7 @@ async function main(args: readonly string[]): Promise<void> {
 
 /** A port that was set and cannot be used ends the process. */
 function serve(
-  { SYNC_HTTP_PORT: port, SYNC_HTTP_HOST: host }: ReturnType<typeof readSettings>,
+  { SYNC_HTTP_PORT: port, SYNC_HTTP_HOST: host }: Settings,
   deps: HttpServerDeps,
 ): Promise<HttpServer> {
   const isPortFixed = Boolean(process.env.SYNC_HTTP_PORT);
