@@ -26,8 +26,11 @@ export function explainConnectFailure(error: unknown, { isTls, wasClosed }: Redi
   if (/without any password configured/.test(message)) {
     return 'it knows no password for this user: set one there, or take it out of the Redis URL';
   }
+  if (/alert (bad certificate|certificate required|unknown ca)/i.test(message)) {
+    return `it wants a certificate of this client (${code || 'TLS'}): give REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE`;
+  }
   if (/certificate|altnames/i.test(message) || code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return `its certificate is not accepted (${code || 'TLS'}): trust its CA (NODE_EXTRA_CA_CERTS), or correct the host`;
+    return `its certificate is not accepted (${code || 'TLS'}): trust its CA (REDIS_TLS_CA_FILE), or correct the host`;
   }
   if (/wrong version number|packet length too long|SSL routines/i.test(message)) {
     return 'it speaks no TLS: write redis:// instead of rediss://, or give the port that does';
