@@ -39,7 +39,12 @@ test('P2 only what PostgreSQL has, a lease or a cache has a TTL and may be evict
   ) as [SessionRef, SessionRef, SessionRef, SessionRef, SessionRef];
   const schema = String(pipeline.settings.SESSION_DB_SCHEMA);
   const loader = createPostgresLoader({ pool: pipeline.pool, schema });
-  const client = createSessionClient({ redis, keyPrefix: keyspace.keyPrefix, partitions: 1, loader });
+  const client = createSessionClient({
+    redis: pipeline.redisUrl,
+    keyPrefix: keyspace.keyPrefix,
+    partitions: 1,
+    loader,
+  });
   onTestFinished(() => client.close());
 
   const sync = pipeline.startSync();

@@ -14,7 +14,7 @@ const large = 'x'.repeat(898);
 async function openBudgeted(): Promise<{ pipeline: Pipeline; client: SessionClient<unknown> }> {
   const pipeline = await createPipeline({ partitions: 2 });
   const client = createSessionClient<unknown>({
-    redis: pipeline.redis,
+    redis: pipeline.redisUrl,
     keyPrefix: pipeline.keyspace.keyPrefix,
     partitions: 2,
     maxStateBytes: MAX_STATE_BYTES,
@@ -161,7 +161,11 @@ test('P1 with something else in place of the counts a save is refused, and has c
 test('without a budget nothing is counted', async () => {
   const pipeline = await createPipeline({ partitions: 2 });
   const { redis, keyspace } = pipeline;
-  const client = createSessionClient<unknown>({ redis, keyPrefix: keyspace.keyPrefix, partitions: 2 });
+  const client = createSessionClient<unknown>({
+    redis: pipeline.redisUrl,
+    keyPrefix: keyspace.keyPrefix,
+    partitions: 2,
+  });
   onTestFinished(() => client.close());
   for (let i = 0; i < 50; i++) await client.saveUserState(greedy(i), large);
   expect(await redis.exists(keyspace.unsynced(0), keyspace.unsynced(1))).toBe(0);
