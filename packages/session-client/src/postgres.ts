@@ -67,6 +67,8 @@ const BEGIN_LOAD = 'BEGIN READ WRITE; SET LOCAL row_security = off';
 /** Durable whatever the server's default. */
 const BEGIN_WRITE = 'BEGIN; SET LOCAL synchronous_commit = on';
 /** How much longer than the server itself its answer may take, ms. */
+/** Of the time limit: with less of it left nothing is asked. */
+const LEAST_SHARE = 0.02;
 const ANSWER_GRACE_MS = 1000;
 /** A table, and one that is partitioned, in `pg_class.relkind`. */
 const tableKinds = ['r', 'p'];
@@ -141,6 +143,8 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
     { begin, ...call }: { readonly begin: string; readonly statement: string; readonly values: unknown[] },
     untilMs: number,
   ): Promise<Found[]> {
+    // The server gives those before up at the same moment as their callers, and these may be about to give up, too.
+    if (untilMs - now() < LEAST_SHARE * timeoutMs) throw new Error('The turn came too late.');
     const client = await pool.connect();
     const leftMs = Math.floor(untilMs - now());
     if (leftMs < 1) {
