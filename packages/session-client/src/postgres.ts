@@ -67,9 +67,9 @@ const BEGIN_LOAD = 'BEGIN READ WRITE; SET LOCAL row_security = off';
 /** Durable whatever the server's default. */
 const BEGIN_WRITE = 'BEGIN; SET LOCAL synchronous_commit = on';
 /** How much longer than the server itself its answer may take, ms. */
+const ANSWER_GRACE_MS = 1000;
 /** Of the time limit: with less of it left nothing is asked. */
 const LEAST_SHARE = 0.02;
-const ANSWER_GRACE_MS = 1000;
 /** A table, and one that is partitioned, in `pg_class.relkind`. */
 const tableKinds = ['r', 'p'];
 
