@@ -19,8 +19,8 @@ const MAX_UNANSWERED = 10_000;
  * Saves on the caller's `ifVersion`. Where Redis alone cannot tell, because the session has left it or was deleted, it
  * is loaded, and saved if the condition holds: `'0'` means that there is no session in either store.
  *
- * An op id is `unanswered` from SaveUnknownError, DurabilityError or AbortedError until a receipt. The repetition of such a save never
- * ends as a conflict: what stands in its way may be what it saved itself.
+ * An op id is `unanswered` from SaveUnknownError, DurabilityError or AbortedError until a receipt. The repetition of
+ * such a save never ends as a conflict: what stands in its way may be what it saved itself.
  *
  * @returns a function that throws what a save throws, and what a load throws
  */
