@@ -111,7 +111,6 @@ test.each([
   ],
   ['database', 'database "nowhere" does not exist; correct DATABASE_URL, or create the database', 4],
   ['tls', 'The server does not support SSL connections; correct sslmode and sslrootcert', 4],
-  ['file', "open '/nowhere/ca.pem'; correct sslrootcert, sslcert or sslkey in DATABASE_URL", 2],
   ['tables', 'run `cauce migrate`, with the same schema and table', 1],
 ])('PostgreSQL, %s: log, readiness and command say the same: %s', async (fault, words, code) => {
   const pipeline = await createPipeline({ migrated: fault !== 'tables' });
@@ -121,14 +120,28 @@ test.each([
     refused: `postgres://cauce:${SECRET}@127.0.0.1:1/x`,
     database: Object.assign(new URL(url), { pathname: '/nowhere' }).toString(),
     tls: `${url}?sslmode=verify-full`,
-    file: `${url}?sslmode=verify-full&sslrootcert=/nowhere/ca.pem`,
     tables: String(url),
   };
   const said = await whatIsSaid(pipeline, { database: urls[fault] ?? '' });
   expectEverywhere(said, words);
-  if (fault !== 'file') expect(said.readiness).toMatch(/ at [\w.-]+:\d+: /);
+  expect(said.readiness).toMatch(/ at [\w.-]+:\d+: /);
   expect(said.code).toBe(code);
-  if (fault === 'file') expect(said.log).not.toContain('PostgreSQL is away');
+});
+
+test('PostgreSQL: a file of TLS that vanishes after the start is named, and is no outage', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cauce-ca-'));
+  const file = join(folder, 'ca.pem');
+  writeFileSync(file, '');
+  const pipeline = await createPipeline();
+  const lines: string[] = [];
+  const logger = createLogger('info', { write: (line: string) => void lines.push(line) });
+  const database = `${pipeline.databaseUrl}?sslmode=verify-full&sslrootcert=${file}`;
+  const { consumer } = pipeline.startSync({}, { database, logger });
+  rmSync(folder, { recursive: true });
+  const words = `open '${file}'; correct sslrootcert, sslcert or sslkey in DATABASE_URL`;
+  await eventually(() => expect(consumer.readiness.reason).toContain(words));
+  expect(lines.join('')).toContain(words);
+  expect(lines.join('')).not.toContain('PostgreSQL is away');
 });
 
 test('a wrong password of PostgreSQL names host and port, and neither user nor password', async () => {
