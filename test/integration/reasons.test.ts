@@ -8,6 +8,7 @@ import { createSessionClient } from '@cauce/session-client';
 import { createLogger, PostgresError } from '@cauce/sync-consumer';
 import { Redis } from 'ioredis';
 import { expect, inject, onTestFinished, test } from 'vitest';
+import { runCauce } from '../helpers/consumer-process.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { connectRedis, isolatedRedis, uniqueName } from '../helpers/isolated.ts';
 import { ownPostgres } from '../helpers/own-servers.ts';
@@ -142,6 +143,21 @@ test('PostgreSQL: a file of TLS that vanishes after the start is named, and is n
   await eventually(() => expect(consumer.readiness.reason).toContain(words));
   expect(lines.join('')).toContain(words);
   expect(lines.join('')).not.toContain('PostgreSQL is away');
+});
+
+test('a missing sslrootcert is a fault of the setting, named at the start: not an outage', async () => {
+  const pipeline = await createPipeline();
+  const database = `${pipeline.databaseUrl}?sslmode=verify-full&sslrootcert=/nowhere/ca.pem`;
+  const refused = expect.objectContaining({
+    code: 'INVALID_OPTION',
+    message: expect.stringContaining('names the file /nowhere/ca.pem'),
+  });
+  expect(() => pipeline.startSync({}, { database })).toThrow(refused);
+  const { code, output } = await runCauce({ ...pipeline, env: { ...pipeline.env, DATABASE_URL: database } }, [
+    'drain',
+  ]);
+  expect(output).toContain('/nowhere/ca.pem');
+  expect(code).toBe(2);
 });
 
 test('a wrong password of PostgreSQL names host and port, and neither user nor password', async () => {
