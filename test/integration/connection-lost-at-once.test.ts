@@ -1,5 +1,7 @@
 import { createServer } from 'node:net';
-import { createPool, createQueries } from '@cauce/sync-consumer';
+import { createPostgresLoader } from '@cauce/session-client/postgres';
+import { createPool, createQueries, migrate } from '@cauce/sync-consumer';
+import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 
 function message(type: string, body: Buffer): Buffer {
@@ -15,7 +17,8 @@ const readyAndGone = Buffer.concat([
   message('E', Buffer.from('SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0')),
 ]);
 
-test('a connection that is ended the moment it is made fails the statement, not the process', async () => {
+/** Its URL. */
+async function startDying(): Promise<string> {
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.once('data', () => socket.end(readyAndGone));
@@ -23,8 +26,14 @@ test('a connection that is ended the moment it is made fails the statement, not 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const { port } = server.address() as { port: number };
+  return `postgres://any@127.0.0.1:${port}/any?sslmode=disable`;
+}
+
+const ana = { tenantId: 'acme', userId: 'ana' };
+
+test('a connection that is ended the moment it is made fails the statement, not the process', async () => {
   const pool = createPool({
-    databaseUrl: `postgres://any@127.0.0.1:${port}/any?sslmode=disable`,
+    databaseUrl: await startDying(),
     maxConnections: 1,
     connectTimeoutMs: 2000,
     queryTimeoutMs: 2000,
@@ -38,6 +47,24 @@ test('a connection that is ended the moment it is made fails the statement, not 
     statementTimeoutMs: 1000,
     longTimeoutMs: 1000,
   });
-  const row = { ref: { tenantId: 'acme', userId: 'ana' }, state: '{}', version: '1' };
-  await expect(queries.upsertSessions([row])).rejects.toThrow();
+  await expect(queries.upsertSessions([{ ref: ana, state: '{}', version: '1' }])).rejects.toThrow();
+});
+
+test.each(['opened here', 'handed over'])(
+  'it fails the load, not the bot: a pool that is %s',
+  async (which) => {
+    const databaseUrl = await startDying();
+    const pool = new pg.Pool({ connectionString: databaseUrl });
+    pool.on('error', () => {});
+    onTestFinished(() => pool.end());
+    const source = which === 'handed over' ? { pool } : { databaseUrl };
+    await using loader = createPostgresLoader({ ...source, timeoutMs: 2000 });
+    await expect(loader.load([ana], {})).rejects.toThrow();
+    await expect(loader.write(ana, { state: '{}', version: '1', isTombstone: false }, {})).rejects.toThrow();
+  },
+);
+
+test('it fails the migration, not the process', async () => {
+  const databaseUrl = await startDying();
+  await expect(migrate({ databaseUrl, schema: 'public', table: 'session' })).rejects.toThrow();
 });

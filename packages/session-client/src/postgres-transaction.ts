@@ -10,6 +10,23 @@ export interface TransactionCall {
 }
 
 /**
+ * A connection of the pool, with a listener: while it is checked out the pool has none, and an error that nobody listens
+ * to ends the process. Not with a promise, which would come too late: a server may end a connection in the same piece of
+ * data in which it says that it is ready.
+ *
+ * @throws what connecting throws
+ */
+export function checkOut(pool: pg.Pool, onError: (error: Error) => void): Promise<pg.PoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      if (!client) return reject(error ?? new Error('The pool gave no connection.'));
+      client.on('error', onError);
+      resolve(client);
+    });
+  });
+}
+
+/**
  * Runs one statement in a transaction, with settings that end with it: nothing else would pass a pooler. The three
  * messages leave together on a pipelining connection; on any other they are three round trips. A statement that fails
  * turns the COMMIT into a rollback.

@@ -10,7 +10,7 @@ import {
 } from '@cauce/protocol';
 import pg from 'pg';
 import { RestoreError } from './errors.ts';
-import { inTransaction } from './postgres-transaction.ts';
+import { checkOut, inTransaction } from './postgres-transaction.ts';
 import type { SessionLoader } from './session-loader.ts';
 import { createTurns } from './turns.ts';
 
@@ -145,16 +145,11 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
   ): Promise<Found[]> {
     // The server gives those before up at the same moment as their callers, and these may be about to give up, too.
     if (untilMs - now() < LEAST_SHARE * timeoutMs) throw new Error('The turn came too late.');
-    const client = await pool.connect();
+    const client = await checkOut(pool, ignore);
     const leftMs = Math.floor(untilMs - now());
-    if (leftMs < 1) {
-      client.release();
-      throw new Error('The connection came too late.');
-    }
-    // While it is checked out the pool does not listen; the failed query tells the same.
-    client.on('error', ignore);
     let failure: Error | undefined;
     try {
+      if (leftMs < 1) throw new Error('The connection came too late.');
       // The server gives up when the caller does: a backend that waits for a lock does not notice that nobody waits
       // for it.
       const limits =

@@ -23,6 +23,8 @@ export async function inspectTarget(
   { schema, table }: TableNames,
 ): Promise<MigrationTarget> {
   const client = new pg.Client({ connectionString: databaseUrl });
+  // The call under way fails too, and an error that nobody listens to ends the process.
+  client.on('error', () => {});
   await client.connect();
   try {
     const ledger = `${table}_migration`;
