@@ -11,7 +11,13 @@ export default defineConfig({
     projects: [
       {
         ...sources,
-        test: { name: 'unit', include: ['test/unit/**/*.test.{ts,mjs}'], sequence: { groupOrder: 0 } },
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.{ts,mjs}'],
+          // Of properties that are tried often, on a busy machine.
+          testTimeout: 30_000,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         ...sources,

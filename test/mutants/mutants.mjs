@@ -380,8 +380,8 @@ export const mutants = [
     breaks: 'an update whose answer was lost is applied a second time',
     promise: 'P6',
     file: 'packages/session-client/src/update-session.ts',
-    find: '} catch {',
-    replace: '} catch (unknown) {',
+    find: 'throw notRecognised(options.opId, error);',
+    replace: 'throw error;',
     tests: ['test/integration/session-client/compare-and-set.test.ts'],
   },
   {
@@ -389,8 +389,8 @@ export const mutants = [
     breaks: 'the bot is told that a save did not happen, and it did',
     promise: 'P6',
     file: 'packages/session-client/src/conditional-save.ts',
-    find: 'remember(unanswered, opId);',
-    replace: 'remember(new Set(), opId);',
+    find: 'remember(unanswered, name);',
+    replace: 'remember(new Set(), name);',
     tests: ['test/integration/session-client/compare-and-set.test.ts'],
   },
   {

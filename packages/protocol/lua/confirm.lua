@@ -30,7 +30,7 @@ end
 if raisesClock then
   redis.call('SET', hlc, rowVersion)
 end
-local isLater = stored[2] == '1' and (tonumber(stored[3]) or 0) >= (tonumber(opened[2]) or 0)
+local isLater = stored[2] == '1' and (tonumber(string.match(stored[3] or '', '^%d+$')) or 0) >= (tonumber(opened[2]) or 0)
 local wins = isLater and tonumber(rowVersion) <= (tonumber(opened[3]) or 0)
 if wins or tonumber(rowVersion) <= tonumber(version) then
   redis.call('HSET', session, 'c', epoch)

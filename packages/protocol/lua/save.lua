@@ -36,7 +36,7 @@ local MAX_VERSION = 4503599627370495
 
 -- Nothing for a text that is no version, or the last one: there is none after it.
 local function countable(text)
-  local number = string.find(text, '^%d+$') and tonumber(text)
+  local number = (text == '0' or string.find(text, '^[1-9]%d*$')) and tonumber(text)
   return number and number < MAX_VERSION and number
 end
 
@@ -123,7 +123,7 @@ local function save(key, argument)
   redis.call('SET', hlc, nextVersion)
   -- Once for each save: `status` counts them by it.
   redis.call('PERSIST', session)
-  if isAnnounced and stored[5] == present then
+  if version and isAnnounced and stored[5] == present then
     redis.call('HSET', session, 's', state, 'v', nextVersion, 'o', recent, 't', tombstone)
     return 'saved ' .. nextVersion
   end

@@ -152,7 +152,10 @@ if isCounted then
     local bytes = redis.pcall('HSTRLEN', session, 's')
     if tenant and type(bytes) == 'number' then
       -- All is settled by here: a count that is no number waits until it is counted anew.
-      redis.pcall('HINCRBY', unsynced, tenant, isAnew and bytes or 0 - bytes)
+      local counted = redis.pcall('HINCRBY', unsynced, tenant, isAnew and bytes or 0 - bytes)
+      if type(counted) == 'number' and counted < 0 then
+        redis.call('HSET', unsynced, tenant, '0')
+      end
     end
   end
 end

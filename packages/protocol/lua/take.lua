@@ -59,7 +59,7 @@ for i = 3, #KEYS do
     end
     bytes = bytes + #state
     local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
-    local winsOver = (tonumber(stored[5]) or 0) >= serverEpoch and seeded or '0'
+    local winsOver = (tonumber(string.match(stored[5] or '', '^%d+$')) or 0) >= serverEpoch and seeded or '0'
     outcome = 'dirty ' .. stored[2] .. ' ' .. stored[4] .. ' ' .. winsOver .. ' ' .. record
   end
   reply[#reply + 1] = outcome

@@ -150,8 +150,8 @@ function isDatabase(db: number | undefined): boolean {
   return db === undefined || (Number.isInteger(db) && db >= 0);
 }
 
-/** What Redis says when a command may succeed elsewhere or later. */
-const passingErrors = [
+/** What Redis says of a command that it refused. */
+const refusals = [
   'READONLY',
   'MASTERDOWN',
   'LOADING',
@@ -160,10 +160,14 @@ const passingErrors = [
   'BUSY',
   'MISCONF',
   'NOREPLICAS',
+  'TRYAGAIN',
+  'MOVED',
+  'NOSCRIPT',
+  'ERR',
 ];
 
 /** Whether it has ioredis send a refused command again: 2 is its word for that. */
 function sendsAgain({ reconnectOnError }: RedisOptions): boolean {
   if (!reconnectOnError) return false;
-  return passingErrors.some((word) => reconnectOnError(new Error(`${word} as Redis may answer`)) === 2);
+  return refusals.some((word) => reconnectOnError(new Error(`${word} as Redis may answer`)) === 2);
 }

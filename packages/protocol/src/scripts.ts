@@ -61,7 +61,7 @@ export type SaveReply =
   | { readonly outcome: 'too_large'; readonly bytes: number }
   /** The tenant has so much in the partition that PostgreSQL does not have. */
   | { readonly outcome: 'over_budget'; readonly bytes: number }
-  /** Redis refused it; nothing was changed. */
+  /** Redis refused it, and nothing was changed; or its answer is none that the script gives, and that is not known. */
   | { readonly outcome: 'failed'; readonly error: RedisError };
 
 /** Names the time between two moments at which Redis may have lost the end of its data; only compared for equality. */
@@ -244,7 +244,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         args.push(state, opId, flag(isTombstone), ifVersion, ifVersion === ABSENT_VERSION ? lease : epoch);
       }
       const reply = textIn('save', await run('save', keys, args));
-      return listIn('save', reply.split('\n'), saves.length).map(saveReply);
+      return listIn('save', reply.split('\n'), saves.length).map(saveReplyOrFailure);
     },
 
     async lease(session, { token, leaseTtlMs }) {
@@ -256,7 +256,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       }
       const [state, version, tombstone, savedIn, confirmedIn] = textsOrNullIn('lease', rest, 5);
       if (typeof state !== 'string' || !isVersion(version)) {
-        throw new CorruptSessionError(`What Redis holds under ${session.key} is not a session.`);
+        throw new CorruptSessionError("What Redis holds under the session's key is not a session.");
       }
       return {
         outcome: 'hit',
@@ -452,6 +452,16 @@ function saveReply(line: unknown): SaveReply {
   }
   const isRight = isVersion(value) || (outcome === 'conflict' && value === ABSENT_VERSION);
   return { outcome, version: understood('save', isRight ? value : undefined) };
+}
+
+/** What one save of a call was told says nothing of the others. */
+function saveReplyOrFailure(line: unknown): SaveReply {
+  try {
+    return saveReply(line);
+  } catch (error) {
+    if (error instanceof RedisError) return { outcome: 'failed', error };
+    throw error;
+  }
 }
 
 function takenSession(entry = 'deferred', state = ''): TakenSession {

@@ -12,7 +12,7 @@ export interface ConditionalSaveDeps {
 
 /** How often the condition is looked at again before a conflict is thrown. */
 const MAX_LOADS = 3;
-/** Of op ids whose outcome is not known; the oldest are forgotten. */
+/** Of saves whose outcome is not known; the oldest are forgotten. */
 const MAX_UNANSWERED = 10_000;
 
 /**
@@ -25,6 +25,7 @@ const MAX_UNANSWERED = 10_000;
  * @returns a function that throws what a save throws, and what a load throws
  */
 export function createConditionalSave({ save, loadBasis }: ConditionalSaveDeps): SaveSession {
+  /** Session and op id. */
   const unanswered = new Set<string>();
 
   const saveIf: SaveSession = async (session, content, options) => {
@@ -49,15 +50,16 @@ export function createConditionalSave({ save, loadBasis }: ConditionalSaveDeps):
   return async (session, content, options) => {
     const { opId, ifVersion } = options;
     if (ifVersion === undefined) return save(session, content, options);
+    const name = `${session.key} ${opId}`;
     let receipt: SaveReceipt;
     try {
       receipt = await saveIf(session, content, options);
     } catch (error) {
-      if (isUnanswered(error)) remember(unanswered, opId);
-      if (error instanceof VersionConflictError && unanswered.has(opId)) throw notRecognised(opId, error);
+      if (isUnanswered(error)) remember(unanswered, name);
+      if (error instanceof VersionConflictError && unanswered.has(name)) throw notRecognised(opId, error);
       throw error;
     }
-    unanswered.delete(opId);
+    unanswered.delete(name);
     return receipt;
   };
 }
@@ -73,13 +75,14 @@ function isUnanswered(error: unknown): boolean {
   return error instanceof SaveUnknownError || error instanceof DurabilityError;
 }
 
-function remember(opIds: Set<string>, opId: string): void {
-  opIds.add(opId);
-  const [oldest] = opIds;
-  if (opIds.size > MAX_UNANSWERED && oldest !== undefined) opIds.delete(oldest);
+function remember(names: Set<string>, name: string): void {
+  names.add(name);
+  const [oldest] = names;
+  if (names.size > MAX_UNANSWERED && oldest !== undefined) names.delete(oldest);
 }
 
-function notRecognised(opId: string, conflict: VersionConflictError): SaveUnknownError {
+/** Of a repetition that met a conflict: it may be its own. */
+export function notRecognised(opId: string, conflict: VersionConflictError): SaveUnknownError {
   const failure = { effect: 'unknown', retryable: false, reason: 'NOT_RECOGNISED' } as const;
-  return new SaveUnknownError(opId, failure, conflict);
+  return new SaveUnknownError(opId, failure, conflict, { isRepeatable: false });
 }

@@ -1,4 +1,4 @@
-import { CauceError, isCauceError, type RedisFailure, type Version } from '@cauce/protocol';
+import { ABSENT_VERSION, CauceError, isCauceError, type RedisFailure, type Version } from '@cauce/protocol';
 import type { SaveReceipt } from './save-receipt.ts';
 
 /** The value cannot be stored, or the schema refused it. Says where and why, never what. Not retryable. */
@@ -63,9 +63,11 @@ export class VersionConflictError extends CauceError {
 
   constructor(expected: Version, actual: Version) {
     const why =
-      actual === expected
-        ? 'was loaded before Redis was restarted or promoted'
-        : `is at version ${actual}, not at ${expected}`;
+      actual !== expected
+        ? `is at version ${actual}, not at ${expected}`
+        : expected === ABSENT_VERSION
+          ? 'may have been created since it was found absent'
+          : 'was loaded before Redis was restarted or promoted';
     super('VERSION_CONFLICT', `The session ${why}: load it again.`, { retryable: true });
     this.expected = expected;
     this.actual = actual;
@@ -87,24 +89,30 @@ export class SaveRejectedError extends CauceError {
 }
 
 /**
- * The save was sent and no answer came: it may have happened. Retryable: repeat it with the same `opId`, which
- * saves it if it did not happen and answers with its version if it did. Not retryable when it was such a repetition and
- * can no longer be recognised (`failure.reason` is `NOT_RECOGNISED`): load the session to see what became of it.
+ * The save was sent and no answer came: it may have happened. Retryable: repeat it soon with the same `opId`, which saves
+ * it if it did not happen and answers with its version if it did, as long as Redis has the session and fewer than four
+ * other saves of it came in between. Not retryable where a repetition could be applied a second time: of an update, and
+ * of a save with `ifVersion` whose repetition Redis does not recognise (`failure.reason` is `NOT_RECOGNISED`). Then load
+ * the session to see what became of it.
  */
 export class SaveUnknownError extends CauceError {
   /** Give it to the repetition. */
   readonly opId: string;
   readonly failure: RedisFailure;
 
-  constructor(opId: string, failure: RedisFailure, cause: unknown) {
-    const isLate = failure.reason === 'NOT_RECOGNISED';
-    super(
-      'SAVE_UNKNOWN',
-      isLate
-        ? `Whether the save with opId ${opId} happened can no longer be told: load the session to see what it holds.`
-        : `No answer (${failure.reason}): the save may have happened. Repeat it with opId ${opId}; that is safe.`,
-      { retryable: !isLate, cause },
-    );
+  constructor(
+    opId: string,
+    failure: RedisFailure,
+    cause: unknown,
+    { isRepeatable = true }: { readonly isRepeatable?: boolean } = {},
+  ) {
+    const advice = isRepeatable
+      ? `Repeat it soon with opId ${opId}: while Redis has the session, it is not saved twice.`
+      : 'Load the session to see what it holds.';
+    super('SAVE_UNKNOWN', `No answer (${failure.reason}): the save may have happened. ${advice}`, {
+      retryable: isRepeatable,
+      cause,
+    });
     this.opId = opId;
     this.failure = failure;
   }
@@ -112,8 +120,8 @@ export class SaveUnknownError extends CauceError {
 
 /**
  * The save was acknowledged by Redis and is on its way to PostgreSQL like any other, but that it has come as far as
- * `durability` asked is not known. Retryable: repeating it with the receipt's `opId` saves nothing again and waits
- * again.
+ * `durability` asked is not known. Retryable: repeating it soon with the receipt's `opId` saves nothing again and waits
+ * again, as long as Redis recognises it as {@link SaveUnknownError} says.
  */
 export class DurabilityError extends CauceError {
   readonly durability: 'replica' | 'postgres';
@@ -162,7 +170,7 @@ export class ClosedError extends CauceError {
 
 /** The caller's signal was aborted. Retryable. */
 export class AbortedError extends CauceError {
-  /** Of a save that had been sent and may still be applied: repeating it with this opId is safe. */
+  /** Of a save that had been sent and may still be applied; to repeat it as {@link SaveUnknownError} says. */
   readonly opId: string | undefined;
 
   constructor(message: string, signal: AbortSignal, opId?: string) {

@@ -31,7 +31,8 @@ export interface SaveOptions {
   /**
    * Names this save. The same id again is answered with the first answer and changes nothing, as long as it is
    * among the session's last four saves and the session is still in Redis. After that a save is applied again, and one
-   * with `ifVersion` ends as unknown. 1 to 64 of `A-Z a-z 0-9 _ -`. Default: a random one.
+   * with `ifVersion` ends as unknown if this client sent it before, else as a conflict. 1 to 64 of `A-Z a-z 0-9 _ -`.
+   * Default: a random one.
    */
   readonly opId?: string | undefined;
   /** How far the save has come when this resolves. Default: the client's. */
@@ -157,7 +158,7 @@ function saveFailure(error: RedisError, opId: string): SaveRejectedError | SaveU
 
 function abortedSave(signal: AbortSignal, opId: string): AbortedError {
   return new AbortedError(
-    `The save was aborted after it had been sent: it may still be applied. Repeating it with opId ${opId} is safe.`,
+    `The save was aborted after it had been sent: it may still be applied. Repeated soon with opId ${opId}, it is not saved twice.`,
     signal,
     opId,
   );

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ABSENT_VERSION, compareVersions, InvalidOptionError, type StoredSession } from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
 import { presentIn } from './absence.ts';
-import { SaveUnknownError, VersionConflictError } from './errors.ts';
+import { notRecognised } from './conditional-save.ts';
+import { DurabilityError, SaveUnknownError, VersionConflictError } from './errors.ts';
 import type { Basis, SaveCondition } from './save-condition.ts';
 import type { Durability, SaveReceipt } from './save-receipt.ts';
 
@@ -90,10 +91,13 @@ async function saveOnce<T>(
     try {
       await steps.reconnected();
       return await steps.save(state, options);
-    } catch {
-      // Also a conflict: Redis recognises the first one only while it has the session, and for four saves. Changing
-      // the state again could apply the change twice.
-      throw unknown;
+    } catch (error) {
+      // It was recognised.
+      if (error instanceof DurabilityError) throw error;
+      // Redis recognises the first one only while it has the session, and for four saves. To change the state again, or
+      // to have the caller repeat it, could apply the change twice.
+      if (error instanceof VersionConflictError) throw notRecognised(options.opId, error);
+      throw new SaveUnknownError(options.opId, unknown.failure, unknown.cause, { isRepeatable: false });
     }
   }
 }

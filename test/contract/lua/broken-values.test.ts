@@ -1,5 +1,13 @@
 import { expect, it } from 'vitest';
-import { cleanSession, createWorld, PARTITION, parkedRecord, TTL_MS, type World } from './world.ts';
+import {
+  cleanSession,
+  createWorld,
+  missedSession,
+  PARTITION,
+  parkedRecord,
+  TTL_MS,
+  type World,
+} from './world.ts';
 
 /** None of them is the id of an event: the commands of streams refuse it. */
 const noEvents = [
@@ -213,3 +221,27 @@ it.each([1e300, '9999999999999', null, {}, -1, Date.now() + 8_000_000])(
     expect(await world.scripts.sweep(PARTITION, [session.key])).toEqual(['announced']);
   },
 );
+
+it('a session with a broken version does not make its neighbours of the same call unknown', async () => {
+  const world = createWorld();
+  const [good, broken] = [world.session('ana'), world.session('bo')];
+  await world.redis.hset(broken.key, { v: '007', d: '0', s: '{}' });
+  const call = { state: '{}', isTombstone: false };
+  const replies = await world.scripts.save(
+    [
+      { ...call, session: good, opId: 'a' },
+      { ...call, session: broken, opId: 'b', ifVersion: '5' },
+    ],
+    { maxBytes: 100 },
+  );
+  expect(replies.map(({ outcome }) => outcome)).toEqual(['saved', 'conflict']);
+});
+
+it('P6 a save over what lacks a version takes the lease away', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await missedSession(world, session);
+  await world.redis.hset(session.key, { d: '1', q: '1-1', e: '' });
+  await world.save(session);
+  expect(await world.redis.exists(world.keyspace.lease(session))).toBe(0);
+});

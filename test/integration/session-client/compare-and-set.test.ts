@@ -117,7 +117,10 @@ describe('an update of a session that was absent', () => {
     await syncAndEvict();
     link.cutConnections();
     link.releaseReplies();
-    expect(await update).toMatchObject({ code: 'SAVE_UNKNOWN', retryable: true });
+    expect(await update).toMatchObject({
+      ...{ code: 'SAVE_UNKNOWN', retryable: false, failure: { reason: 'NOT_RECOGNISED' } },
+      message: expect.stringContaining('Load the session'),
+    });
     expect(await b.getUserState(ana)).toEqual({ by: ['a', 'b'] });
   });
 
@@ -201,5 +204,22 @@ describe('ifVersion', () => {
       failure: { reason: 'NOT_RECOGNISED' },
     });
     expect(await b.getUserState(ana)).toEqual({ by: ['a'] });
+  });
+
+  it('a conflict of another session is one, whatever became of a save with the same op id', async () => {
+    const { a, b, link } = await bots({ commandTimeoutMs: 500 });
+    const bo = { tenantId: 'acme', userId: 'bo' };
+    const { version } = await b.saveUserState(bo, { by: ['b'] });
+    const options = { ifVersion: '0', opId: 'op-1' };
+    link.dropReplies();
+    await expect(a.saveUserState(ana, { by: ['a'] }, options)).rejects.toMatchObject({
+      code: 'SAVE_UNKNOWN',
+    });
+    link.cutConnections();
+    link.releaseReplies();
+    await eventually(() => a.getUserState(bo));
+    await expect(a.saveUserState(bo, { by: ['a'] }, options)).rejects.toMatchObject({
+      ...{ code: 'VERSION_CONFLICT', actual: version },
+    });
   });
 });
