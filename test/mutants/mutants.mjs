@@ -122,7 +122,7 @@ export const mutants = [
     breaks: 'the save after a conflict loses against the same row again',
     promise: 'P3',
     file: 'packages/protocol/lua/adopt.lua',
-    find: "redis.call('SET', hlc, version)",
+    find: "redis.call('SET', hlc, string.format('%.0f', raisedTo))",
     replace: '',
     tests: ['test/contract/lua/adopt.test.ts'],
   },

@@ -26,13 +26,16 @@ end
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 redis.call('HLEN', parked)
+-- A row does not raise the clock above this: there is room to count on from it (2^40 below MAX_VERSION of version.ts).
+local MAX_RAISED = 4502500115742719
+local raisedTo = math.min(tonumber(version), MAX_RAISED)
 local lastIssued = tonumber(string.match(redis.call('GET', hlc) or '0', '^%d+$')) or math.huge
 local stored = redis.call('HMGET', session, 'v', 'q')
 local event = eventOf(stored[2])
 
 -- Raised even when the session was saved since: its version must pass the row's to be written.
-if tonumber(version) > lastIssued then
-  redis.call('SET', hlc, version)
+if raisedTo > lastIssued then
+  redis.call('SET', hlc, string.format('%.0f', raisedTo))
 end
 if stored[1] ~= losingVersion then
   return 'superseded'

@@ -22,13 +22,15 @@ local ttlMs = string.format('%.0f', ARGV[6])
 
 local stored = redis.call('HMGET', session, 'v', 'd', 'e')
 local opened = redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'seeded')
+-- A row does not raise the clock above this: there is room to count on from it (2^40 below MAX_VERSION of version.ts).
+local MAX_RAISED = 4502500115742719
+local raisedTo = math.min(tonumber(rowVersion), MAX_RAISED)
 local lastIssued = tonumber(string.match(redis.call('GET', hlc) or '0', '^%d+$')) or math.huge
-local raisesClock = tonumber(rowVersion) > lastIssued
 if stored[1] ~= version or opened[1] ~= epoch then
   return 'superseded'
 end
-if raisesClock then
-  redis.call('SET', hlc, rowVersion)
+if raisedTo > lastIssued then
+  redis.call('SET', hlc, string.format('%.0f', raisedTo))
 end
 local isLater = stored[2] == '1' and (tonumber(string.match(stored[3] or '', '^%d+$')) or 0) >= (tonumber(opened[2]) or 0)
 local wins = isLater and tonumber(rowVersion) <= (tonumber(opened[3]) or 0)

@@ -16,8 +16,10 @@ local held, state, version, tombstone = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 -- Whole: PEXPIRE refuses a fraction, and by then the session would stand there without a TTL.
 local ttlMs = string.format('%.0f', ARGV[5])
 
+-- A row does not raise the clock above this: there is room to count on from it (2^40 below MAX_VERSION of version.ts).
+local MAX_RAISED = 4502500115742719
+local raisedTo = math.min(tonumber(version), MAX_RAISED)
 local lastIssued = tonumber(string.match(redis.call('GET', hlc) or '0', '^%d+$')) or math.huge
-local raisesClock = tonumber(version) > lastIssued
 -- By the same field as lease: a hash without a version is a miss for both.
 if redis.call('HEXISTS', session, 'v') == 1 then
   return 'present'
@@ -30,8 +32,8 @@ local epoch = string.match(held, '^%d*')
 redis.call('HSET', session, 's', state, 'v', version, 'd', '0', 'q', '', 'o', '', 't', tombstone,
   'e', '', 'c', epoch)
 redis.call('PEXPIRE', session, ttlMs)
-if raisesClock then
-  redis.call('SET', hlc, version)
+if raisedTo > lastIssued then
+  redis.call('SET', hlc, string.format('%.0f', raisedTo))
 end
 redis.call('DEL', lease)
 return 'hydrated'

@@ -37,6 +37,8 @@ local EPOCH_GAP_US = 10000000
 local HOUR_US, US_OF_ONE_VERSION = 3600000000, 200
 -- As MAX_VERSION of version.ts.
 local MAX_VERSION = 4503599627370495
+-- A row does not raise the clock above this: there is room to count on from it (2^40 below MAX_VERSION of version.ts).
+local MAX_RAISED = 4502500115742719
 
 local function whole(text)
   return tonumber(string.match(text or '', '^%d+$'))
@@ -53,7 +55,7 @@ local isCountable = lastIssued < MAX_VERSION
 if not isCountable then
   lastIssued = 0
 end
-local raisedTo = math.max(lastIssued, tonumber(floor))
+local raisedTo = math.max(lastIssued, math.min(tonumber(floor), MAX_RAISED))
 if layout[1] and (layout[1] ~= partitions or layout[2] ~= hashName or layout[3] ~= protocolVersion) then
   return { 'mismatch', layout[1], layout[2] or '', layout[3] or '' }
 end

@@ -17,6 +17,8 @@ local expectedVersion, isDirty, floor = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 -- As MAX_VERSION of version.ts.
 local MAX_VERSION = 4503599627370495
+-- A row does not raise the clock above this: there is room to count on from it (2^40 below MAX_VERSION of version.ts).
+local MAX_RAISED = 4502500115742719
 
 -- '' for what is no id of an event: commands of streams fail on it, and the script with them.
 local function eventOf(text)
@@ -45,8 +47,10 @@ end
 local time = redis.call('TIME')
 local nowUs = time[1] * 1000000 + time[2]
 local next = math.max(tonumber(expectedVersion) + 1, lastIssued + 1, floor + 1, nowUs)
-if next > MAX_VERSION then
-  return redis.error_reply('BADCLOCK ' .. hlc .. ' holds no version to count on from, or the session or its row is at the last')
+if next > MAX_VERSION or next > math.max(lastIssued, MAX_RAISED, nowUs) + 1 then
+  return redis.error_reply(
+    'BADCLOCK ' .. hlc .. ' holds no version to count on from, or the session or its row is near the last'
+  )
 end
 local version = string.format('%.0f', next)
 local event = eventOf(stored[3])

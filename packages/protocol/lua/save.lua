@@ -33,6 +33,8 @@ local keysOfSave = budgetBytes and 7 or 6
 
 -- As MAX_VERSION of version.ts.
 local MAX_VERSION = 4503599627370495
+-- A session alone does not raise the clock above this: there is room to count on from it (2^40 below MAX_VERSION of version.ts).
+local MAX_RAISED = 4502500115742719
 
 -- Nothing for a text that is no version, or the last one: there is none after it.
 local function countable(text)
@@ -53,6 +55,9 @@ local function save(key, argument)
   local clock = redis.call('GET', hlc) or '0'
   local lastIssued = countable(clock)
   local known = countable(version or '0')
+  if known and known > math.max(lastIssued or 0, MAX_RAISED) then
+    known = nil
+  end
   local present = redis.call('HGET', meta, 'epoch') or ''
 
   local _, found = string.find(' ' .. operations, ' ' .. opId .. '=', 1, true)

@@ -162,3 +162,28 @@ it.each(uncountable.filter((clock) => clock !== MAX_VERSION))(
     expect(await redis.get(keyspace.hlc(PARTITION))).toBe(clock);
   },
 );
+
+const lastVersions = [MAX_VERSION, String(BigInt(MAX_VERSION) - 1n), String(BigInt(MAX_VERSION) - 5n)];
+
+it.each(
+  ['hydrate', 'adopt', 'confirm', 'reissue', 'the floor of a partition'].flatMap((entry) =>
+    lastVersions.map((version) => [entry, version] as const),
+  ),
+)(
+  'P9 %s with version %s, at the end of what counts, leaves the others of the partition room',
+  async (entry, version) => {
+    const world = createWorld();
+    await world.open();
+    const session = world.session();
+    await cleanSession(world, session);
+    const epoch = (await world.redis.hget(world.keyspace.meta(PARTITION), 'epoch')) ?? '';
+    await world.redis.hset(session.key, { v: '5', e: '1', c: '' });
+    await world.redis.set(world.keyspace.lease(world.session('bo')), '7:t');
+    if (entry === 'confirm') {
+      await world.scripts.confirm(session, { version: '5', epoch, row: row(version), ttlMs: TTL_MS });
+    } else await entries[entry]?.(world, version).catch(() => {});
+    for (let i = 0; i < 10; i++) await world.save(world.session('bo'));
+    for (let i = 0; i < 10; i++) await world.save(session);
+    expect(await world.save(world.session('cal'))).toMatch(/^\d{16}$/);
+  },
+);

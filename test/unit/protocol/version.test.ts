@@ -46,5 +46,6 @@ it('scripts, statements and TypeScript agree on the last version', () => {
       ),
   );
   expect(found.length).toBeGreaterThan(4);
-  expect(new Set(found)).toEqual(new Set([MAX_VERSION]));
+  // What a row may raise a clock to is below it by room for 2^40 saves.
+  expect(new Set(found)).toEqual(new Set([MAX_VERSION, String(BigInt(MAX_VERSION) - 2n ** 40n)]));
 });
