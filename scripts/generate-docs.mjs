@@ -38,8 +38,8 @@ Settings are environment variables. Each program reads them once, at its start; 
 them and exits with code 2. An empty variable counts as not set. Bot, consumer and CLI of one deployment need the
 same values for the settings they share.
 
-\`cauce-sync\` and \`cauce\` take a secret setting from a file as well, such as a mounted secret: ${files}
-name it. One of the two ways, not both.
+\`cauce-sync\` and \`cauce\` take a secret setting from a file as well, such as a mounted secret:
+${files} name the file. One of the two ways, not both.
 
 ${renderTable(['Setting', 'Default', 'Allowed', 'Unit', 'Used by', 'What it does'], rows)}
 `;

@@ -165,7 +165,7 @@ export const settings = {
     ...identifier,
     usedBy: ['bot', 'consumer', 'cli'],
     description:
-      'Table of the sessions. Its companions are named after it: session_conflict, session_layout.',
+      'Table of the sessions. Its companions are named after it: session_conflict, session_layout, session_identity.',
   },
   SESSION_HISTORY_DAYS: {
     kind: 'number',
