@@ -1,4 +1,6 @@
-/** protocol ← session-client, protocol ← sync-consumer ← cli, protocol ← history ← cli. Client and consumer never meet. */
+/**
+ * protocol ← session-client, protocol ← sync-consumer ← cli, protocol ← history ← cli. Client and consumer never meet.
+ */
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },

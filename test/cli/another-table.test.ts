@@ -59,7 +59,7 @@ test('a table that was never migrated is named, whatever the command', async () 
   }
 });
 
-test('resync --to-this-table asks first, and names the table that is the partner from then on', async () => {
+test('resync --to-this-table asks first, and names the table that the sessions are synced to from then on', async () => {
   const { cli, other, run } = await mistaken();
   expect(await run(['resync', '--to-this-table'])).toMatchObject({ code: 2 });
   expect(await run(['resync', '--to-this-table', '--since', '2h', '--yes'])).toMatchObject({ code: 2 });

@@ -111,7 +111,7 @@ test('a restored copy in another schema gets everything Redis holds when the con
   await eventually(async () => expect(await copy.countRows()).toBe(40), 15_000);
 });
 
-test('the way out: told that this table is the partner, everything is carried to it, and a consumer of the other one stops', async () => {
+test('the way out: moved to this table on purpose, everything is carried to it, and a consumer of the former one stops', async () => {
   const { pipeline, sync } = await syncedPipeline();
   const other = await anotherTable(pipeline);
   const atOther: Pipeline = { ...pipeline, env: other.env, table: other.table };

@@ -120,7 +120,9 @@ test('P1 a clean restart brings back every session that was saved under the ship
   expect(loaded).toEqual(refs.map((_, n) => n));
 });
 
-/** Without those of CLIENT SETINFO, which Redis 7.0 does not know and no list for it can grant; nothing depends on it. */
+/**
+ * Without those of CLIENT SETINFO, which Redis 7.0 does not know and no list for it can grant; nothing depends on it.
+ */
 async function denials(redis: Redis): Promise<unknown[]> {
   const log = (await redis.acl('LOG')) as unknown[];
   return log.filter((entry) => !String(entry).includes('client|setinfo'));

@@ -110,7 +110,9 @@ interface Redis {
   /** Ids; any of them may be read, or claimed. */
   readonly events: readonly number[];
   readonly lease: Lease;
-  /** meta: epoch, server (0 = `meta` is not there), whether epochEndsAtMs is set, and the first epoch on this server. */
+  /**
+   * meta: epoch, server (0 = `meta` is not there), whether epochEndsAtMs is set, and the first epoch on this server.
+   */
   readonly epoch: number;
   readonly server: number;
   readonly isFirstEpoch: boolean;

@@ -4,9 +4,9 @@ import type { Step as ModelStep } from './explore.ts';
  * One session in the whole protocol, as a state machine whose every interleaving is explored. Each transition is
  * one atomic step of the real thing, named after the script or statement it stands for; hold them side by side.
  *
- * What is modelled: saves and deletes, compare-and-set, two consumers (each may sleep between any two steps and wake
- * as a zombie), takeover, crash, restores with the lease, eviction and expiry of clean sessions, the clock stepping
- * back, the stream trimmed, the group destroyed, a consumer deleted with its pending entry, the purge of a tombstone, an
+ * What is modelled: saves and deletes, compare-and-set, two consumers (each may sleep between any two steps and wake as
+ * a zombie), takeover, crash, restores with the lease, eviction and expiry of clean sessions, the clock stepping back,
+ * the stream trimmed, the group destroyed, a consumer deleted with its pending entry, the purge of a tombstone, an
  * update whose answer is lost and which is repeated with its op id.
  *
  * A compare-and-set is judged by what was acknowledged: what was loaded for it has to be the newest acknowledged save.

@@ -38,7 +38,11 @@ export function globalOptions(): Option[] {
   ];
 }
 
-/** Flag, then environment, then default; secrets also from files. @throws ConfigurationError with all problems at once */
+/**
+ * Flag, then environment, then default; secrets also from files.
+ *
+ * @throws ConfigurationError with all problems at once
+ */
 export async function settingsFrom(
   { env, readFile }: Pick<CliContext, 'env' | 'readFile'>,
   flags: GlobalFlags,

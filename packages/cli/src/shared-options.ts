@@ -28,7 +28,8 @@ export const patienceOption = (): Option =>
     .default(15_000, '15s');
 
 /**
- * Asks before something that cannot be taken back. @throws CommandError when the answer is no, and when nobody can be asked
+ * Asks before something that cannot be taken back. @throws CommandError when the answer is no, and when nobody can be
+ * asked
  */
 export async function confirmDestroying(
   { context, options }: Invocation<YesOption>,

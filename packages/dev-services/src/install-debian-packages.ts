@@ -48,7 +48,8 @@ export async function unpackDebianPackages(
     const install = ['-qq', '-y', '--no-install-recommends', '--download-only', '--reinstall'];
     await runCommand(aptGet, [...settings, ...install, 'install', ...packages], commandOptions).catch(
       (error: unknown) => {
-        // `update` warns of lists it could not fetch and exits 0; `install` then knows only that there is no such package.
+        // `update` warns of lists it could not fetch and exits 0; `install` then knows only that there is no such
+        // package.
         throw new ServerError('COMMAND_FAILED', [messageOf(error), ...warningsIn(updated)].join('\n'));
       },
     );

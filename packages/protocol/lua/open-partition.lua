@@ -13,13 +13,13 @@
 --       5 group  '' = do not create one
 --       6 inFlightMs  for how long a consumer may still commit what it took before the change, ms: then a second
 --                     epoch follows, so that what was trusted too early is compared once more
---       7 tableId  identity of the table the caller reads or writes; '' = not known. Together with a floor it is remembered
---                where there was none
+--       7 tableId  identity of the table the caller reads or writes; '' = not known. Together with a floor it is
+--                remembered where there was none
 --       8 tableName  for people
 -- Returns  { 'opened' | 'created' | 'renewed', isSeeded '0'|'1', epoch, serverEpoch, table, tableName }   renewed: the
 --          stream had come to its last id and took no more events, so it was made anew, and sweep has to announce what
---          was in it; isSeeded: a floor was given before, or now, and hlc holds a version to count on from; serverEpoch:
---          the first one on this server; table: '' = none is remembered
+--          was in it; isSeeded: a floor was given before, or now, and hlc holds a version to count on from;
+--          serverEpoch: the first one on this server; table: '' = none is remembered
 --          { 'mismatch', partitions, hashName, protocolVersion }   what the data was written with
 --          { 'other_table', … }   the same; the sessions are synced to that one, and nothing was written
 -- Writes   meta, hlc, changes. allow-oom: a consumer must be able to start and drain a full Redis (P7).

@@ -12,7 +12,8 @@
 --          'clean'  in step with PostgreSQL    'dirty'  saved since, announced    'gone'  no such session, or
 --          a clean one that was older, and is removed
 --          'unreadable'  something that is no session stands under its key: it is left as it is, and so are its events
--- Writes   changes, dirty, parked, unsynced, session. allow-oom: it only shrinks, or adds one event for one removed (P7).
+-- Writes   changes, dirty, parked, unsynced, session. allow-oom: it only shrinks, or adds one event for one
+--          removed (P7).
 
 local changes, dirty, parked, unsynced = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, ttlMs, takenAtUs = ARGV[1], string.format('%.0f', ARGV[2]), ARGV[3]

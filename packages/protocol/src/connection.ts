@@ -13,8 +13,8 @@ import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 export type RedisConnection = Redis | Cluster;
 
 /**
- * A URL (`redis://`, `redis+sentinel://`, `redis+cluster://`; `rediss` for TLS), ioredis options that say how the server
- * is reached (`tls`, `sentinelPassword` and the like), or a connection you own.
+ * A URL (`redis://`, `redis+sentinel://`, `redis+cluster://`; `rediss` for TLS), ioredis options that say how the
+ * server is reached (`tls`, `sentinelPassword` and the like), or a connection you own.
  */
 export type RedisSource = string | RedisOptions | RedisConnection;
 
@@ -53,9 +53,9 @@ export interface OpenRedisOptions {
  *
  * A server that refuses the database is never used: ioredis would go on with database 0.
  *
- * @throws InvalidOptionError for a URL of another form, and for whatever in the URL, the options or the connection would
- *   have a save sent twice or late, read from a replica, or give keys and answers another form; for files of TLS that
- *   cannot be used
+ * @throws InvalidOptionError for a URL of another form, and for whatever in the URL, the options or the connection
+ *   would have a save sent twice or late, read from a replica, or give keys and answers another form; for files of TLS
+ *   that cannot be used
  */
 export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenRedis {
   if (isConnection(source)) {

@@ -37,7 +37,9 @@ const parameters: Readonly<Record<string, RegExp>> = {
   pgbouncer: anything,
 };
 
-/** What is wrong with a PostgreSQL URL, without any part of it that could be a secret; undefined when nothing is. Pure. */
+/**
+ * What is wrong with a PostgreSQL URL, without any part of it that could be a secret; undefined when nothing is. Pure.
+ */
 export function databaseUrlProblem(url: string): string | undefined {
   let parsed: URL;
   try {

@@ -14,7 +14,7 @@ export function nameTable(names: { schema: string; table: string; database: stri
 }
 
 /**
- * What whoever finds another partner is told. Pure.
+ * What a process is told that is set to another table than the one the sessions are synced to. Pure.
  *
  * @param keyPrefix of the sessions
  */

@@ -141,8 +141,8 @@ export class DurabilityError extends CauceError {
 }
 
 /**
- * The session is not in Redis and the loader could not say whether PostgreSQL has it. Retryable, unless it reads another
- * table than the one the sessions are synced to.
+ * The session is not in Redis and the loader could not say whether PostgreSQL has it. Retryable, unless it reads
+ * another table than the one the sessions are synced to.
  */
 export class RestoreError extends CauceError {
   constructor(message: string, cause?: unknown) {

@@ -16,10 +16,10 @@ import type { SessionLoader } from './session-loader.ts';
 
 export interface SessionClientOptions<T> {
   /**
-   * Where the sessions are: a URL (`redis://`, `redis+sentinel://`, `redis+cluster://`), ioredis options that say how the
-   * server is reached, or a Redis or Cluster connection of ioredis you own, which is never closed here. An owned one
-   * needs `maxRetriesPerRequest: 0` and `enableOfflineQueue: false`, and is refused otherwise: by default ioredis sends
-   * commands again after a reconnect, so a save that was reported unknown could overwrite a newer one.
+   * Where the sessions are: a URL (`redis://`, `redis+sentinel://`, `redis+cluster://`), ioredis options that say how
+   * the server is reached, or a Redis or Cluster connection of ioredis you own, which is never closed here. An owned
+   * one needs `maxRetriesPerRequest: 0` and `enableOfflineQueue: false`, and is refused otherwise: by default ioredis
+   * sends commands again after a reconnect, so a save that was reported unknown could overwrite a newer one.
    */
   readonly redis: RedisSource;
   /** CA and client certificate for a `rediss` URL. Default: the authorities Node.js knows, and no certificate. */
@@ -39,8 +39,8 @@ export interface SessionClientOptions<T> {
   readonly maxStateBytes?: number | undefined;
   /**
    * How much state of one tenant may be in Redis that PostgreSQL does not have, bytes; a save beyond it ends with
-   * TenantBudgetError, unless it makes its session no larger. Divided over the partitions, at least `maxStateBytes` each.
-   * All bots need the same. Default 0: no budget, and nothing is counted; up to 1e12.
+   * TenantBudgetError, unless it makes its session no larger. Divided over the partitions, at least `maxStateBytes`
+   * each. All bots need the same. Default 0: no budget, and nothing is counted; up to 1e12.
    */
   readonly tenantBudgetBytes?: number | undefined;
   /** A Redis command without an answer for this long is given up, ms. Default 2000; 10 to 60,000. */

@@ -52,7 +52,8 @@ interface Waiting {
  * WAIT stands for everything its own connection wrote before, and blocks that connection. So it gets one of its own,
  * where a write to a barrier key comes first: replicas apply writes in order, so one that has the barrier has every
  * save before it. That this server has the save is looked at in the same pipeline: after a promotion in between it
- * might not, even if what it has is newer. One WAIT answers for all saves that came while the one before it was under way.
+ * might not, even if what it has is newer. One WAIT answers for all saves that came while the one before it was under
+ * way.
  */
 export function createReplicatedSaves(
   { connection, keyspace }: ReplicatedSavesDeps,

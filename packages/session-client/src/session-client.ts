@@ -82,8 +82,8 @@ export interface SessionClient<T> extends AsyncDisposable {
    */
   getUserStates(sessions: readonly SessionName[], options?: CallOptions): Promise<(T | undefined)[]>;
   /**
-   * Loads, changes and saves as one step: what others save meanwhile is not overwritten, the change is applied to
-   * it instead, also when the session left Redis in between, or there was none. `change` may be called several times and
+   * Loads, changes and saves as one step: what others save meanwhile is not overwritten, the change is applied to it
+   * instead, also when the session left Redis in between, or there was none. `change` may be called several times and
    * must have no other effects; it gets undefined when there is no session. A save without an answer is repeated once.
    * Without a loader a session that left Redis counts as none.
    *

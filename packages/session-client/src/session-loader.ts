@@ -26,8 +26,8 @@ export interface SessionLoader {
    * Must fail when it cannot know; undefined means that there is no such session.
    *
    * @param refs distinct
-   * @returns one entry for each ref, in order. `state` is JSON text, '' for a tombstone; `version` a whole number from 1
-   *   to 4503599627370495.
+   * @returns one entry for each ref, in order. `state` is JSON text, '' for a tombstone; `version` a whole number from
+   *   1 to 4503599627370495.
    */
   load(refs: readonly SessionRef[], options: LoaderCallOptions): Promise<(StoredSession | undefined)[]>;
   /**

@@ -25,7 +25,11 @@ export class ConfigurationError extends Error {
 
 const DAY_SECONDS = 86_400;
 
-/** Reads the files that settings name, to see that they can be used. @throws ConfigurationError with all problems at once */
+/**
+ * Reads the files that settings name, to see that they can be used.
+ *
+ * @throws ConfigurationError with all problems at once
+ */
 export function readSettings(
   env: Readonly<Record<string, string | undefined>>,
   required: readonly SettingName[] = ['REDIS_URL', 'DATABASE_URL'],

@@ -8,7 +8,9 @@ export interface ConsumerNotice {
   readonly consumer: string;
   readonly startedAtMs: number;
   readonly seenAtMs: number;
-  /** `away`, `misconfigured`: PostgreSQL is, and `problem` says how. In the others `problem` says what is left aside. */
+  /**
+   * `away`, `misconfigured`: PostgreSQL is, and `problem` says how. In the others `problem` says what is left aside.
+   */
   readonly state: (typeof states)[number];
   readonly problem: string | undefined;
   readonly lastSyncAtMs: number | undefined;

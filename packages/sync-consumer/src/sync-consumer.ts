@@ -90,8 +90,9 @@ const REDIS_RETRY_MS = 500;
  *                                              `finished` rejects
  *
  * `opening` waits for both stores and every partition as long as it takes; later a partition that fails is left aside
- * until it works again, and reported. It refuses a Redis that may drop sessions; one that becomes so later is reported, and drained all the same. `stopping` finishes the batches under way (those that
- * wait for PostgreSQL are left pending) and deletes the consumer's name if nothing is pending for it.
+ * until it works again, and reported. It refuses a Redis that may drop sessions; one that becomes so later is reported,
+ * and drained all the same. `stopping` finishes the batches under way (those that wait for PostgreSQL are left pending)
+ * and deletes the consumer's name if nothing is pending for it.
  * Only `start`, `stop` and the run itself change the state.
  */
 export class SyncConsumer {

@@ -21,7 +21,9 @@ const noEvents = [
   undefined,
 ];
 
-/** Puts it under `q` of a dirty session, in place of its event, which is read and pending. Returns version and event. */
+/**
+ * Puts it under `q` of a dirty session, in place of its event, which is read and pending. Returns version and event.
+ */
 async function announcedAs(world: World, q: string | undefined): Promise<[version: string, event: string]> {
   const session = world.session();
   await world.open();

@@ -23,7 +23,7 @@ export const resyncCommand: CommandDescriptor<ResyncFlags> = {
     'Sessions that left Redis since cannot be given back.\n\n' +
     'Redis remembers which table its sessions are synced to, and whoever comes with another one is refused. ' +
     '--to-this-table makes the one of DATABASE_URL, --schema and --table the one from now on; a consumer of the ' +
-    'table before stops by itself. Rows are not copied from one table to the other: do that before, with pg_dump.',
+    'former table stops by itself. Rows are not copied from one table to the other: do that first, with pg_dump.',
   options: [
     new Option(
       '--since <moment>',

@@ -105,7 +105,9 @@ function isDrained({ dirtySessions, waitingEvents }: Backlog): boolean {
   return dirtySessions === 0 && waitingEvents === 0;
 }
 
-/** One round of carrying; the first one opens the partitions. What a round that fails had carried is not in the report. */
+/**
+ * One round of carrying; the first one opens the partitions. What a round that fails had carried is not in the report.
+ */
 function roundsOf(deps: AdminDeps, admin: AdminPass, report: SyncReport): () => Promise<void> {
   let isOpen = false;
   let nextSweepAtMs = 0;

@@ -1,6 +1,5 @@
 import { RedisError, type TableIdentity } from '@cauce/protocol';
-import type { ResyncedSessions } from '../maintenance/resync-sessions.ts';
-import { resyncSessions } from '../maintenance/resync-sessions.ts';
+import { type ResyncedSessions, resyncSessions } from '../maintenance/resync-sessions.ts';
 import { forgetDatabase } from '../maintenance/watch-database.ts';
 import type { AdminDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
@@ -9,11 +8,12 @@ import type { ResyncOptions } from './resync.ts';
 
 /**
  * Makes the table of `queries` the one the sessions under this prefix are synced to, and has everything Redis holds
- * carried to it. A consumer of the table before can take nothing any more and stops by itself; what it had taken may
- * still be settled, so the consumer of this table carries everything once more when it starts, and a minute later.
+ * carried to it. A consumer of the former table can take nothing from then on and stops by itself; what it had taken
+ * may still be settled, so the consumer of this table carries everything once more when it starts, and a minute later.
  * Safe to repeat: one that ended early has to be.
  *
- * @returns the table, and what was announced. @throws LayoutMismatchError, RedisError, PostgresError, AbortError
+ * @returns the table, and what was announced
+ * @throws LayoutMismatchError, RedisError, PostgresError, AbortError
  */
 export async function resyncToTable(
   deps: Pick<AdminDeps, 'redis' | 'keyspace' | 'scripts' | 'queries'>,

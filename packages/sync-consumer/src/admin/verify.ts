@@ -63,7 +63,8 @@ type Clean = CleanSession['row'] & Pick<CleanSession, 'session'>;
  * Compares every clean session in Redis with its row. A difference counts only if it is still there when both are
  * read again: a save or a sync may have come between.
  *
- * @throws LayoutMismatchError, TableMismatchError, RedisError, PostgresError, AbortError; it can be run again at any time
+ * @throws LayoutMismatchError, TableMismatchError, RedisError, PostgresError, AbortError; it can be run again at any
+ *   time
  */
 export async function verify(deps: AdminDeps, options: VerifyOptions): Promise<VerifyResult> {
   const { redis, queries } = deps;

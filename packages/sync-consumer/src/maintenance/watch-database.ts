@@ -24,7 +24,9 @@ export interface WatchDatabaseDeps extends ResyncDeps {
   readonly onResynced: () => void;
 }
 
-/** A batch that was committed before the loss may be settled after it for so long, ms; then all is carried once more. */
+/**
+ * A batch that was committed before the loss may be settled after it for so long, ms; then all is carried once more.
+ */
 const SETTLED_LATE_MS = 60_000;
 
 /**

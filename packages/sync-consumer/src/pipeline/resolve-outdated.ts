@@ -34,8 +34,8 @@ export interface ResolvedRows {
   /** PostgreSQL said that nothing is wrong, and wrote nothing: park it. */
   readonly refused: readonly { readonly row: TakenRow; readonly sqlState: string }[];
   /**
-   * Cannot be decided now, or not be parked, or its row has a version that Redis cannot count on from: left pending, to be
-   * tried again.
+   * Cannot be decided now, or not be parked, or its row has a version that Redis cannot count on from: left pending, to
+   * be tried again.
    */
   readonly unsettled: readonly TakenRow[];
 }
@@ -71,7 +71,8 @@ export async function resolveOutdated(
     return winner && isVersion(winner.version) && compareVersions(winner.version, row.version) > 0;
   });
   const known = new Set([...duplicates, ...newer, ...uncountable]);
-  // Their row is missing or older, as if nobody had tried. A row that vanished in between is tried again like any other.
+  // Their row is missing or older, as if nobody had tried. A row that vanished in between is tried again like any
+  // other.
   const ignored = outdated.filter((row) => !known.has(row));
   if (ignored.length > 0) {
     logger.error(

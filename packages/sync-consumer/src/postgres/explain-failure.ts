@@ -17,7 +17,9 @@ export function explainFailure({ code, message, server }: ShownFailure): string 
   return [where, what && `: ${what}`, remedy && `; ${remedy}`].filter(Boolean).join('');
 }
 
-/** Whether PostgreSQL was there and could not do it this time: it lost a race, waited too long, or is out of something. */
+/**
+ * Whether PostgreSQL was there and could not do it this time: it lost a race, waited too long, or is out of something.
+ */
 export function isBusy(code: string): boolean {
   return code !== '53300' && /^(40|53|58|25P|55P03|55006|57014)/.test(code);
 }

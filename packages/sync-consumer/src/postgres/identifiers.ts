@@ -11,8 +11,8 @@ export interface TableNames {
 
 /**
  * Puts the configured names, quoted, in place of `{session}`, `{session_conflict}`, `{session_layout}` and
- * `{session_identity}`, and as text in place of `{session_literal}` and so on. Nothing else is ever put into a statement;
- * values are parameters.
+ * `{session_identity}`, and as text in place of `{session_literal}` and so on. Nothing else is ever put into a
+ * statement; values are parameters.
  *
  * @throws InvalidOptionError for a name that is not a plain identifier
  */

@@ -26,7 +26,10 @@ export interface OpenedPartitions {
   readonly created: number;
   /** Partitions whose stream took no more events and was made anew: what it announced has to be swept. */
   readonly renewed: number;
-  /** Of each partition that answered. A new one: Redis was restarted, promoted or moved, and may have lost the end of its data. */
+  /**
+   * Of each partition that answered. A new one: Redis was restarted, promoted or moved, and may have lost the end of
+   * its data.
+   */
   readonly serverEpochs: ReadonlyMap<number, Epoch>;
 }
 
@@ -48,9 +51,9 @@ export async function pinLayout(
 }
 
 /**
- * Pins and compares the layout in Redis and the table its sessions are synced to, creates the consumer groups, and gives
- * partitions that were never given a floor, or whose clock is gone or cannot be counted on from, the newest version
- * PostgreSQL has (P3). Safe to repeat at any time.
+ * Pins and compares the layout in Redis and the table its sessions are synced to, creates the consumer groups, and
+ * gives partitions that were never given a floor, or whose clock is gone or cannot be counted on from, the newest
+ * version PostgreSQL has (P3). Safe to repeat at any time.
  *
  * @param table the one this process carries to
  * @throws LayoutMismatchError, TableMismatchError, RedisError as askAllPartitions, AbortError (it waits for PostgreSQL

@@ -9,9 +9,9 @@ export interface TakeForTableDeps {
 }
 
 /**
- * Scripts whose `take` opens the partitions first when Redis was restarted, promoted or moved since: what a session
- * was saved before has to be known before it is held against its row. So it does when the sessions are synced to another
- * table since; then opening refuses, and nothing is taken.
+ * Scripts whose `take` opens the partitions first when Redis was restarted, promoted or moved since: what a session was
+ * saved before has to be known before it is held against its row. It does the same when the sessions were
+ * moved to another table since; then opening refuses, and nothing is taken.
  */
 export function takeForTable({ scripts, table, reopen }: TakeForTableDeps): Scripts {
   return {
