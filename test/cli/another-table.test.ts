@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type AnotherTable, anotherTable } from '../helpers/another-table.ts';
+import { companion } from '../helpers/companion.ts';
 import { type Cli, type CliRun, createCli, secretState, user } from './cli.ts';
 
 /** Sessions that are synced to one table, some of them dirty, and a command line that is set to another. */
@@ -27,7 +28,7 @@ test.each(['drain', 'replay --min-idle 0ms', 'parked retry --all', 'verify', 've
     expect(code).toBe(2);
     expect([await cli.countDirty(), await cli.countEvents(), await cli.countPending()]).toEqual(before);
     expect(await other.countRows()).toBe(0);
-    const layout = other.table.replace('session"', 'session_layout"');
+    const layout = companion(other.table, 'layout');
     expect((await cli.pool.query(`SELECT FROM ${layout}`)).rows).toEqual([]);
   },
 );

@@ -1,6 +1,7 @@
 import type { PeriodicSync } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { anotherTable, restoredCopy } from '../helpers/another-table.ts';
+import { companion } from '../helpers/companion.ts';
 import { runCauce, spawnCauceSync } from '../helpers/consumer-process.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { expectSynced, saveUsers, userIds } from '../helpers/expect-synced.ts';
@@ -129,7 +130,7 @@ test('the way out: moved to this table on purpose, everything is carried to it, 
 test('another table behind the same address: the consumer stops, and what it carried meanwhile is carried again', async () => {
   const { pipeline, sync } = await syncedPipeline();
   const { redis, keyspace, pool, table } = pipeline;
-  const identity = table.replace('session"', 'session_identity"');
+  const identity = companion(table, 'identity');
   const { id } = await pipeline.queries.identifyTable();
   await pool.query(`UPDATE ${identity} SET id = gen_random_uuid()`);
   await expect(sync.finished).rejects.toMatchObject(mismatch);

@@ -1,7 +1,5 @@
-import { PassThrough } from 'node:stream';
 import { compareVersions, MAX_VERSION, SYNC_GROUP } from '@cauce/protocol';
 import {
-  createLogger,
   listParked,
   listPending,
   measureBacklog,
@@ -12,25 +10,13 @@ import {
 } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
-import { type Acknowledged, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
+import { expectRows, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
 import { createPipeline, type Pipeline } from '../helpers/pipeline.ts';
+import { watchLog } from '../helpers/watch-log.ts';
 
 const users = userIds(20);
 const [ana = '', bea = ''] = users;
 const LAST_ID = '18446744073709551615-18446744073709551615';
-
-function watchLog() {
-  const stream = new PassThrough();
-  const lines: string[] = [];
-  stream.on('data', (line: Buffer) => lines.push(line.toString()));
-  return { logger: createLogger('info', stream), text: () => lines.join('') };
-}
-
-async function expectRows(pipeline: Pipeline, acknowledged: Acknowledged): Promise<void> {
-  for (const [userId, saved] of acknowledged) {
-    expect(await pipeline.row(refOf(userId)), userId).toEqual(saved);
-  }
-}
 
 test.each(['inf', 'nan', '1e300', 'abc', MAX_VERSION])(
   'the clock of a partition holds "%s": saves are refused until the consumer has set it right, above every row (P3)',

@@ -1,35 +1,16 @@
-import { PassThrough } from 'node:stream';
 import { RedisError } from '@cauce/protocol';
-import { createLogger, readNotices, syncToDB } from '@cauce/sync-consumer';
+import { readNotices, syncToDB } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
-import { type Acknowledged, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
+import { expectRows, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
 import { ownRedis } from '../helpers/own-servers.ts';
 import { createPipeline, type Pipeline } from '../helpers/pipeline.ts';
+import { watchLog } from '../helpers/watch-log.ts';
 
 const users = userIds(50);
 
 function partitionOf({ keyspace }: Pipeline, userId: string): number {
   return keyspace.locate(refOf(userId)).partition;
-}
-
-async function expectRows(
-  pipeline: Pipeline,
-  acknowledged: Acknowledged,
-  of: readonly string[],
-): Promise<void> {
-  for (const userId of of)
-    expect(await pipeline.row(refOf(userId)), userId).toEqual(acknowledged.get(userId));
-}
-
-/** What is logged as left aside. */
-function watchLog() {
-  const stream = new PassThrough();
-  const lines: string[] = [];
-  stream.on('data', (line: Buffer) => lines.push(line.toString()));
-  const leftAside = (): { partitions: number[]; reason: string }[] =>
-    lines.filter((line) => line.includes('left aside')).map((line) => JSON.parse(line));
-  return { logger: createLogger('info', stream), leftAside, text: () => lines.join('') };
 }
 
 test.each([

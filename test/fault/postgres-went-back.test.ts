@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PostgresServer } from '@cauce/dev-services';
 import { expect, onTestFinished, test } from 'vitest';
+import { companion } from '../helpers/companion.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { type Acknowledged, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
 import { connectPostgres } from '../helpers/isolated.ts';
@@ -65,7 +66,7 @@ test('the table was restored on another server: it gets everything Redis holds',
 
   const other = await createPipeline({ databaseUrl: server.url });
   const { id } = await pipeline.queries.identifyTable();
-  await other.pool.query(`UPDATE ${other.table.replace('session"', 'session_identity"')} SET id = $1`, [id]);
+  await other.pool.query(`UPDATE ${companion(other.table, 'identity')} SET id = $1`, [id]);
   other.startSync({ SESSION_KEY_PREFIX: pipeline.keyspace.keyPrefix });
   await eventually(async () => {
     const { rows } = await other.pool.query<{ count: number }>(

@@ -1,9 +1,10 @@
 import { createLogger } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
+import { companion } from '../helpers/companion.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { type Acknowledged, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
 import { createPipeline, type Pipeline } from '../helpers/pipeline.ts';
-import { companion, createConsumerRole } from '../helpers/postgres-role.ts';
+import { createConsumerRole } from '../helpers/postgres-role.ts';
 
 const users = userIds(100);
 

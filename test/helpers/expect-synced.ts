@@ -39,9 +39,22 @@ export async function expectSynced(
     expect(await pipeline.countDirty()).toBe(0);
     expect(await pipeline.countEvents()).toBe(0);
   }, timeoutMs);
-  const { rows } = await pipeline.pool.query<{ user_id: string; version: string; state: unknown }>(
-    `SELECT user_id, version::text AS version, state FROM ${pipeline.table}`,
+  expect(await storedRows(pipeline)).toEqual(acknowledged);
+}
+
+/** Every acknowledged save of these users is its row, exactly. Default: of all. */
+export async function expectRows(
+  pipeline: Pipeline,
+  acknowledged: Acknowledged,
+  of: Iterable<string> = acknowledged.keys(),
+): Promise<void> {
+  const stored = await storedRows(pipeline);
+  for (const userId of of) expect(stored.get(userId), userId).toEqual(acknowledged.get(userId));
+}
+
+async function storedRows({ pool, table }: Pipeline): Promise<Acknowledged> {
+  const { rows } = await pool.query<{ user_id: string; version: string; state: unknown }>(
+    `SELECT user_id, version::text AS version, state FROM ${table}`,
   );
-  const stored = new Map(rows.map(({ user_id, version, state }) => [user_id, { version, state }]));
-  expect(stored).toEqual(acknowledged);
+  return new Map(rows.map(({ user_id, version, state }) => [user_id, { version, state }]));
 }

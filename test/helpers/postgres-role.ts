@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { companion } from './companion.ts';
 import { uniqueName } from './isolated.ts';
 import type { Pipeline } from './pipeline.ts';
 
@@ -28,9 +29,4 @@ export async function createConsumerRole(pipeline: Pipeline): Promise<PostgresRo
      GRANT SELECT, INSERT ON ${companion(table, 'layout')} TO ${role.name}`,
   );
   return role;
-}
-
-/** The quoted name of a table that goes with the sessions. */
-export function companion(table: string, name: 'conflict' | 'layout'): string {
-  return table.replace(/"$/, `_${name}"`);
 }

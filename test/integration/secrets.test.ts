@@ -8,6 +8,7 @@ import { createLogger, startPeriodicSync, syncToDB } from '@cauce/sync-consumer'
 import { Redis } from 'ioredis';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createCli } from '../cli/cli.ts';
+import { companion } from '../helpers/companion.ts';
 import { spawnCauceSync } from '../helpers/consumer-process.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { uniqueName } from '../helpers/isolated.ts';
@@ -247,7 +248,7 @@ describe('no log line of the consumer and no word of the CLI holds a password', 
     await pool.query(`
       CREATE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION '${CANARY}' USING DETAIL = '${CANARY}'; END $$;
-      CREATE TRIGGER refuse BEFORE INSERT ON ${table.replace('session"', 'session_layout"')}
+      CREATE TRIGGER refuse BEFORE INSERT ON ${companion(table, 'layout')}
         FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse()`);
     const { logger, lines } = capture();
     const error: unknown = await syncToDB({ redis, database, settings, logger }).catch((thrown) => thrown);

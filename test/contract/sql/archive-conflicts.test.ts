@@ -1,5 +1,6 @@
 import type { ConflictRow } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
+import { companion } from '../../helpers/companion.ts';
 import { createPipeline, type Pipeline } from '../../helpers/pipeline.ts';
 import { sessionRow, tombstone, versionAt } from './rows.ts';
 
@@ -9,7 +10,7 @@ const lost = (version: number, winning: number, state: unknown = { step: version
 });
 
 async function archived({ pool, table }: Pipeline): Promise<unknown[]> {
-  const conflicts = table.replace(/session"$/, 'session_conflict"');
+  const conflicts = companion(table, 'conflict');
   const { rows } = await pool.query(
     `SELECT tenant_id, user_id, version::text, winning_version::text, state,
             abs(extract(epoch FROM clock_timestamp() - recorded_at)) < 5 AS is_recorded_now

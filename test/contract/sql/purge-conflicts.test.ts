@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import { companion } from '../../helpers/companion.ts';
 import { createPipeline, type Pipeline } from '../../helpers/pipeline.ts';
 import { sessionRow, versionAt } from './rows.ts';
 
 async function archiveAged(pipeline: Pipeline, agesDays: readonly number[]): Promise<void> {
-  const conflicts = pipeline.table.replace(/session"$/, 'session_conflict"');
+  const conflicts = companion(pipeline.table, 'conflict');
   for (const [i, days] of agesDays.entries()) {
     const lost = { ...sessionRow('ana', i), winningVersion: versionAt(1000) };
     await pipeline.queries.archiveConflicts([lost]);
@@ -15,7 +16,7 @@ async function archiveAged(pipeline: Pipeline, agesDays: readonly number[]): Pro
 }
 
 async function remaining({ pool, table }: Pipeline): Promise<string[]> {
-  const conflicts = table.replace(/session"$/, 'session_conflict"');
+  const conflicts = companion(table, 'conflict');
   const { rows } = await pool.query<{ version: string }>(`SELECT version::text FROM ${conflicts} ORDER BY 1`);
   return rows.map(({ version }) => version);
 }

@@ -2,6 +2,7 @@ import { createSessionClient, type SessionClient, type SessionLoader } from '@ca
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import { expect, onTestFinished, test } from 'vitest';
 import { type AnotherTable, anotherTable, restoredCopy } from '../../helpers/another-table.ts';
+import { companion } from '../../helpers/companion.ts';
 import { createPipeline, type Pipeline } from '../../helpers/pipeline.ts';
 
 const ana = { tenantId: 'acme', userId: 'ana' };
@@ -84,7 +85,7 @@ test('the right table, and a restored copy of it, are read and written', async (
 test('a table without an identity is refused where Redis knows one, and read where it does not', async () => {
   const pipeline = await expired();
   const { redis, keyspace, pool, table } = pipeline;
-  await pool.query(`DROP TABLE ${table.replace(/session"$/, 'session_identity"')}`);
+  await pool.query(`DROP TABLE ${companion(table, 'identity')}`);
   const loader = loaderOf(pipeline, pipeline.settings.SESSION_DB_SCHEMA);
   await expect(bot(pipeline, loader).getUserState(ana)).rejects.toMatchObject({ code: 'RESTORE_FAILED' });
   for (let partition = 0; partition < keyspace.partitions; partition++) {

@@ -2,7 +2,7 @@ import { type RedisCluster, type RedisServer, startRedisCluster } from '@cauce/d
 import { newestClockUs, openRedis } from '@cauce/protocol';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';
-import { type Acknowledged, expectSynced, refOf, saveUsers, userIds } from '../../helpers/expect-synced.ts';
+import { expectRows, expectSynced, refOf, saveUsers, userIds } from '../../helpers/expect-synced.ts';
 import { createPipeline, type Pipeline } from '../../helpers/pipeline.ts';
 
 const PARTITIONS = 32;
@@ -15,19 +15,6 @@ beforeAll(async () => {
 });
 
 const everybody = userIds(400);
-
-async function expectRows(
-  pipeline: Pipeline,
-  acknowledged: Acknowledged,
-  of: readonly string[],
-): Promise<void> {
-  const { rows } = await pipeline.pool.query<{ user_id: string; version: string; state: unknown }>(
-    `SELECT user_id, version::text AS version, state FROM ${pipeline.table} WHERE user_id = ANY ($1)`,
-    [of],
-  );
-  const stored = new Map(rows.map(({ user_id, version, state }) => [user_id, { version, state }]));
-  for (const userId of of) expect(stored.get(userId), userId).toEqual(acknowledged.get(userId));
-}
 
 /** The users whose partition the server holds, and the others. */
 async function split({ keyspace }: Pipeline, server: RedisServer): Promise<[string[], string[]]> {
