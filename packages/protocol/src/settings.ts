@@ -173,7 +173,7 @@ export const settings = {
     min: 1,
     max: 36_500,
     unit: 'days',
-    usedBy: ['consumer'],
+    usedBy: ['consumer', 'cli'],
     description: 'A row nobody saved for this long is purged, once a day. Not shorter than SESSION_TTL.',
   },
   SESSION_MAX_STATE_BYTES: {

@@ -38,18 +38,18 @@ export class StateTooLargeError extends CauceError {
  */
 export class TenantBudgetError extends CauceError {
   /** What the tenant has in this partition that PostgreSQL does not have. */
-  readonly bytes: number;
+  readonly unsyncedBytes: number;
   /** What it may have there. */
   readonly budgetBytes: number;
 
-  constructor(bytes: number, budgetBytes: number) {
+  constructor(unsyncedBytes: number, budgetBytes: number) {
     super(
       'TENANT_OVER_BUDGET',
-      `The session was not saved: ${bytes} bytes of its tenant are not in PostgreSQL yet, in one partition, and ` +
+      `The session was not saved: ${unsyncedBytes} bytes of its tenant are not in PostgreSQL yet, in one partition, and ` +
         `${budgetBytes} are allowed there (tenantBudgetBytes).`,
       { retryable: true },
     );
-    this.bytes = bytes;
+    this.unsyncedBytes = unsyncedBytes;
     this.budgetBytes = budgetBytes;
   }
 }

@@ -16,7 +16,7 @@ async function relationsOf(pool: pg.Pool, schema: string): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-test.each(['session', 'session_conflict', 'session_layout'])(
+test.each(['session', 'session_conflict', 'session_layout', 'session_identity'])(
   'a table that is somebody else’s is refused by name, and nothing is left behind: %s',
   async (name) => {
     const pool = connectPostgres();
