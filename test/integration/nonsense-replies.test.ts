@@ -129,7 +129,11 @@ test.each(nonsense)('every script refuses to believe %j', async (reply) => {
     retryAtMs: 1,
   };
   const calls: Record<string, () => Promise<unknown>> = {
-    save: () => scripts.save([{ session, ...row, opId: 'op' }], { maxBytes: 10 }),
+    // Each save of a call is judged for itself.
+    save: async () => {
+      const [told] = await scripts.save([{ session, ...row, opId: 'op' }], { maxBytes: 10 });
+      if (told?.outcome === 'failed') throw told.error;
+    },
     lease: () => scripts.lease(session, { token: 't', leaseTtlMs: 1 }),
     hydrate: () => scripts.hydrate(session, { ...row, lease: '7:t', ttlMs: 1 }),
     confirm: () => scripts.confirm(session, { version: '5', epoch: '7', row, ttlMs: 1 }),

@@ -46,7 +46,7 @@ export function databaseUrlProblem(url: string): string | undefined {
     // As node-postgres does it: with credentials and a unix socket there is no host.
     parsed = new URL(url.replace('@/', '@base/'));
   } catch {
-    return 'is not postgres://user:password@host:port/database: a part of it may need percent-encoding';
+    return 'cannot be read as a postgres:// URL: its port is none, or a part of it needs percent-encoding';
   }
   // An unescaped one of these in a password ends the host early, and leaves the rest of it in what follows.
   if (

@@ -43,6 +43,12 @@ export function explainConnectFailure(error: unknown, { isTls, wasClosed }: Redi
       return 'nothing listens there (ECONNREFUSED): start Redis, or correct host and port in the Redis URL';
     default:
   }
+  if (/RESP|Protocol error/.test(message)) {
+    return 'what answers there is no Redis: correct host and port in the Redis URL';
+  }
+  if (wasClosed && reason.length > 1) {
+    return `it answers ${reason} and ends the connection: look into its log, or correct host and port in the Redis URL`;
+  }
   if (wasClosed && !isTls) {
     return 'it ended the connection without a word: if it speaks TLS, write rediss:// instead of redis://';
   }

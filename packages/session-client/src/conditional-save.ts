@@ -20,7 +20,8 @@ const MAX_UNANSWERED = 10_000;
  * is loaded, and saved if the condition holds: `'0'` means that there is no session in either store.
  *
  * An op id is `unanswered` from SaveUnknownError, DurabilityError or AbortedError until a receipt. The repetition of
- * such a save never ends as a conflict: what stands in its way may be what it saved itself.
+ * such a save never ends as a conflict: what stands in its way may be what it saved itself. Nor does one with an op id of
+ * the caller's when the session, and with it the memory of its last saves, is not in Redis.
  *
  * @returns a function that throws what a save throws, and what a load throws
  */
@@ -29,19 +30,25 @@ export function createConditionalSave({ save, loadBasis }: ConditionalSaveDeps):
   const unanswered = new Set<string>();
 
   const saveIf: SaveSession = async (session, content, options) => {
-    const { ifVersion = ABSENT_VERSION, signal } = options;
+    const { ifVersion = ABSENT_VERSION, opId, isNamed, signal } = options;
     let condition: SaveCondition = { ifVersion };
+    let isForgotten = false;
+    const conflict = (actual: Version): Error => {
+      const error = new VersionConflictError(ifVersion, actual);
+      return isForgotten ? notRecognised(opId, error) : error;
+    };
     for (let loads = 0; ; loads++) {
       try {
         return await save(session, content, { ...options, ...condition });
       } catch (error) {
         if (!(error instanceof VersionConflictError)) throw error;
         const isOpen = error.actual === ABSENT_VERSION || ifVersion === ABSENT_VERSION;
-        if (!isOpen || loads === MAX_LOADS) throw new VersionConflictError(ifVersion, error.actual);
+        if (!isOpen || loads === MAX_LOADS) throw conflict(error.actual);
+        isForgotten ||= isNamed && error.actual === ABSENT_VERSION;
       }
       const basis = await loadBasis(session, signal);
       if (!holds(ifVersion, basis)) {
-        throw new VersionConflictError(ifVersion, presentIn(basis.loaded)?.version ?? ABSENT_VERSION);
+        throw conflict(presentIn(basis.loaded)?.version ?? ABSENT_VERSION);
       }
       condition = basis.condition;
     }

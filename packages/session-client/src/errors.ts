@@ -1,4 +1,11 @@
-import { ABSENT_VERSION, CauceError, isCauceError, type RedisFailure, type Version } from '@cauce/protocol';
+import {
+  ABSENT_VERSION,
+  CauceError,
+  isCauceError,
+  RedisError,
+  type RedisFailure,
+  type Version,
+} from '@cauce/protocol';
 import type { SaveReceipt } from './save-receipt.ts';
 
 /** The value cannot be stored, or the schema refused it. Says where and why, never what. Not retryable. */
@@ -80,7 +87,8 @@ export class SaveRejectedError extends CauceError {
   readonly failure: RedisFailure;
 
   constructor(failure: RedisFailure, cause: unknown) {
-    super('SAVE_REJECTED', `The session was not saved (${failure.reason}).`, {
+    const why = cause instanceof RedisError ? ` ${cause.message}` : '';
+    super('SAVE_REJECTED', `The session was not saved (${failure.reason}).${why}`, {
       retryable: failure.retryable,
       cause,
     });

@@ -31,8 +31,8 @@ export interface SaveOptions {
   /**
    * Names this save. The same id again is answered with the first answer and changes nothing, as long as it is
    * among the session's last four saves and the session is still in Redis. After that a save is applied again, and one
-   * with `ifVersion` ends as unknown if this client sent it before, else as a conflict. 1 to 64 of `A-Z a-z 0-9 _ -`.
-   * Default: a random one.
+   * with `ifVersion` that does not hold ends as unknown instead of as a conflict, where the session has left Redis or
+   * this client has sent it before. 1 to 64 of `A-Z a-z 0-9 _ -`. Default: a random one.
    */
   readonly opId?: string | undefined;
   /** How far the save has come when this resolves. Default: the client's. */
@@ -49,6 +49,8 @@ export type SaveSession = (
 
 export type CheckedSaveOptions = SaveOptions & {
   readonly opId: string;
+  /** The caller gave the op id: it may be a repetition. */
+  readonly isNamed: boolean;
   readonly durability: Durability;
 } & Partial<Pick<SaveCondition, 'epoch' | 'lease'>>;
 
@@ -138,7 +140,7 @@ export function checkSaveOptions(
       "durability 'postgres' needs a loader that can write, as createPostgresLoader's.",
     );
   }
-  return { opId, ifVersion, durability, signal };
+  return { opId, isNamed: options.opId !== undefined, ifVersion, durability, signal };
 }
 
 async function openForSave(gate: RedisGate, partition: number): Promise<void> {

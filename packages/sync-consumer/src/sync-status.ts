@@ -116,6 +116,8 @@ export class SyncStatus {
   }
 
   redisFailed(thrown: unknown): void {
+    // A stop ends what is under way.
+    if (thrown instanceof Error && thrown.name === 'AbortError') return;
     const error = withoutRows(thrown);
     const isNews = this.#redisProblem === undefined;
     this.#redisProblem = error instanceof Error ? error.message : String(error);

@@ -206,6 +206,17 @@ describe('ifVersion', () => {
     expect(await b.getUserState(ana)).toEqual({ by: ['a'] });
   });
 
+  it('a repetition by another client, after the session has left Redis, ends as unknown as well', async () => {
+    const { a, b, syncAndEvict } = await bots();
+    const options = { ifVersion: '0', opId: 'op-1' };
+    await a.saveUserState(ana, { by: ['a'] }, options);
+    await syncAndEvict();
+    await expect(b.saveUserState(ana, { by: ['a'] }, options)).rejects.toMatchObject({
+      ...{ code: 'SAVE_UNKNOWN', retryable: false, failure: { reason: 'NOT_RECOGNISED' } },
+    });
+    expect(await b.getUserState(ana)).toEqual({ by: ['a'] });
+  });
+
   it('a conflict of another session is one, whatever became of a save with the same op id', async () => {
     const { a, b, link } = await bots({ commandTimeoutMs: 500 });
     const bo = { tenantId: 'acme', userId: 'bo' };

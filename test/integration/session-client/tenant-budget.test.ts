@@ -60,7 +60,7 @@ test('a tenant over its budget is refused, others are not, and once it is draine
   expect(error).toMatchObject({
     code: 'TENANT_OVER_BUDGET',
     retryable: true,
-    bytes: 4500,
+    unsyncedBytes: 4500,
     budgetBytes: 5000,
   });
   expect(String(error)).toContain('tenantBudgetBytes');

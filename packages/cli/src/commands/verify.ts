@@ -84,7 +84,8 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
       }),
     );
     output.result(jsonOf(result), describeVerify(result));
-    if (!isRepairing && result.different > 0) output.note('Run `cauce verify --repair` to put them in step.');
+    const repairable = result.different - result.byDifference.unreadable;
+    if (!isRepairing && repairable > 0) output.note('Run `cauce verify --repair` to put them in step.');
     return exitCodeAfter(result);
   },
 };
