@@ -196,6 +196,8 @@ describe('ifVersion', () => {
     link.cutConnections();
     link.releaseReplies();
     await syncAndEvict();
+    // Restored, without the memory of its last saves.
+    expect(await b.getUserState(ana)).toEqual({ by: ['a'] });
     await eventually(() => a.getUserState({ tenantId: 'acme', userId: 'bo' }));
     await expect(save()).rejects.toMatchObject({
       code: 'SAVE_UNKNOWN',
