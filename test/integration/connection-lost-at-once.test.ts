@@ -1,8 +1,10 @@
 import { createServer } from 'node:net';
+import { openRedis } from '@cauce/protocol';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import { createPool, createQueries, migrate } from '@cauce/sync-consumer';
+import { Redis } from 'ioredis';
 import pg from 'pg';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, inject, onTestFinished, test } from 'vitest';
 
 function message(type: string, body: Buffer): Buffer {
   const length = Buffer.alloc(4);
@@ -68,3 +70,20 @@ test('it fails the migration, not the process', async () => {
   const databaseUrl = await startDying();
   await expect(migrate({ databaseUrl, schema: 'public', table: 'session' })).rejects.toThrow();
 });
+
+test.each(['opened here', 'handed over'])(
+  'a second error of a socket of Redis ends no process: %s',
+  async (which) => {
+    const url = inject('redisUrl');
+    const options = { connectionName: '', answerTimeoutMs: 1000, onError: () => {} };
+    const own = new Redis(url, { maxRetriesPerRequest: 0, enableOfflineQueue: false });
+    own.on('error', () => {});
+    onTestFinished(() => own.disconnect());
+    const opened = openRedis(which === 'handed over' ? own : url, options);
+    onTestFinished(() => opened.close());
+    await opened.ready(2000);
+    const { stream } = opened.redis as Redis;
+    // As TLS does for a certificate that is refused after the connection stood.
+    for (const text of ['write EPIPE', 'tlsv1 alert decode error']) stream.emit('error', new Error(text));
+  },
+);

@@ -61,6 +61,7 @@ export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenR
   if (isConnection(source)) {
     if (isCluster(source)) refuseClusterConnection(source.options);
     else refuseConnection(source.options);
+    outliveErrors(source);
     refuseTlsFiles(options);
     return {
       redis: source,
@@ -71,6 +72,7 @@ export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenR
   }
   const { redis, plainTextHosts } =
     typeof source === 'string' ? ofUrl(source, options) : ofOptions(source, options);
+  outliveErrors(redis);
   // ioredis' own errors carry the arguments of AUTH.
   const onError = (error: unknown): void => options.onError(ErrorCause.ofDriver(error));
   redis.on('error', (error) => {
@@ -175,6 +177,23 @@ function connect(target: RedisTarget, tls: RedisTls | undefined, options: OpenRe
     if (cluster.status === 'ready') connectSoon(node);
   });
   return cluster;
+}
+
+/**
+ * ioredis listens to the first error of a socket only. TLS may report another one, a refused client certificate for
+ * example, and an error that nobody listens to ends the process.
+ */
+export function outliveErrors(redis: RedisConnection): void {
+  if (isCluster(redis)) {
+    for (const node of redis.nodes()) outliveErrors(node);
+    redis.on('+node', outliveErrors);
+    return;
+  }
+  const listen = (): void => {
+    redis.stream?.on('error', () => {});
+  };
+  listen();
+  redis.on('connect', listen);
 }
 
 /** ioredis connects to a node with the first command for it, and refuses those that come before it is connected. */

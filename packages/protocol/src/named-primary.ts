@@ -1,4 +1,4 @@
-import { isCluster, type RedisConnection } from './connection.ts';
+import { isCluster, outliveErrors, type RedisConnection } from './connection.ts';
 import { RedisError, withDeadline } from './redis-failure.ts';
 import { parseInfo } from './redis-health.ts';
 import { textIn, understood } from './replies.ts';
@@ -19,6 +19,7 @@ export async function isNamedPrimary(
   const giveUp = (): null => null;
   const named = redis.duplicate({ lazyConnect: true, retryStrategy: giveUp, sentinelRetryStrategy: giveUp });
   named.on('error', () => {});
+  outliveErrors(named);
   const askNamed = async (): Promise<string> => {
     await named.connect();
     return named.info('server');

@@ -228,3 +228,12 @@ test('every SQLSTATE has exactly one class, and unknown ones are refused, not wa
     { numRuns: 500 },
   );
 });
+
+test.each(['read ECONNRESET', 'write EPIPE', 'connect ECONNREFUSED'])(
+  '%s is of a socket, not of a file',
+  (text) => {
+    const [syscall, code] = text.split(' ');
+    const failure = classifyPostgresFailure(Object.assign(new Error(text), { syscall, code }));
+    expect(failure).toMatchObject({ class: 'transient', code });
+  },
+);

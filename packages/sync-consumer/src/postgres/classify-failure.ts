@@ -97,7 +97,9 @@ export function mayBeOneRow({ class: failureClass, code }: PostgresFailure): boo
 }
 
 function isOfFile(error: unknown): boolean {
-  return ['open', 'read', 'stat'].includes((error as { syscall?: string } | undefined)?.syscall ?? '');
+  const { syscall = '', code = '' } = (error ?? {}) as { syscall?: string; code?: string };
+  // A socket is read, too.
+  return ['open', 'stat'].includes(syscall) || (syscall === 'read' && code === 'EISDIR');
 }
 
 function classOf(sqlStateClass: string): PostgresFailure['class'] {
