@@ -2,7 +2,14 @@ import { createLogger } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { companion } from '../helpers/companion.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { type Acknowledged, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
+import {
+  type Acknowledged,
+  expectRows,
+  expectSynced,
+  refOf,
+  saveUsers,
+  userIds,
+} from '../helpers/expect-synced.ts';
 import { createPipeline, type Pipeline } from '../helpers/pipeline.ts';
 import { createConsumerRole } from '../helpers/postgres-role.ts';
 
@@ -165,11 +172,7 @@ test('conflicts cannot be archived for want of a grant: they wait, and their nei
   await pipeline.queries.upsertSessions([{ ref: refOf('ana'), state: '1', version: winning }]);
   const losing = await pipeline.save(refOf('ana'), { from: 'redis' });
   const acknowledged = await saveUsers(pipeline, users, { step: 2 });
-  await eventually(async () => {
-    for (const [userId, { version }] of acknowledged) {
-      expect(await pipeline.row(refOf(userId)), userId).toMatchObject({ version });
-    }
-  });
+  await eventually(() => expectRows(pipeline, acknowledged));
   const { key } = pipeline.keyspace.locate(refOf('ana'));
   expect(await pipeline.redis.hmget(key, 'v', 'd')).toEqual([losing, '1']);
   expect(sync.consumer.gate.isUp).toBe(true);
@@ -234,11 +237,7 @@ test('a trigger keeps the loser of a conflict out of the conflict table: Redis k
   await pipeline.queries.upsertSessions([{ ref: refOf('ana'), state: '1', version: winning }]);
   const acknowledged = await saveUsers(pipeline, users, { step: 1 });
   const sync = pipeline.startSync();
-  await eventually(async () => {
-    for (const [userId, { version }] of acknowledged) {
-      expect(await pipeline.row(refOf(userId)), userId).toMatchObject({ version });
-    }
-  });
+  await eventually(() => expectRows(pipeline, acknowledged));
   const { key } = pipeline.keyspace.locate(refOf('ana'));
   expect(await pipeline.redis.hmget(key, 'v', 'd')).toEqual([losing, '1']);
   expect(sync.consumer.gate.isUp).toBe(true);

@@ -30,46 +30,24 @@ export function makeCertificates(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'cauce-tls-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = (name: string): string => join(folder, name);
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { stdio: 'pipe' });
-  };
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc', '-days', '2'];
-  const authority = (name: string): Certificate => {
+  const make = (name: string, by: readonly string[] = []): Certificate => {
     const made = { certFile: path(`${name}.pem`), keyFile: path(`${name}.key`) };
-    openssl(
-      'req',
-      '-x509',
-      ...newKey,
-      '-subj',
-      `/CN=${name}`,
-      '-keyout',
-      made.keyFile,
-      '-out',
-      made.certFile,
-    );
+    const files = ['-keyout', made.keyFile, '-out', made.certFile];
+    execFileSync('openssl', ['req', '-x509', ...newKey, '-subj', `/CN=${name}`, ...by, ...files], {
+      stdio: 'pipe',
+    });
     return made;
   };
-  const ca = authority('ca');
-  const signed = (name: string, ...extensions: string[]): Certificate => {
-    const made = { certFile: path(`${name}.pem`), keyFile: path(`${name}.key`) };
-    const by = ['-CA', ca.certFile, '-CAkey', ca.keyFile, ...extensions.flatMap((text) => ['-addext', text])];
-    openssl(
-      'req',
-      '-x509',
-      ...newKey,
-      '-subj',
-      `/CN=${name}`,
-      ...by,
-      '-keyout',
-      made.keyFile,
-      '-out',
-      made.certFile,
-    );
-    return made;
-  };
+  const ca = make('ca');
+  const signed = (name: string, ...extensions: string[]): Certificate =>
+    make(name, [
+      ...['-CA', ca.certFile, '-CAkey', ca.keyFile],
+      ...extensions.flatMap((text) => ['-addext', text]),
+    ]);
   return {
     caFile: ca.certFile,
-    otherCaFile: authority('other').certFile,
+    otherCaFile: make('other').certFile,
     server: signed('localhost', 'subjectAltName=DNS:localhost,IP:127.0.0.1'),
     client: signed('cauce'),
   };

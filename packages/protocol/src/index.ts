@@ -67,6 +67,7 @@ export {
   entriesIn,
   listIn,
   pairsIn,
+  pipelineIn,
   textIn,
   textOrNullIn,
   textsIn,

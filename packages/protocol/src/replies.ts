@@ -53,6 +53,15 @@ export function textsOrNullIn(call: string, reply: unknown, length?: number): (s
   return listIn(call, reply, length).map((one) => textOrNullIn(call, one));
 }
 
+/** Of a pipeline, one for each of its commands. @throws the first error among them, too */
+export function pipelineIn(call: string, replies: unknown, length: number): unknown[] {
+  return listIn(call, replies, length).map((one) => {
+    const [error, reply] = listIn(call, one, 2);
+    if (error) throw error as Error;
+    return reply;
+  });
+}
+
 /** Entries of a stream; null fields, or null in place of an entry: deleted while it was pending. */
 export function entriesIn(call: string, reply: unknown): StreamEntry[] {
   return listIn(call, reply).flatMap((one): StreamEntry[] => {

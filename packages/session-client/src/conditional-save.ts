@@ -1,6 +1,12 @@
 import { ABSENT_VERSION, type Version } from '@cauce/protocol';
 import { presentIn } from './absence.ts';
-import { AbortedError, DurabilityError, SaveUnknownError, VersionConflictError } from './errors.ts';
+import {
+  AbortedError,
+  DurabilityError,
+  notRecognised,
+  SaveUnknownError,
+  VersionConflictError,
+} from './errors.ts';
 import type { Basis, LoadBasis, SaveCondition } from './save-condition.ts';
 import type { SaveReceipt } from './save-receipt.ts';
 import type { SaveSession } from './save-session.ts';
@@ -86,10 +92,4 @@ function remember(names: Set<string>, name: string): void {
   names.add(name);
   const [oldest] = names;
   if (names.size > MAX_UNANSWERED && oldest !== undefined) names.delete(oldest);
-}
-
-/** Of a repetition that met a conflict: it may be its own. */
-export function notRecognised(opId: string, conflict: VersionConflictError): SaveUnknownError {
-  const failure = { effect: 'unknown', retryable: false, reason: 'NOT_RECOGNISED' } as const;
-  return new SaveUnknownError(opId, failure, conflict, { isRepeatable: false });
 }

@@ -126,6 +126,12 @@ export class SaveUnknownError extends CauceError {
   }
 }
 
+/** Of a repetition that met a conflict: it may be its own. */
+export function notRecognised(opId: string, conflict: VersionConflictError): SaveUnknownError {
+  const failure = { effect: 'unknown', retryable: false, reason: 'NOT_RECOGNISED' } as const;
+  return new SaveUnknownError(opId, failure, conflict, { isRepeatable: false });
+}
+
 /**
  * The save was acknowledged by Redis and is on its way to PostgreSQL like any other, but that it has come as far as
  * `durability` asked is not known. Retryable: repeating it soon with the receipt's `opId` saves nothing again and waits

@@ -3,7 +3,7 @@ import {
   type HeldSession,
   isVersion,
   type LocatedSession,
-  listIn,
+  pipelineIn,
   type RedisConnection,
   RedisError,
   textsOrNullIn,
@@ -29,18 +29,14 @@ export function createSessionReader(redis: RedisConnection, options: { timeoutMs
     const pipeline = redis.pipeline();
     for (const { key } of sessions) pipeline.hmget(key, ...fields);
     const replies = await withDeadline(pipeline.exec(), options.timeoutMs);
-    return listIn('load', replies, sessions.length).map((one) => {
-      const [error, reply] = listIn('load', one, 2);
-      if (error) throw error as Error;
-      return reply;
-    });
+    return pipelineIn('load', replies, sessions.length);
   }
 
   return {
     async read(session) {
       try {
         const reply = await withDeadline(redis.hmget(session.key, ...fields), options.timeoutMs);
-        return stored("the session's key", reply);
+        return stored(() => "the session's key", reply);
       } catch (error) {
         throw readFailure(error, "the session's key");
       }
@@ -52,7 +48,7 @@ export function createSessionReader(redis: RedisConnection, options: { timeoutMs
           try {
             const replies = await readPartition(group);
             group.forEach((session, i) => {
-              const where = `the key of session ${sessions.indexOf(session)} of the call`;
+              const where = (): string => `the key of session ${sessions.indexOf(session)} of the call`;
               found.set(session, stored(where, replies[i]));
             });
           } catch (error) {
@@ -76,11 +72,11 @@ function byPartition(sessions: readonly LocatedSession[]): Map<number, LocatedSe
 }
 
 /** @param where for the error: no key, which has the ids */
-function stored(where: string, reply: unknown): HeldSession | undefined {
+function stored(where: () => string, reply: unknown): HeldSession | undefined {
   const [state, version, tombstone, savedIn, confirmedIn] = textsOrNullIn('load', reply, fields.length);
   if (version === null && state === null) return undefined;
   if (typeof state !== 'string' || !isVersion(version) || (tombstone !== '0' && tombstone !== '1')) {
-    throw new CorruptSessionError(`What Redis holds under ${where} is not a session.`);
+    throw new CorruptSessionError(`What Redis holds under ${where()} is not a session.`);
   }
   return {
     state,

@@ -258,11 +258,11 @@ function assemble<T>(options: ResolvedOptions<T>) {
   const { loader = nothingElsewhere } = options;
   // ±10 %, so that what was restored together does not expire together.
   const newTtlMs = (): number => Math.round(options.sessionTtlSeconds * 1000 * (0.9 + 0.2 * Math.random()));
-  const shared = { scripts, loader, signal: calls.closing, newTtlMs };
+  const shared = { gate, scripts, loader, signal: calls.closing, newTtlMs };
   const loads = createLoadSessions({
     ...{ gate, reader },
-    restore: createRestoreSessions({ ...shared, redis, keyspace, gate }, options),
-    confirm: createConfirmSessions({ ...shared, gate, reader, now }),
+    restore: createRestoreSessions({ ...shared, redis, keyspace }, options),
+    confirm: createConfirmSessions({ ...shared, reader, now }),
   });
   const loadBasis = createLoadBasis({ gate, loads });
   const limits = saveLimits(options);

@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ABSENT_VERSION, compareVersions, InvalidOptionError, type StoredSession } from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
 import { presentIn } from './absence.ts';
-import { notRecognised } from './conditional-save.ts';
-import { DurabilityError, SaveUnknownError, VersionConflictError } from './errors.ts';
+import { DurabilityError, notRecognised, SaveUnknownError, VersionConflictError } from './errors.ts';
 import type { Basis, SaveCondition } from './save-condition.ts';
 import type { Durability, SaveReceipt } from './save-receipt.ts';
 
