@@ -60,6 +60,7 @@ export async function openWorld({ historyFile, startedUs, bots, consumers, topol
     closers.push(() => pool.end());
     // The faults that the others suffer pass by the harness' own sessions.
     pool.on('connect', (client) => {
+      client.on('error', () => {});
       client.query("SET default_transaction_read_only = off; SET application_name = 'crash'").catch(() => {});
     });
     await pool.query(ROW_HISTORY + REFUSALS);

@@ -33,33 +33,37 @@ async function startDying(): Promise<string> {
 
 const ana = { tenantId: 'acme', userId: 'ana' };
 
-test('a connection that is ended the moment it is made fails the statement, not the process', async () => {
-  const pool = createPool({
-    databaseUrl: await startDying(),
-    maxConnections: 1,
-    connectTimeoutMs: 2000,
-    queryTimeoutMs: 2000,
-    onError: () => {},
-  });
+/** A pool that the caller owns. */
+function poolAt(connectionString: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString });
+  pool.on('error', () => {});
   onTestFinished(() => pool.end());
-  const queries = createQueries(pool, {
-    schema: 'public',
-    table: 'session',
-    lockTimeoutMs: 1000,
-    statementTimeoutMs: 1000,
-    longTimeoutMs: 1000,
-  });
-  await expect(queries.upsertSessions([{ ref: ana, state: '{}', version: '1' }])).rejects.toThrow();
-});
+  return pool;
+}
+
+test.each(['made for it', 'handed over'])(
+  'a connection that is ended the moment it is made fails the statement, not the process: a pool %s',
+  async (which) => {
+    const databaseUrl = await startDying();
+    const limits = { maxConnections: 1, connectTimeoutMs: 2000, queryTimeoutMs: 2000, onError: () => {} };
+    const made = which === 'made for it' ? createPool({ databaseUrl, ...limits }) : undefined;
+    onTestFinished(() => made?.end());
+    const queries = createQueries(made ?? poolAt(databaseUrl), {
+      schema: 'public',
+      table: 'session',
+      lockTimeoutMs: 1000,
+      statementTimeoutMs: 1000,
+      longTimeoutMs: 1000,
+    });
+    await expect(queries.upsertSessions([{ ref: ana, state: '{}', version: '1' }])).rejects.toThrow();
+  },
+);
 
 test.each(['opened here', 'handed over'])(
   'it fails the load, not the bot: a pool that is %s',
   async (which) => {
     const databaseUrl = await startDying();
-    const pool = new pg.Pool({ connectionString: databaseUrl });
-    pool.on('error', () => {});
-    onTestFinished(() => pool.end());
-    const source = which === 'handed over' ? { pool } : { databaseUrl };
+    const source = which === 'handed over' ? { pool: poolAt(databaseUrl) } : { databaseUrl };
     await using loader = createPostgresLoader({ ...source, timeoutMs: 2000 });
     await expect(loader.load([ana], {})).rejects.toThrow();
     await expect(loader.write(ana, { state: '{}', version: '1', isTombstone: false }, {})).rejects.toThrow();

@@ -181,20 +181,23 @@ function connect(target: RedisTarget, tls: RedisTls | undefined, options: OpenRe
 
 /**
  * ioredis listens to the first error of a socket only. TLS may report another one, a refused client certificate for
- * example, and an error that nobody listens to ends the process.
+ * example, and an error that nobody listens to ends the process. May be repeated: each emitter gets one listener.
  */
 export function outliveErrors(redis: RedisConnection): void {
   if (isCluster(redis)) {
     for (const node of redis.nodes()) outliveErrors(node);
-    redis.on('+node', outliveErrors);
+    redis.off('+node', outliveErrors).on('+node', outliveErrors);
     return;
   }
-  const listen = (): void => {
-    redis.stream?.on('error', () => {});
-  };
-  listen();
-  redis.on('connect', listen);
+  listenToSocket.call(redis);
+  redis.off('connect', listenToSocket).on('connect', listenToSocket);
 }
+
+function listenToSocket(this: Redis): void {
+  this.stream?.off('error', ignore).on('error', ignore);
+}
+
+function ignore(): void {}
 
 /** ioredis connects to a node with the first command for it, and refuses those that come before it is connected. */
 function connectSoon(node: Redis): void {

@@ -6,9 +6,9 @@ import {
   isCluster,
   type Keyspace,
   type LocatedSession,
-  listIn,
   type OpenRedis,
   openRedis,
+  pipelineIn,
   type RedisConnection,
   RedisError,
   textsOrNullIn,
@@ -60,19 +60,23 @@ export function createReplicatedSaves(
   { commandTimeoutMs }: ReplicatedSavesOptions,
 ): ReplicatedSaves {
   const groups = new Map<number, Waiting[]>();
-  let own: RedisConnection | undefined;
+  let own: OpenRedis | undefined;
 
   async function connected(): Promise<RedisConnection> {
-    if (!own) {
-      const { redis } = connection;
-      // The two have no common signature.
-      own = isCluster(redis) ? redis.duplicate() : redis.duplicate();
-      own.on('error', () => {});
-    }
-    await openRedis(own, { connectionName: '', answerTimeoutMs: commandTimeoutMs, onError: () => {} }).ready(
-      commandTimeoutMs,
-    );
-    return own;
+    own ??= openOwn();
+    await own.ready(commandTimeoutMs);
+    return own.redis;
+  }
+
+  function openOwn(): OpenRedis {
+    const { redis } = connection;
+    // The two have no common signature.
+    const duplicate = isCluster(redis) ? redis.duplicate() : redis.duplicate();
+    duplicate.on('error', () => {});
+    return openRedis(duplicate, {
+      ...{ connectionName: '', answerTimeoutMs: commandTimeoutMs },
+      onError: () => {},
+    });
   }
 
   async function run(group: number): Promise<void> {
@@ -106,11 +110,7 @@ export function createReplicatedSaves(
     pipeline.set(keyspace.barrier(batch[0]?.session.partition ?? 0), '', 'PX', commandTimeoutMs);
     pipeline.call('WAIT', 1, Math.ceil(commandTimeoutMs / 2));
     const replies = await withDeadline(pipeline.exec(), commandTimeoutMs);
-    return listIn('replica check', replies, batch.length + 2).map((one) => {
-      const [error, reply] = listIn('replica check', one, 2);
-      if (error) throw error as Error;
-      return reply;
-    });
+    return pipelineIn('replica check', replies, batch.length + 2);
   }
 
   return {
@@ -128,7 +128,7 @@ export function createReplicatedSaves(
       });
     },
     close() {
-      own?.disconnect();
+      own?.redis.disconnect();
     },
   };
 }

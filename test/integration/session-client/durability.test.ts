@@ -40,6 +40,20 @@ it('replica: the save is acknowledged when a replica has it, many at once with f
   expect(Number(/cmdstat_wait:calls=(\d+)/.exec(stats)?.[1])).toBeLessThan(50);
 });
 
+it('replica: saves one after the other leave no listener behind', async () => {
+  const { client } = await replicatedRedis();
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  for (let i = 0; i < 30; i++) {
+    await client.sessions.saveUserState('ana', { count: i }, { durability: 'replica' });
+  }
+  // A warning is emitted in the next turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
+});
+
 it('replica: with its link held the save is there, and the error says that it is not replicated', async () => {
   const { client, link } = await replicatedRedis();
   await client.sessions.saveUserState('ana', { step: 'before' }, { durability: 'replica' });

@@ -32,10 +32,7 @@ export async function inTransaction<Row extends pg.QueryResultRow>(
   { statement, values, answerTimeoutMs, mustSeeAll = false }: TransactionCall,
 ): Promise<pg.QueryResult<Row>> {
   const begin = beginWith(options, mustSeeAll);
-  const client = await pool.connect();
-  // While it is checked out the pool does not listen; the failed query tells the same.
-  const onError = (): void => {};
-  client.on('error', onError);
+  const client = await checkOut(pool);
   const ask = <Found extends pg.QueryResultRow>(text: string, given?: unknown[]) =>
     client.query<Found>(answerTimeoutMs === undefined ? text : patient(text, answerTimeoutMs), given);
   let failure: Error | undefined;
@@ -55,11 +52,28 @@ export async function inTransaction<Row extends pg.QueryResultRow>(
     failure = error as Error;
     throw error;
   } finally {
-    client.off('error', onError);
+    client.off('error', ignore);
     // A connection after a failure may be inside a transaction, or broken: the pool replaces it.
     client.release(failure);
   }
 }
+
+/**
+ * A connection with a listener: while it is checked out the pool has none, and an error that nobody listens to ends the
+ * process. Whatever is sent on the connection then fails and tells. Not with a promise, which would come too late: a
+ * server may end a connection in the same piece of data in which it says that it is ready.
+ */
+function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      if (!client) return reject(error ?? new Error('The pool gave no connection.'));
+      client.on('error', ignore);
+      resolve(client);
+    });
+  });
+}
+
+function ignore(): void {}
 
 function beginWith({ lockTimeoutMs, statementTimeoutMs }: TransactionOptions, mustSeeAll: boolean): string {
   return [

@@ -29,9 +29,6 @@ export function createPool(options: PoolOptions): pg.Pool {
     application_name: 'cauce-sync',
   });
   pool.on('error', options.onError);
-  // The pool stops listening before whoever waits for the connection can begin to; an error without a listener would
-  // end the process. Whatever is sent on the connection then fails and tells.
-  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 
