@@ -1,4 +1,4 @@
-// BullMQ's worker, one upsert a job. `carry 100`: so many jobs, then on until `pause`; `start`: from now on.
+// BullMQ's worker, one upsert a job. `sync 100`: so many jobs, then on until `pause`; `start`: from now on.
 import { Worker } from 'bullmq';
 import pg from 'pg';
 import { QUEUE, redisOptions, WORKER_CONCURRENCY } from '../contenders/bullmq.mjs';
@@ -25,7 +25,7 @@ worker.on('completed', () => {
 answerCommands({
   start: () => worker.resume(),
   pause: () => worker.pause(),
-  async carry(jobs) {
+  async sync(jobs) {
     const wanted = completed + Number(jobs);
     const done = new Promise((resolve) => {
       worker.on('completed', function look() {

@@ -1,4 +1,4 @@
-/** A consumer that carries only when it is told to. */
+/** A consumer that syncs only when it is told to. */
 export function onDemandConsumer(servers) {
   return everyInterval(servers, { intervalMs: 3_600_000, earlySessions: 10_000_000 });
 }

@@ -1,4 +1,4 @@
-// A sync consumer. `carry`: everything that waits, now; with an interval of a minute or more it does nothing else.
+// A sync consumer. `sync`: everything that waits, now; with an interval of a minute or more it does nothing else.
 import { readSettings, startPeriodicSync } from '@cauce/sync-consumer';
 import { answerCommands } from './answer-commands.mjs';
 
@@ -7,10 +7,10 @@ const sync = startPeriodicSync({ redis: settings.REDIS_URL, database: settings.D
 while (!sync.consumer.readiness.isReady) await new Promise((resolve) => setTimeout(resolve, 10));
 
 answerCommands({
-  async carry() {
+  async sync() {
     const total = { written: 0, statements: 0 };
     for (let written = -1; written !== 0; ) {
-      const report = await sync.consumer.pass.carryNew(AbortSignal.timeout(300_000));
+      const report = await sync.consumer.pass.syncNew(AbortSignal.timeout(300_000));
       written = report.written;
       total.written += report.written;
       total.statements += report.statements;

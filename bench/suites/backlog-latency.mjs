@@ -28,7 +28,7 @@ export async function measureBacklogLatency(
       // As many sessions are dirty in both, so that only the draining differs.
       await fill.saveDirty(range(0, backlog), states);
       const resting = await runOpenLoop(save, { perSecond, durationMs: restMs });
-      const drained = consumer.ask('carry');
+      const drained = consumer.ask('sync');
       const draining = await runOpenLoop(save, { perSecond, durationMs: LONGEST_MS, until: drained });
       measured.push({ resting, draining });
     }

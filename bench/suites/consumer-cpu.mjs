@@ -8,7 +8,7 @@ import { createUserDraw } from '../workload/users.mjs';
 const CAUCE = 'the consumer';
 const BULLMQ = "BullMQ's worker";
 
-/** Processor time of the process that carries, for 1,000 saves at a steady rate. */
+/** Processor time of the process that syncs, for 1,000 saves at a steady rate. */
 export async function measureConsumerCpu(
   servers,
   { rounds, perSecond, windowMs, intervalMs, stateBytes, users },

@@ -10,7 +10,7 @@ import { createRandom } from '../workload/random.mjs';
 import { insertRows } from '../workload/rows.mjs';
 import { createStates } from '../workload/states.mjs';
 
-/** So many sessions are saved and carried at a time, however many there are. */
+/** So many sessions are saved and synced at a time, however many there are. */
 const TOUCHED = 1000;
 const CONCURRENCY = 64;
 const GOAL = { atMost: 1.2 };
@@ -68,7 +68,7 @@ async function measureSize(parts, { sessions, rounds, savesEachRound }) {
   const random = createRandom(sessions);
   const costs = { save: [], set: [], row: [], upsert: [] };
   for (let round = -1; round < rounds; round++) {
-    // No session twice, so that every pass carries as many rows.
+    // No session twice, so that every pass syncs as many rows.
     const touched = Array.from({ length: TOUCHED }, (_, i) =>
       Math.floor(((i + random()) * sessions) / TOUCHED),
     );
@@ -80,8 +80,8 @@ async function measureSize(parts, { sessions, rounds, savesEachRound }) {
     const saving = await perSecond(bot, (i) => touched[i]);
     const setting = await perSecond(set, (i) => touched[i]);
     const fixedSetting = await perSecond(fixedSet, (i) => i);
-    const carryMs = await timeMs(async () => {
-      const { written } = await consumer.ask('carry');
+    const syncMs = await timeMs(async () => {
+      const { written } = await consumer.ask('sync');
       return written;
     });
     const upsertMs = (into, users) => {
@@ -96,7 +96,7 @@ async function measureSize(parts, { sessions, rounds, savesEachRound }) {
     if (round < 0) continue;
     costs.save.push(fixedSetting / saving);
     costs.set.push(fixedSetting / setting);
-    costs.row.push(carryMs / fixedUpserting);
+    costs.row.push(syncMs / fixedUpserting);
     costs.upsert.push(upserting / fixedUpserting);
   }
   return Object.fromEntries(Object.entries(costs).map(([name, values]) => [name, spreadOf(values)]));

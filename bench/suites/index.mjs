@@ -13,7 +13,7 @@ import { measureTraffic } from './traffic.mjs';
 /** By the names `--only` takes and the profiles use. */
 export const suites = {
   save: { title: 'Save', measure: measureSaves },
-  pipeline: { title: 'Save while it is carried', measure: measurePipeline },
+  pipeline: { title: 'Save while it is synced', measure: measurePipeline },
   load: { title: 'Load', measure: measureLoads },
   sync: { title: 'Sync', measure: measureSync },
   traffic: { title: 'Traffic to PostgreSQL', measure: measureTraffic },

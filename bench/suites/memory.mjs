@@ -19,7 +19,7 @@ export async function measureMemory(servers, { sessions, stateSizes }) {
     const atStart = await usedMemoryBytes(servers.redis);
     await fill.saveDirty(range(0, sessions), states);
     const dirty = (await usedMemoryBytes(servers.redis)) - atStart;
-    await consumer.ask('carry');
+    await consumer.ask('sync');
     const synced = (await usedMemoryBytes(servers.redis)) - atStart;
     await Promise.all([fill.close(), consumer.stop()]);
     for (const [subject, bytes] of Object.entries({ 'all dirty': dirty, 'all synced': synced })) {

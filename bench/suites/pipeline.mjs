@@ -8,7 +8,7 @@ import { createUserDraw } from '../workload/users.mjs';
 
 const BULLMQ = 'BullMQ add, its worker at work';
 
-/** Saves while a process carries them: `saveUserState` and a consumer against BullMQ and its worker. */
+/** Saves while a process syncs them: `saveUserState` and a consumer against BullMQ and its worker. */
 export async function measurePipeline(servers, profile) {
   const { rounds, windowMs, concurrency, intervalMs, stateBytes, users } = profile;
   await servers.reset();
@@ -16,7 +16,7 @@ export async function measurePipeline(servers, profile) {
   const { consumer, worker, cauce, bullmq, stop } = await startCarriers(servers, { intervalMs });
   const draw = createUserDraw('zipf', users);
   const contenders = [
-    { name: CAUCE, save: cauce.save, before: async () => {}, after: () => consumer.ask('carry') },
+    { name: CAUCE, save: cauce.save, before: async () => {}, after: () => consumer.ask('sync') },
     {
       name: BULLMQ,
       save: bullmq.save,

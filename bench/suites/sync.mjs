@@ -28,8 +28,8 @@ export async function measureSync(servers, { rounds, rows, jobs, stateBytes, con
       name: consumersNamed(count),
       rows,
       before: () => fill.saveDirty(range(0, rows), states),
-      async carry() {
-        const reports = await Promise.all(children.slice(0, count).map((child) => child.ask('carry')));
+      async sync() {
+        const reports = await Promise.all(children.slice(0, count).map((child) => child.ask('sync')));
         const written = reports.reduce((sum, report) => sum + report.written, 0);
         if (written !== rows) throw new Error(`${written} rows were written instead of ${rows}`);
       },
@@ -38,13 +38,13 @@ export async function measureSync(servers, { rounds, rows, jobs, stateBytes, con
       name: 'upsert from unnest alone',
       rows,
       before: () => floor.toRows(range(0, rows), states),
-      carry: floor.upsert,
+      sync: floor.upsert,
     },
     {
       name: 'COPY and merge',
       rows,
       before: () => floor.toRows(range(0, rows), states),
-      carry: floor.copyAndMerge,
+      sync: floor.copyAndMerge,
     },
     {
       name: "BullMQ's worker",
@@ -53,14 +53,14 @@ export async function measureSync(servers, { rounds, rows, jobs, stateBytes, con
         await worker.ask('pause');
         await addJobs(bullmq, jobs, states);
       },
-      carry: () => worker.ask(`carry ${jobs}`),
+      sync: () => worker.ask(`sync ${jobs}`),
     },
   ];
   try {
-    const results = await interleave(contenders, { rounds }, async ({ rows, before, carry }) => {
+    const results = await interleave(contenders, { rounds }, async ({ rows, before, sync }) => {
       const prepared = await before();
       const startedMs = performance.now();
-      await carry(prepared);
+      await sync(prepared);
       return { perSecond: (rows / (performance.now() - startedMs)) * 1000 };
     });
     return {

@@ -59,9 +59,9 @@ async function countPipeline(servers, { saves, perSecond, intervalMs, draw, stat
   const total = { rows: 0, statements: 0, bytes: 0 };
   const dirty = new Set();
   const savesInInterval = (perSecond * intervalMs) / 1000;
-  const carry = async () => {
+  const sync = async () => {
     const bytesBefore = servers.countedProxy.bytesToTarget;
-    const { written, statements } = await consumer.ask('carry');
+    const { written, statements } = await consumer.ask('sync');
     dirty.clear();
     total.rows += written;
     total.statements += statements;
@@ -81,7 +81,7 @@ async function countPipeline(servers, { saves, perSecond, intervalMs, draw, stat
         concurrency: CONCURRENCY,
       });
       done += users.length;
-      await carry();
+      await sync();
     }
   } finally {
     await Promise.all([bot.close(), consumer.stop()]);

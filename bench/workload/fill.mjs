@@ -48,7 +48,7 @@ export async function openFill({ redisUrl }) {
     await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   }
 
-  /** As if a consumer had carried them. */
+  /** As if a consumer had synced them. */
   async function settle(saved) {
     await Promise.all(
       [...groupByPartition(saved)].map(async ([partition, sessions]) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createCli, secretState, user } from './cli.ts';
 
-test('carries everything by itself: new, abandoned, and what lost its event', async () => {
+test('syncs everything by itself: new, abandoned, and what lost its event', async () => {
   const cli = await createCli();
   await cli.save(user('abandoned'), secretState());
   await cli.abandon('dead');

@@ -80,7 +80,7 @@ test('show and retry of a session that is not parked exit 1', async () => {
   }
 });
 
-test('retry carries it before its time once the cause is mended', async () => {
+test('retry syncs it before its time once the cause is mended', async () => {
   const cli = await withParked();
   await cli.acceptPoison();
   const { code, json } = await cli.runJson(['parked', 'retry', 'acme:ana']);
@@ -115,7 +115,7 @@ test('retry touches nothing but the named session', async () => {
   expect(await cli.countEvents()).toBe(1);
 });
 
-test('retry of a session that was saved since carries the newer state', async () => {
+test('retry of a session that was saved since syncs the newer state', async () => {
   const cli = await withParked();
   const version = await cli.save(ana, secretState({ step: 'fine' }));
   const { code } = await cli.run(['parked', 'retry', 'acme:ana']);

@@ -10,7 +10,7 @@ test('shows who holds what, for how long, how often delivered, and whether the c
   await cli.redis.xclaim(changes, 'sync', 'dead', 0, id, 'IDLE', 5000);
   await cli.save(user('u9'), secretState());
   await cli.abandon('alive');
-  const notice = {
+  const heartbeat = {
     consumer: 'alive',
     startedAtMs: 1,
     seenAtMs: Date.now(),
@@ -18,7 +18,7 @@ test('shows who holds what, for how long, how often delivered, and whether the c
     syncs: 0,
     failedSyncs: 0,
   };
-  await cli.redis.hset(cli.keyspace.consumers(), 'alive', JSON.stringify(notice));
+  await cli.redis.hset(cli.keyspace.consumers(), 'alive', JSON.stringify(heartbeat));
 
   const { code, json } = await cli.runJson(['pending']);
 

@@ -91,7 +91,7 @@ test('what was committed before the consumer died is already there', async () =>
   expect(await cli.countDirty()).toBe(0);
 });
 
-test('an entry that was carried and saved again by others meanwhile is superseded, never written back', async () => {
+test('an entry that was synced and saved again by others meanwhile is superseded, never written back', async () => {
   const cli = await createCli();
   await cli.save(ana, secretState({ step: 1 }));
   await cli.abandon('dead');

@@ -9,7 +9,7 @@ async function syncedCli(): Promise<Cli> {
   return cli;
 }
 
-test('after PostgreSQL lost rows, what Redis holds is carried again, deletions too', async () => {
+test('after PostgreSQL lost rows, what Redis holds is synced again, deletions too', async () => {
   const cli = await syncedCli();
   const before = await Promise.all([cli.row(user('ana')), cli.row(user('cleared'))]);
   await cli.pool.query(`DELETE FROM ${cli.table} WHERE user_id = 'ana'`);

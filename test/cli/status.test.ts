@@ -99,7 +99,7 @@ test('counts the saves of the sample', async () => {
 test('a consumer that is gone is marked and does not count', async () => {
   const cli = await createCli();
   await cli.save(user('ana'), secretState());
-  const notice = {
+  const heartbeat = {
     consumer: 'old',
     startedAtMs: 1,
     seenAtMs: Date.now() - 60_000,
@@ -107,7 +107,7 @@ test('a consumer that is gone is marked and does not count', async () => {
     syncs: 1,
     failedSyncs: 7,
   };
-  await cli.redis.hset(cli.keyspace.consumers(), 'old', JSON.stringify(notice));
+  await cli.redis.hset(cli.keyspace.consumers(), 'old', JSON.stringify(heartbeat));
   const { code, json } = await cli.runJson(['status', '--sample', '0ms']);
   expect(code).toBe(3);
   expect(json).toMatchObject({ consumers: [{ consumer: 'old', state: 'gone' }], sync: { failedSyncs: 0 } });

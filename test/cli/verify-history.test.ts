@@ -17,7 +17,7 @@ interface Recorded {
   expectFound(...kinds: string[]): Promise<void>;
 }
 
-/** One session of each sort: saved, cleared, updated, loaded only; carried, and not to be seen by anybody else. */
+/** One session of each sort: saved, cleared, updated, loaded only; synced, and not to be seen by anybody else. */
 async function recordedRun(): Promise<Recorded> {
   const cli = await createCli();
   const folder = mkdtempSync(join(tmpdir(), 'cauce-history-'));

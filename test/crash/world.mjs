@@ -144,7 +144,7 @@ function hearLog(line, see) {
   } catch {
     return; // cut off by a kill
   }
-  if (entry.msg === 'carried') {
+  if (entry.msg === 'synced') {
     see('rows written', entry.written);
     see('stale upsert rejected', entry.duplicates + entry.superseded);
     see('superseded', entry.superseded);

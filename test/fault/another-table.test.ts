@@ -19,7 +19,7 @@ async function syncedPipeline(): Promise<{ pipeline: Pipeline; sync: PeriodicSyn
 
 async function snapshotOf({ redis, keyspace }: Pipeline): Promise<Map<string, string>> {
   const keys = await redis.keys(`${keyspace.keyPrefix}:*`);
-  // A stream's dump also says when its group was looked at; the notices change every few seconds.
+  // A stream's dump also says when its group was looked at; the heartbeats change every few seconds.
   const kept = keys.filter((key) => !/:(changes|consumers)$/.test(key)).sort();
   return new Map(
     await Promise.all(
@@ -58,7 +58,7 @@ test('the process ends with exit code 2', async () => {
   expect(child.output()).toContain('TABLE_MISMATCH');
 });
 
-test('of two consumers with two tables behind one prefix the second stops, the first carries everything', async () => {
+test('of two consumers with two tables behind one prefix the second stops, the first syncs everything', async () => {
   const { pipeline, sync } = await syncedPipeline();
   const other = await anotherTable(pipeline);
   const second = pipeline.startSync(other.settings);
@@ -69,7 +69,7 @@ test('of two consumers with two tables behind one prefix the second stops, the f
   expect(await other.countRows()).toBe(0);
 });
 
-test('of two consumers that meet a new prefix in the same moment one carries, and the other stops', async () => {
+test('of two consumers that meet a new prefix in the same moment one syncs, and the other stops', async () => {
   const pipeline = await createPipeline({ partitions: 16 });
   const other = await anotherTable(pipeline);
   await saveUsers(pipeline, userIds(40), { step: 1 });
@@ -112,7 +112,7 @@ test('a restored copy in another schema gets everything Redis holds when the con
   await eventually(async () => expect(await copy.countRows()).toBe(40), 15_000);
 });
 
-test('the way out: moved to this table on purpose, everything is carried to it, and a consumer of the former one stops', async () => {
+test('the way out: moved to this table on purpose, everything is synced to it, and a consumer of the former one stops', async () => {
   const { pipeline, sync } = await syncedPipeline();
   const other = await anotherTable(pipeline);
   const atOther: Pipeline = { ...pipeline, env: other.env, table: other.table };
@@ -127,7 +127,7 @@ test('the way out: moved to this table on purpose, everything is carried to it, 
   await expectSynced(atOther, await saveUsers(pipeline, userIds(40), { step: 2 }));
 });
 
-test('another table behind the same address: the consumer stops, and what it carried meanwhile is carried again', async () => {
+test('another table behind the same address: the consumer stops, and what it synced meanwhile is synced again', async () => {
   const { pipeline, sync } = await syncedPipeline();
   const { redis, keyspace, pool, table } = pipeline;
   const identity = companion(table, 'identity');

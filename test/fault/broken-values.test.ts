@@ -3,7 +3,7 @@ import {
   listParked,
   listPending,
   measureBacklog,
-  readNotices,
+  readHeartbeats,
   readStatus,
   resync,
   syncToDB,
@@ -39,7 +39,7 @@ test.each(['inf', 'nan', '1e300', 'abc', MAX_VERSION])(
   },
 );
 
-test('a row has a version that Redis cannot count: its session is left aside, all others go on, and it when the row is mended', async () => {
+test('a row has a version that Redis cannot count: its session is skipped, all others go on, and it when the row is mended', async () => {
   const pipeline = await createPipeline();
   const { pool, table } = pipeline;
   await pool.query(`ALTER TABLE ${table} DROP CONSTRAINT countable_version`);
@@ -71,7 +71,7 @@ test('a row has a version that Redis cannot count: its session is left aside, al
 });
 
 test.each(['abc', '99999999999999999999-1', ''])(
-  'the event of a session is "%s": the whole partition is carried',
+  'the event of a session is "%s": the whole partition is synced',
   async (q) => {
     const pipeline = await createPipeline({ partitions: 1 });
     const { redis, keyspace } = pipeline;
@@ -109,7 +109,7 @@ test.each([
   },
 );
 
-test('an entry with the last id there is comes while it is carried: the partition takes saves again', async () => {
+test('an entry with the last id there is comes while it is synced: the partition takes saves again', async () => {
   const pipeline = await createPipeline({ partitions: 1 });
   const { redis, keyspace } = pipeline;
   const { consumer } = pipeline.startSync();
@@ -123,7 +123,7 @@ test('an entry with the last id there is comes while it is carried: the partitio
 });
 
 test.each(['epochEndsAtMs', 'epoch', 'serverEpoch', 'seeded'])(
-  '%s of a partition is "abc": a consumer that starts carries all',
+  '%s of a partition is "abc": a consumer that starts syncs all',
   async (field) => {
     const pipeline = await createPipeline({ partitions: 1 });
     const { redis, keyspace } = pipeline;
@@ -138,7 +138,7 @@ test.each(['epochEndsAtMs', 'epoch', 'serverEpoch', 'seeded'])(
   },
 );
 
-test('a dirty session without a version is named and counted, stays dirty, and its neighbours are carried (P4, P9)', async () => {
+test('a dirty session without a version is named and counted, stays dirty, and its neighbours are synced (P4, P9)', async () => {
   const pipeline = await createPipeline({ partitions: 1 });
   const { redis, keyspace } = pipeline;
   const acknowledged = await saveUsers(pipeline, users, { step: 1 });
@@ -158,7 +158,7 @@ test('a dirty session without a version is named and counted, stays dirty, and i
   await expectSynced(pipeline, acknowledged);
 });
 
-test('what somebody else wrote among the notices of consumers is left aside and counted', async () => {
+test('what somebody else wrote among the heartbeats of consumers is skipped and counted', async () => {
   const pipeline = await createPipeline();
   const { redis, keyspace, queries } = pipeline;
   await redis.hset(keyspace.consumers(), {
@@ -179,7 +179,7 @@ test('what somebody else wrote among the notices of consumers is left aside and 
   expect(await listPending({ redis, keyspace })).toEqual([]);
 });
 
-test('a killed consumer is forgotten after a day by those that run; reading notices writes nothing', async () => {
+test('a killed consumer is forgotten after a day by those that run; reading heartbeats writes nothing', async () => {
   const pipeline = await createPipeline();
   const { redis, keyspace } = pipeline;
   const day = 86_400_000;
@@ -191,7 +191,9 @@ test('a killed consumer is forgotten after a day by those that run; reading noti
     'killed just now': of('killed just now', Date.now() - 60_000),
   };
   await redis.hset(keyspace.consumers(), killed);
-  expect((await readNotices(redis, keyspace)).map(({ consumer }) => consumer)).toEqual(['killed just now']);
+  expect((await readHeartbeats(redis, keyspace)).map(({ consumer }) => consumer)).toEqual([
+    'killed just now',
+  ]);
   expect(await redis.hgetall(keyspace.consumers())).toEqual(killed);
   const { consumer } = pipeline.startSync().consumer;
   await eventually(async () => {

@@ -13,7 +13,7 @@ test.each([
   { heapMib: 64, sessions: 600, stateBytes: 250 * KIB },
   { heapMib: 96, sessions: 40, stateBytes: 4096 * KIB },
 ])(
-  'with $heapMib MiB of heap a consumer carries, and cauce verifies, $sessions states of $stateBytes bytes',
+  'with $heapMib MiB of heap a consumer syncs, and cauce verifies, $sessions states of $stateBytes bytes',
   async ({ heapMib, sessions, stateBytes }) => {
     const redis = await ownRedis({ appendOnly: false });
     const pipeline = await createPipeline({ redisUrl: redis.url, partitions: 64 });

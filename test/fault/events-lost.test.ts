@@ -45,7 +45,7 @@ test.each<{ fault: string; inject: (pipeline: Pipeline, changes: string) => Prom
   await expectSynced(pipeline, acknowledged);
 });
 
-test('a stream deleted while the consumer runs is noticed, and later saves are carried too (P4)', async () => {
+test('a stream deleted while the consumer runs is noticed, and later saves are synced too (P4)', async () => {
   const pipeline = await createPipeline();
   pipeline.startSync();
   const acknowledged = await saveUsers(pipeline, users, { step: 1 });
@@ -58,7 +58,7 @@ test('a stream deleted while the consumer runs is noticed, and later saves are c
   await expectSynced(pipeline, acknowledged);
 });
 
-test('entries that somebody else wrote are removed and carry nothing', async () => {
+test('entries that somebody else wrote are removed and change nothing', async () => {
   const pipeline = await createPipeline();
   pipeline.startSync();
   const acknowledged = await saveUsers(pipeline, users, { step: 1 });

@@ -1,5 +1,5 @@
 import { RedisError } from '@cauce/protocol';
-import { readNotices, syncToDB } from '@cauce/sync-consumer';
+import { readHeartbeats, syncToDB } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectRows, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
@@ -19,7 +19,7 @@ test.each([
   { kind: 'parked', isLost: false },
   { kind: 'meta', isLost: false },
 ] as const)(
-  'a key of a wrong type under the $kind of one partition: all others are carried, and it is, once it is mended (P9)',
+  'a key of a wrong type under the $kind of one partition: all others are synced, and it is, once it is mended (P9)',
   async ({ kind, isLost }) => {
     const pipeline = await createPipeline();
     const { redis, keyspace } = pipeline;
@@ -47,9 +47,9 @@ test.each([
     const problem = expect.stringMatching(new RegExp(`partition ${bad}: Redis \\w+ failed \\(WRONGTYPE\\)`));
     await eventually(() => expect(consumer.readiness).toEqual({ isReady: false, reason: problem }));
     await eventually(async () => {
-      expect(await readNotices(redis, keyspace)).toMatchObject([{ state: 'running', problem }]);
+      expect(await readHeartbeats(redis, keyspace)).toMatchObject([{ state: 'running', problem }]);
     });
-    expect(log.leftAside()).toMatchObject([
+    expect(log.skipped()).toMatchObject([
       { partitions: [bad], reason: expect.stringContaining('WRONGTYPE') },
     ]);
     expect(log.text()).not.toContain('a pass ended early');
@@ -78,14 +78,14 @@ test('one session of 50 cannot be read: the others are written in the same pass,
   const problem = expect.stringContaining(`partition ${partition}: the key of 1 session holds something`);
   await eventually(() => expect(consumer.readiness).toEqual({ isReady: false, reason: problem }));
   await eventually(async () => {
-    const notices = await readNotices(redis, keyspace);
-    expect(notices).toContainEqual(expect.objectContaining({ state: 'running', problem }));
+    const heartbeats = await readHeartbeats(redis, keyspace);
+    expect(heartbeats).toContainEqual(expect.objectContaining({ state: 'running', problem }));
   });
   // Claimed and swept again and again meanwhile.
   await consumer.sweep(0);
   await saveUsers(pipeline, ['u1'], { step: 2 }, acknowledged);
   await eventually(() => expectRows(pipeline, acknowledged, users));
-  expect(log.leftAside()).toMatchObject([{ partitions: [partition] }]);
+  expect(log.skipped()).toMatchObject([{ partitions: [partition] }]);
   expect(log.text()).not.toMatch(/u7|acme/);
   expect(await redis.get(key)).toBe('no session');
   expect([await pipeline.countDirty(), await pipeline.countEvents()]).toEqual([1, 1]);
@@ -143,7 +143,7 @@ test('a server that is away is not 64 partitions that fail: the pass ends, and i
   await eventually(() => expect(consumer.readiness.reason).toMatch(/^Redis/));
   await expect(consumer.syncOnce()).rejects.toBeInstanceOf(RedisError);
   await expect(consumer.sweep(0)).rejects.toBeInstanceOf(RedisError);
-  expect(log.leftAside()).toEqual([]);
+  expect(log.skipped()).toEqual([]);
   expect(log.text().match(/a pass ended early/g)).toHaveLength(1);
   await server.restart();
   await expectSynced(pipeline, await saveUsers(pipeline, users, { step: 2 }, acknowledged));

@@ -1,4 +1,4 @@
-import { migrate, readNotices } from '@cauce/sync-consumer';
+import { migrate, readHeartbeats } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
@@ -22,15 +22,15 @@ async function makeParkedDue({ redis, keyspace }: Pipeline): Promise<void> {
   }
 }
 
-test('the tables are missing at the start: it says so, and carries once they are there (P9)', async () => {
+test('the tables are missing at the start: it says so, and syncs once they are there (P9)', async () => {
   const pipeline = await createPipeline({ migrated: false });
   const sync = pipeline.startSync();
   const acknowledged = await saveUsers(pipeline, users, { step: 1 });
-  await eventually(() => expect(sync.consumer.gate.state).toMatchObject({ failure: { code: '42P01' } }));
+  await eventually(() => expect(sync.consumer.circuit.state).toMatchObject({ failure: { code: '42P01' } }));
   expect(sync.consumer.readiness.isReady).toBe(false);
   await eventually(async () => {
-    const [notice] = await readNotices(pipeline.redis, pipeline.keyspace);
-    expect(notice).toMatchObject({ state: 'misconfigured', problem: expect.stringMatching('42P01') });
+    const [heartbeat] = await readHeartbeats(pipeline.redis, pipeline.keyspace);
+    expect(heartbeat).toMatchObject({ state: 'misconfigured', problem: expect.stringMatching('42P01') });
   });
 
   await migrate({

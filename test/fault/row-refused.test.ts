@@ -97,7 +97,7 @@ test('a grant is taken away while it runs: nothing is parked, and all is written
   await expectSynced(pipeline, acknowledged, 30_000);
 });
 
-test('what the role may not do is named at the start, all at once, and it carries once it may', async () => {
+test('what the role may not do is named at the start, all at once, and it syncs once it may', async () => {
   const pipeline = await createPipeline();
   const role = await createConsumerRole(pipeline);
   await pipeline.pool.query(
@@ -106,10 +106,10 @@ test('what the role may not do is named at the start, all at once, and it carrie
   );
   const acknowledged = await saveUsers(pipeline, users, { step: 1 });
   const sync = pipeline.startSync({}, { database: role.url });
-  await eventually(() => expect(sync.consumer.gate.state).toMatchObject({ kind: 'away' }));
+  await eventually(() => expect(sync.consumer.circuit.state).toMatchObject({ kind: 'away' }));
   const failure = { class: 'misconfigured', code: '42501' };
-  expect(sync.consumer.gate.state).toMatchObject({ failure });
-  const { failure: found } = sync.consumer.gate.state as { failure: { summary: string } };
+  expect(sync.consumer.circuit.state).toMatchObject({ failure });
+  const { failure: found } = sync.consumer.circuit.state as { failure: { summary: string } };
   const schema = pipeline.settings.SESSION_DB_SCHEMA;
   for (const grant of [
     `GRANT UPDATE ON ${schema}.session TO "${role.name}"`,
@@ -121,7 +121,7 @@ test('what the role may not do is named at the start, all at once, and it carrie
   await expectSynced(pipeline, acknowledged, 30_000);
 });
 
-test('a role that may not delete carries all the same, and the log says that the purge will fail', async () => {
+test('a role that may not delete syncs all the same, and the log says that the purge will fail', async () => {
   const pipeline = await createPipeline();
   const role = await createConsumerRole(pipeline);
   await pipeline.pool.query(`REVOKE DELETE ON ${pipeline.table} FROM ${role.name}`);
@@ -133,7 +133,7 @@ test('a role that may not delete carries all the same, and the log says that the
   expect(lines.join()).toContain(`GRANT DELETE ON ${pipeline.settings.SESSION_DB_SCHEMA}.session TO`);
 });
 
-test('grants of columns are enough to carry', async () => {
+test('grants of columns are enough to sync', async () => {
   const pipeline = await createPipeline();
   const role = await createConsumerRole(pipeline);
   await pipeline.pool.query(
@@ -155,7 +155,7 @@ test('a view in the place of the table is refused at the start, for it may hide 
   const sync = pipeline.startSync();
   await pipeline.save(refOf('ana'), { step: 1 });
   await eventually(() =>
-    expect(sync.consumer.gate.state).toMatchObject({
+    expect(sync.consumer.circuit.state).toMatchObject({
       failure: { class: 'misconfigured', code: '42809', summary: expect.stringContaining('is not a table') },
     }),
   );
@@ -175,7 +175,7 @@ test('conflicts cannot be archived for want of a grant: they wait, and their nei
   await eventually(() => expectRows(pipeline, acknowledged));
   const { key } = pipeline.keyspace.locate(refOf('ana'));
   expect(await pipeline.redis.hmget(key, 'v', 'd')).toEqual([losing, '1']);
-  expect(sync.consumer.gate.isUp).toBe(true);
+  expect(sync.consumer.circuit.isUp).toBe(true);
 
   await pipeline.pool.query(
     `GRANT SELECT, INSERT, DELETE ON ${companion(pipeline.table, 'conflict')} TO ${role.name}`,
@@ -240,7 +240,7 @@ test('a trigger keeps the loser of a conflict out of the conflict table: Redis k
   await eventually(() => expectRows(pipeline, acknowledged));
   const { key } = pipeline.keyspace.locate(refOf('ana'));
   expect(await pipeline.redis.hmget(key, 'v', 'd')).toEqual([losing, '1']);
-  expect(sync.consumer.gate.isUp).toBe(true);
+  expect(sync.consumer.circuit.isUp).toBe(true);
   await dropTrigger({ ...pipeline, table: conflict });
   await eventually(async () => expect(await pipeline.redis.hmget(key, 'v', 'd')).toEqual([winning, '0']));
   const { rows } = await pipeline.pool.query(`SELECT version::text FROM ${conflict}`);

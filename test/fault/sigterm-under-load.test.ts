@@ -9,7 +9,7 @@ test('SIGTERM under load ends the process with 0 within 10 s, leaves no name in 
   const users = userIds(200);
   const acknowledged = await saveUsers(pipeline, users, { step: 0 });
   const consumer = await spawnCauceSync(pipeline, { SESSION_SYNC_INTERVAL: '10' });
-  await consumer.waitForLine('carrying sessions');
+  await consumer.waitForLine('syncing sessions');
   let isSaving = true;
   const load = (async () => {
     for (let step = 1; isSaving; step++) await saveUsers(pipeline, users, { step }, acknowledged);

@@ -3,8 +3,8 @@ import { createLogger } from '@cauce/sync-consumer';
 
 export interface WatchedLog {
   readonly logger: ReturnType<typeof createLogger>;
-  /** What was logged as left aside. */
-  leftAside(): { partitions: number[]; reason: string }[];
+  /** What was logged as skipped. */
+  skipped(): { partitions: number[]; reason: string }[];
   text(): string;
 }
 
@@ -13,6 +13,6 @@ export function watchLog(): WatchedLog {
   const stream = new PassThrough();
   const lines: string[] = [];
   stream.on('data', (line: Buffer) => lines.push(line.toString()));
-  const leftAside = () => lines.filter((line) => line.includes('left aside')).map((line) => JSON.parse(line));
-  return { logger: createLogger('info', stream), leftAside, text: () => lines.join('') };
+  const skipped = () => lines.filter((line) => line.includes('skipped')).map((line) => JSON.parse(line));
+  return { logger: createLogger('info', stream), skipped, text: () => lines.join('') };
 }

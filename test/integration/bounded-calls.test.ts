@@ -23,7 +23,7 @@ test('a large batch is taken and settled a few sessions at a time, and the earli
   const { redis, scripts } = world;
   const deps = {
     redis,
-    onLeftAside: () => expect.fail('nothing is left aside'),
+    onSkipped: () => expect.fail('nothing is skipped'),
     nowMs: Date.now,
     scripts: {
       ...scripts,
@@ -61,7 +61,7 @@ test('the states of a batch are bounded together, over however many partitions, 
       return { session: pipeline.keyspace.locate(ref), eventIds: [] };
     }),
   );
-  const deps = { ...pipeline, onLeftAside: () => expect.fail('nothing is left aside') };
+  const deps = { ...pipeline, onSkipped: () => expect.fail('nothing is skipped') };
   const found: number[] = [];
   for (let left: readonly AnnouncedSession[] = announced, inTurn = false; left.length > 0; inTurn = true) {
     const { rows, deferred } = await takeStates(deps, left, { maxBytes: MAX_BATCH_BYTES, inTurn });
@@ -77,9 +77,9 @@ test('the states of a batch are bounded together, over however many partitions, 
 test('a state larger than a batch is deferred in front of the others, and is taken alone', async () => {
   const pipeline = await createPipeline({ partitions: 64 });
   const take = (announced: readonly AnnouncedSession[], maxBytes: number) =>
-    takeStates({ ...pipeline, onLeftAside }, announced, { maxBytes });
+    takeStates({ ...pipeline, onSkipped }, announced, { maxBytes });
   const failures: PartitionFailure[] = [];
-  const onLeftAside = (left: readonly PartitionFailure[]) => {
+  const onSkipped = (left: readonly PartitionFailure[]) => {
     failures.push(...left);
   };
   const announce = async (userId: string, stateBytes: number): Promise<AnnouncedSession> => {
@@ -96,7 +96,7 @@ test('a state larger than a batch is deferred in front of the others, and is tak
 
   // Not by a bot, whose states end at this size.
   const tooLarge = await announce('cy', MAX_SCRIPT_BYTES + 1);
-  const { rows, deferred, leftAside } = await take([tooLarge], MAX_SCRIPT_BYTES);
-  expect([rows, deferred, leftAside]).toEqual([[], [], [tooLarge]]);
+  const { rows, deferred, skipped } = await take([tooLarge], MAX_SCRIPT_BYTES);
+  expect([rows, deferred, skipped]).toEqual([[], [], [tooLarge]]);
   expect(failures.map(({ error }) => error.failure.reason)).toEqual(['OVERSIZE']);
 });

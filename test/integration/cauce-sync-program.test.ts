@@ -71,8 +71,8 @@ test.each(['npx', 'npm run'])('SIGTERM to %s alone stops the consumer it started
     env: { PATH: process.env.PATH, HOME: folder, npm_config_update_notifier: 'false', ...pipeline.env },
   });
   onTestFinished(async () => void (await npm.kill()));
-  const carrying = await npm.waitForLine('carrying sessions', 30_000);
-  const pid = Number(/"consumer":"[^"]*-(\d+)-\w+"/.exec(carrying)?.[1]);
+  const syncing = await npm.waitForLine('syncing sessions', 30_000);
+  const pid = Number(/"consumer":"[^"]*-(\d+)-\w+"/.exec(syncing)?.[1]);
   onTestFinished(() => {
     if (isRunning(pid)) process.kill(pid, 'SIGKILL');
   });
@@ -84,7 +84,7 @@ test.each(['npx', 'npm run'])('SIGTERM to %s alone stops the consumer it started
 test('at the level info one line says that sessions are written, and how many', async () => {
   const pipeline = await createPipeline();
   const consumer = await spawnCauceSync(pipeline, { SYNC_LOG_LEVEL: 'info' });
-  await consumer.waitForLine('carrying sessions');
+  await consumer.waitForLine('syncing sessions');
   expect(consumer.output()).not.toContain('sessions were written');
   await pipeline.save({ tenantId: 'canary-t', userId: 'canary-u' }, { note: 'canary-s' });
   const line = await consumer.waitForLine('sessions were written to PostgreSQL');

@@ -235,7 +235,7 @@ test('a user default without rights is reported, for a restart would lose what t
   });
   cli.startSync({}, { redis: urlFor('sync'), logger });
   await eventually(() => expect(log).toContain('A restart of Redis may lose every session'));
-  await eventually(() => expect(log).toContain('carrying sessions'));
+  await eventually(() => expect(log).toContain('syncing sessions'));
   const env = { ...cli.env, REDIS_URL: urlFor('watch') };
   expect((await cli.run(['status', '--sample', '0ms'], { env })).stdout).toContain(
     'user default off ~* &* +@all',

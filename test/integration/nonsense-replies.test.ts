@@ -4,7 +4,7 @@ import {
   checkLayout,
   listParked,
   listPending,
-  readNotices,
+  readHeartbeats,
   readStatus,
   resync,
   showParked,
@@ -159,7 +159,7 @@ test.each(nonsense)('every script refuses to believe %j', async (reply) => {
 });
 
 test.each(['+OK\r\n', ':-1\r\n', '*0\r\n', '*1\r\n:7\r\n'])(
-  'a consumer and the tools carry and show nothing of a server that answers %j',
+  'a consumer and the tools sync and show nothing of a server that answers %j',
   async (reply) => {
     const pipeline = await createPipeline({ partitions: 1 });
     const url = await nearlyRedis(() => reply);
@@ -178,11 +178,11 @@ test.each(['+OK\r\n', ':-1\r\n', '*0\r\n', '*1\r\n:7\r\n'])(
       listParked: () => listParked(deps),
       showParked: () => showParked(deps, ana),
       resync: () => resync({ ...deps, scripts }, { sinceVersion: '0', batchRows: 10, signal }),
-      readNotices: () => readNotices(redis, keyspace),
+      readHeartbeats: () => readHeartbeats(redis, keyspace),
     };
     for (const [name, call] of Object.entries(calls)) {
-      // An empty list is how Redis says that there are no notices.
-      if (name === 'readNotices' && reply === '*0\r\n') continue;
+      // An empty list is how Redis says that there are no heartbeats.
+      if (name === 'readHeartbeats' && reply === '*0\r\n') continue;
       const error = await failureOf(call);
       expect(isCauceError(error), `${name}: ${error}`).toBe(true);
       expect(String(error), name).toContain('BADREPLY');

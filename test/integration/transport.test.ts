@@ -208,7 +208,7 @@ describe('a secret in a file', () => {
     const { REDIS_URL: _, DATABASE_URL: __, ...rest } = pipeline.env;
     const env = { ...rest, REDIS_URL_FILE: redisFile, DATABASE_URL_FILE: databaseFile };
     const consumer = await spawnCauceSync({ ...pipeline, env });
-    await consumer.waitForLine('carrying sessions');
+    await consumer.waitForLine('syncing sessions');
     const cli = await createCli();
     const files = { readFile: (path: string) => readFile(path, 'utf8') };
     expect((await cli.run(['drain'], { env, ...files })).code).toBe(0);

@@ -119,7 +119,7 @@ interface Redis {
   readonly serverEpoch: number;
   /** meta: the floor a consumer gave when it found none: rows up to it were there when Redis had lost everything. */
   readonly seeded: number;
-  /** meta: the database the sessions were carried to last. */
+  /** meta: the database the sessions were synced to last. */
   readonly database: number;
 }
 

@@ -16,8 +16,8 @@ function storesOf({ redis, pool, keyspace, settings }: Pipeline): ComparedStores
   return { redis, pool, keyspace, schema: String(settings.SESSION_DB_SCHEMA), table: 'session' };
 }
 
-/** One session for each name, saved, carried, and remembered as it is. */
-async function carried(...names: string[]): Promise<{ pipeline: Pipeline; memory: Acknowledged[] }> {
+/** One session for each name, saved, synced, and remembered as it is. */
+async function synced(...names: string[]): Promise<{ pipeline: Pipeline; memory: Acknowledged[] }> {
   const pipeline = await createPipeline();
   pipeline.startSync();
   const memory: Acknowledged[] = [];
@@ -32,7 +32,7 @@ async function carried(...names: string[]): Promise<{ pipeline: Pipeline; memory
 
 describe('the comparison at the end of the demo', () => {
   it('finds nothing when the memory, Redis and PostgreSQL agree', async () => {
-    const { pipeline, memory } = await carried('saved', 'cleared');
+    const { pipeline, memory } = await synced('saved', 'cleared');
     expect(await compareStores(memory, storesOf(pipeline))).toEqual({
       remembered: 2,
       inRedis: 2,
@@ -53,7 +53,7 @@ describe('the comparison at the end of the demo', () => {
     ['a row with another state', `UPDATE {table} SET state = '{"step":"paid"}'`, /another state/],
     ['a row that became a tombstone', 'UPDATE {table} SET state = NULL', /is a tombstone/],
   ])('finds %s', async (_, sql, expected) => {
-    const { pipeline, memory } = await carried('saved');
+    const { pipeline, memory } = await synced('saved');
     await pipeline.pool.query(sql.replace('{table}', pipeline.table));
     const { differences } = await compareStores(memory, storesOf(pipeline));
     // Once for the bot's memory, once for Redis.
@@ -62,9 +62,9 @@ describe('the comparison at the end of the demo', () => {
   });
 
   it('finds a save that the stores have and the bot does not know of, and one it cannot be sure of', async () => {
-    const { pipeline, memory } = await carried('unknown', 'uncertain');
+    const { pipeline, memory } = await synced('unknown', 'uncertain');
     const [, uncertain] = memory;
-    if (!uncertain) throw new Error('two were carried');
+    if (!uncertain) throw new Error('two were synced');
     const { differences } = await compareStores([{ ...uncertain, isUncertain: true }], storesOf(pipeline));
     expect(differences).toEqual([
       expect.stringMatching(/^shop\/uncertain: its last save was never answered/),

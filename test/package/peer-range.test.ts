@@ -33,7 +33,7 @@ describe('ioredis 5.11, the oldest that may stand beside the packages', () => {
     expect(problems).toEqual([]);
   });
 
-  it('saves, updates, loads, clears, and carries', async () => {
+  it('saves, updates, loads, clears, and syncs', async () => {
     const pipeline = await createPipeline();
     const program = join(root, 'test/fixtures/round-trip.mjs');
     const child = await spawnNode(program, [], {
@@ -42,7 +42,7 @@ describe('ioredis 5.11, the oldest that may stand beside the packages', () => {
     });
     onTestFinished(async () => void (await child.kill()));
     const { code } = await child.exit;
-    expect(child.output()).toContain('ioredis 5.11.0 carried {"n":2}');
+    expect(child.output()).toContain('ioredis 5.11.0 synced {"n":2}');
     expect(code).toBe(0);
   });
 });

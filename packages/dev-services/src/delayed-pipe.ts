@@ -22,7 +22,7 @@ interface Parcel {
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
 /**
- * Carries the bytes of one socket to another, later, and in their order: parcels leave strictly
+ * Passes the bytes of one socket to another, later, and in their order: parcels leave strictly
  * first in, first out, so lowering the delay never lets one overtake another.
  */
 export class DelayedPipe {

@@ -15,7 +15,7 @@ export interface RedisClusterOptions extends Omit<RedisServerOptions, 'port' | '
 }
 
 export interface MoveSlotOptions {
-  /** Keys carried by one MIGRATE. Default 10. */
+  /** Keys moved by one MIGRATE. Default 10. */
   readonly keysAtATime?: number;
   /** Awaited before each chunk with how many keys went over so far: a test may do things in between. */
   readonly onChunk?: (movedKeys: number) => Promise<void> | void;

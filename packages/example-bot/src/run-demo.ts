@@ -48,7 +48,7 @@ export async function runDemo({ users, seconds }: DemoOptions, deps: DemoDeps): 
   screen.say(
     `${users} users of ${TENANTS} tenants talk to a bot for ${seconds} s. Redis takes the saves. Every`,
   );
-  screen.say(`${SYNC_INTERVAL_MS / 1000} s (by default 60 s) a consumer carries them to a PostgreSQL`);
+  screen.say(`${SYNC_INTERVAL_MS / 1000} s (by default 60 s) a consumer syncs them to a PostgreSQL`);
   screen.say(`that is ${DISTANCE_MS} ms away. Starting servers …`);
   await using stores = await openStores({
     env: deps.env,

@@ -26,7 +26,7 @@ export interface ConsumerProcessOptions {
 const START_TIMEOUT_MS = 20_000;
 
 /**
- * Starts `cauce-sync` and returns when it carries sessions. It ends with this process at the latest.
+ * Starts `cauce-sync` and returns when it syncs sessions. It ends with this process at the latest.
  *
  * @throws ServerError when it does not get that far, with what it wrote last
  */
@@ -38,7 +38,7 @@ export async function startConsumerProcess(options: ConsumerProcessOptions): Pro
   try {
     const [started] = await Promise.all([
       child.waitForLine('"msg":"started"', START_TIMEOUT_MS),
-      child.waitForLine('"msg":"carrying sessions"', START_TIMEOUT_MS),
+      child.waitForLine('"msg":"syncing sessions"', START_TIMEOUT_MS),
     ]);
     const { httpPort } = JSON.parse(started) as { httpPort: number };
     httpUrl = `http://127.0.0.1:${httpPort}`;

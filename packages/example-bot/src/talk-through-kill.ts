@@ -25,7 +25,7 @@ export interface TalkResult {
   readonly consumers: ConsumerCounters;
 }
 
-/** How long nobody carries anything. */
+/** How long nobody syncs anything. */
 const OUTAGE_MS = 1500;
 const DRAIN_DEADLINE_MS = 30_000;
 
@@ -65,7 +65,7 @@ export async function talkThroughKill(plan: TalkPlan, seconds: number, deps: Tal
   const drainMs = await drain(stores, signal);
   await watch[Symbol.asyncDispose]();
   screen.keepBoard();
-  screen.say(`The users are silent. Redis had nothing left to carry after ${formatDuration(drainMs)}.`);
+  screen.say(`The users are silent. Redis had nothing left to sync after ${formatDuration(drainMs)}.`);
   const secondCounters = await second.counters();
   await second.stop();
   return {

@@ -1,4 +1,4 @@
-import { measureBacklog, readNotices } from '@cauce/sync-consumer';
+import { measureBacklog, readHeartbeats } from '@cauce/sync-consumer';
 import type { BotReport } from './bot-messages.ts';
 import type { Stores } from './open-stores.ts';
 import type { LatencySummary } from './save-latency.ts';
@@ -37,16 +37,16 @@ export function watchPipeline({ stores, botReport, consumer, show }: WatchDeps):
   let writes: { atMs: number; count: number }[] = [];
 
   const look = async (): Promise<void> => {
-    const [backlog, notices] = await Promise.all([
+    const [backlog, heartbeats] = await Promise.all([
       measureBacklog(stores.redis, stores.keyspace),
-      readNotices(stores.redis, stores.keyspace),
+      readHeartbeats(stores.redis, stores.keyspace),
     ]);
     if (stop.signal.aborted) return;
     const report = botReport();
     const count = report ? report.counts.saved + report.counts.cleared : 0;
     writes = [...writes, { atMs: performance.now(), count }].slice(-RATE_LOOKS - 1);
-    const [newest] = notices.filter(({ lastSyncDurationMs }) => lastSyncDurationMs !== undefined);
-    const trouble = notices.find(({ state }) => state === 'away' || state === 'misconfigured');
+    const [newest] = heartbeats.filter(({ lastSyncDurationMs }) => lastSyncDurationMs !== undefined);
+    const trouble = heartbeats.find(({ state }) => state === 'away' || state === 'misconfigured');
     show({
       elapsedSeconds: (performance.now() - startedMs) / 1000,
       writesPerSecond: rateOf(writes),
@@ -54,7 +54,7 @@ export function watchPipeline({ stores, botReport, consumer, show }: WatchDeps):
       queuedSessions: backlog.dirtySessions,
       lastSyncAgeMs: newest?.lastSyncAtMs === undefined ? undefined : Date.now() - newest.lastSyncAtMs,
       syncDurationMs: newest?.lastSyncDurationMs,
-      failedSyncs: notices.reduce((sum, { failedSyncs }) => sum + failedSyncs, 0),
+      failedSyncs: heartbeats.reduce((sum, { failedSyncs }) => sum + failedSyncs, 0),
       consumer: trouble ? `${consumer()}: ${trouble.problem ?? trouble.state}` : consumer(),
     });
   };

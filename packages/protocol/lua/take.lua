@@ -4,13 +4,13 @@
 --
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
 -- ARGV  1 maxBytes  stop before the states exceed this, bytes: the caller has room for no more
---       2 tableId   identity of the table the caller carries to; '' = not compared
+--       2 tableId   identity of the table the caller syncs to; '' = not compared
 -- Returns  { nowUs, outcome, state, outcome, state, … }: two texts a session, in the order of KEYS, up to the first
 --          that does not fit. Ask for the rest again; for one that does not fit alone, with a larger maxBytes.
 --          'dirty version tombstone winsOver parked', state    parked: its record, or nothing; winsOver: rows up to
 --          this version are older whatever their versions say, '0' = none: the session was saved since Redis had
 --          lost everything, and these were there before
---          'clean', ''       nothing to carry: synced already, or vanished
+--          'clean', ''       nothing to sync: synced already, or vanished
 --          'unreadable', ''  something that is no session stands under its key
 -- Error NOTOPENED  the partition was not opened on this server: its epoch is another one's; or its sessions are synced
 --                  to another table

@@ -73,7 +73,7 @@ export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenR
   const { redis, plainTextHosts } =
     typeof source === 'string' ? ofUrl(source, options) : ofOptions(source, options);
   outliveErrors(redis);
-  // ioredis' own errors carry the arguments of AUTH.
+  // ioredis' own errors contain the arguments of AUTH.
   const onError = (error: unknown): void => options.onError(ErrorCause.ofDriver(error));
   redis.on('error', (error) => {
     // Before the connection is ready, so nothing is sent to another database.

@@ -5,7 +5,7 @@ const WITHHELD = 'its message is left out: it may quote a session';
 
 /**
  * What may stand behind an error of Cauce: a copy of what was thrown that holds no state, id or secret. A driver's own
- * error carries the command's arguments, the refused row, or its connection with the password.
+ * error contains the command's arguments, the refused row, or its connection with the password.
  *
  * The copy keeps the name, the code and the places in the stack; the message only where its form shows that it is about
  * a connection, a file or an object of the database; nothing else.

@@ -155,7 +155,7 @@ export interface Scripts {
   take(
     partition: number,
     keys: readonly SessionKey[],
-    /** `table`: id of the table that is carried to; not compared without. */
+    /** `table`: id of the table that is synced to; not compared without. */
     call?: { maxBytes?: number; table?: string | undefined },
   ): Promise<TakeReply>;
   /** At most {@link MAX_SCRIPT_SESSIONS} sessions. */
@@ -410,7 +410,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
 
 /**
  * The scripts as commands of this connection: ioredis sends EVALSHA and repeats with the text on NOSCRIPT.
- * The names carry a hash of the text, so that two releases on one connection do not swap scripts.
+ * The names contain a hash of the text, so that two releases on one connection do not swap scripts.
  */
 function defineCommands(redis: RedisConnection): Record<ScriptName, RedisCommand> {
   const methods = redis as unknown as Record<string, RedisCommand | undefined>;

@@ -61,7 +61,7 @@ export const settings = {
     max: 3_600_000,
     unit: 'ms',
     usedBy: ['consumer'],
-    description: 'How often changed sessions are carried to PostgreSQL. Shorter: less lag, more statements.',
+    description: 'How often changed sessions are synced to PostgreSQL. Shorter: less lag, more statements.',
   },
   SESSION_TTL: {
     kind: 'number',
@@ -210,7 +210,7 @@ export const settings = {
     min: 1,
     max: 16,
     usedBy: ['consumer', 'cli'],
-    description: 'Batches carried at the same time by one consumer; also its PostgreSQL connections.',
+    description: 'Batches synced at the same time by one consumer; also its PostgreSQL connections.',
   },
   SYNC_EARLY_SESSIONS: {
     kind: 'number',

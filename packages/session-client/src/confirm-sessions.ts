@@ -7,9 +7,9 @@ import {
   type Scripts,
   type StoredSession,
 } from '@cauce/protocol';
+import type { PartitionOpener } from './partition-opener.ts';
 import { isReadOnly } from './read-only.ts';
 import type { SessionReader } from './read-sessions.ts';
-import type { RedisGate } from './redis-gate.ts';
 import { areRows, type SessionLoader } from './session-loader.ts';
 
 export interface FoundSession {
@@ -32,7 +32,7 @@ export function isOf(epoch: Epoch, { savedIn, confirmedIn }: HeldSession): boole
 }
 
 export interface ConfirmDeps {
-  readonly gate: Pick<RedisGate, 'refreshEpoch' | 'syncedTo'>;
+  readonly opener: Pick<PartitionOpener, 'refreshEpoch' | 'syncedTo'>;
   readonly reader: Pick<SessionReader, 'read'>;
   readonly scripts: Pick<Scripts, 'confirm'>;
   readonly loader: SessionLoader;
@@ -51,7 +51,7 @@ const MAX_ROUNDS = 3;
 
 /** @returns a function that throws RedisError, CorruptSessionError, LayoutMismatchError; never for the loader */
 export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
-  const { gate, reader, scripts, loader, signal, now, newTtlMs } = deps;
+  const { opener, reader, scripts, loader, signal, now, newTtlMs } = deps;
   /** `epoch`: of the sessions that were asked for; a later one is worth another try at once. */
   let rest = { untilMs: Number.NEGATIVE_INFINITY, epoch: 0 };
 
@@ -62,7 +62,7 @@ export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
     if (now() < rest.untilMs && epoch <= rest.epoch) return undefined;
     try {
       const refs = sessions.map(({ ref }) => ref);
-      const rows = await loader.load(refs, { signal, syncedTo: gate.syncedTo });
+      const rows = await loader.load(refs, { signal, syncedTo: opener.syncedTo });
       if (areRows(rows, refs.length)) return rows;
     } catch {
       // As when it answers nonsense: what Redis has is served.
@@ -119,7 +119,7 @@ export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
 
   async function refreshEpochs(open: readonly FoundSession[]): Promise<Map<number, string>> {
     const partitions = [...new Set(open.map(({ session }) => session.partition))];
-    const epochs = await Promise.all(partitions.map((partition) => gate.refreshEpoch(partition)));
+    const epochs = await Promise.all(partitions.map((partition) => opener.refreshEpoch(partition)));
     return new Map(partitions.map((partition, i) => [partition, epochs[i] ?? '']));
   }
 }

@@ -1,7 +1,7 @@
 import { compareVersions, type Epoch, ErrorCause, type LocatedSession } from '@cauce/protocol';
 import { DurabilityError } from './errors.ts';
+import type { PartitionOpener } from './partition-opener.ts';
 import type { SessionReader } from './read-sessions.ts';
-import type { RedisGate } from './redis-gate.ts';
 import type { ReplicatedSaves } from './replicated-saves.ts';
 import type { Durability, SaveContent, SaveReceipt } from './save-receipt.ts';
 import type { SessionLoader } from './session-loader.ts';
@@ -15,7 +15,7 @@ export type UntilDurable = (
 ) => Promise<void>;
 
 export interface DurableSavesDeps {
-  readonly gate: Pick<RedisGate, 'epochOf' | 'syncedTo'>;
+  readonly opener: Pick<PartitionOpener, 'epochOf' | 'syncedTo'>;
   readonly replicated: ReplicatedSaves;
   readonly reader: Pick<SessionReader, 'read'>;
   readonly loader: SessionLoader | undefined;
@@ -24,7 +24,7 @@ export interface DurableSavesDeps {
 }
 
 export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
-  const { gate, replicated, reader, loader, signal } = deps;
+  const { opener, replicated, reader, loader, signal } = deps;
 
   async function untilCommitted(
     session: LocatedSession,
@@ -32,7 +32,7 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
     { version }: SaveReceipt,
     epoch: Epoch,
   ): Promise<void> {
-    const call = { signal, syncedTo: gate.syncedTo };
+    const call = { signal, syncedTo: opener.syncedTo };
     const stored = await loader?.write?.(session.ref, { ...content, version }, call);
     if (stored === version) return;
     // A newer row means a later save that came first; or a Redis that lost its clock, or that was not the primary any
@@ -45,7 +45,7 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
 
   return async (session, content, receipt, durability) => {
     if (durability === 'memory') return;
-    const epoch = gate.epochOf(session.partition);
+    const epoch = opener.epochOf(session.partition);
     try {
       if (durability === 'replica') await replicated.untilReplicated(session, receipt, epoch);
       else await untilCommitted(session, content, receipt, epoch);

@@ -41,7 +41,7 @@ export class StateTooLargeError extends CauceError {
 
 /**
  * Too much of the tenant is not in PostgreSQL yet (`tenantBudgetBytes`); nothing was saved. Retryable: once the sync
- * consumer has carried some of it.
+ * consumer has synced some of it.
  */
 export class TenantBudgetError extends CauceError {
   /** What the tenant has in this partition that PostgreSQL does not have. */

@@ -3,8 +3,8 @@ import { raceAbort, refuseAborted } from './abort.ts';
 import type { Loaded } from './absence.ts';
 import { type ConfirmSessions, type FoundSession, isOf } from './confirm-sessions.ts';
 import { AbortedError } from './errors.ts';
+import type { PartitionOpener } from './partition-opener.ts';
 import type { SessionReader } from './read-sessions.ts';
-import type { RedisGate } from './redis-gate.ts';
 import type { RestoreSessions } from './restore-sessions.ts';
 
 /** What the stores hold, tombstones included. */
@@ -15,7 +15,7 @@ export interface LoadSessions {
 }
 
 export interface LoadDeps {
-  readonly gate: RedisGate;
+  readonly opener: PartitionOpener;
   readonly reader: SessionReader;
   readonly restore: RestoreSessions;
   readonly confirm: ConfirmSessions;
@@ -23,12 +23,12 @@ export interface LoadDeps {
 
 const MAX_ROUNDS = 3;
 
-export function createLoadSessions({ gate, reader, restore, confirm }: LoadDeps): LoadSessions {
+export function createLoadSessions({ opener, reader, restore, confirm }: LoadDeps): LoadSessions {
   const isTrusted = ({ partition }: LocatedSession, held: HeldSession): boolean =>
-    isOf(gate.epochOf(partition), held);
+    isOf(opener.epochOf(partition), held);
 
   async function loadOne(session: LocatedSession): Promise<Loaded> {
-    await gate.open([session.partition]);
+    await opener.open([session.partition]);
     const held = await reader.read(session);
     if (held && isTrusted(session, held)) return held;
     const [loaded] = await ask([session], [held]);
@@ -36,7 +36,7 @@ export function createLoadSessions({ gate, reader, restore, confirm }: LoadDeps)
   }
 
   async function loadMany(sessions: readonly LocatedSession[]): Promise<Loaded[]> {
-    await gate.open([...new Set(sessions.map(({ partition }) => partition))]);
+    await opener.open([...new Set(sessions.map(({ partition }) => partition))]);
     return ask(sessions, await reader.readMany(sessions));
   }
 

@@ -97,7 +97,7 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
            ${isCompared ? `, ${tableId} AS table_id` : ''}
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (tenant_id, user_id, position)
     LEFT JOIN "${schema}"."${table}" AS stored USING (tenant_id, user_id)`;
-  // As the consumer's own statement: it carries the session later and finds a duplicate. The second part answers when
+  // As the consumer's own statement: it syncs the session later and finds a duplicate. The second part answers when
   // the row was newer.
   const upsert = (isCompared: boolean): string => `
     WITH written AS (

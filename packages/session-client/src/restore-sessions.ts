@@ -15,8 +15,8 @@ import {
 import type { Loaded } from './absence.ts';
 import { RestoreError } from './errors.ts';
 import { Flights } from './flights.ts';
+import type { PartitionOpener } from './partition-opener.ts';
 import { isReadOnly } from './read-only.ts';
-import type { RedisGate } from './redis-gate.ts';
 import { areRows, type SessionLoader } from './session-loader.ts';
 
 /** What a load that missed does: lease, ask the loader, hydrate, so that no old row enters Redis (P5). */
@@ -27,7 +27,7 @@ export interface RestoreDeps {
   readonly scripts: Scripts;
   readonly keyspace: Keyspace;
   readonly loader: SessionLoader;
-  readonly gate: Pick<RedisGate, 'syncedTo'>;
+  readonly opener: Pick<PartitionOpener, 'syncedTo'>;
   /** Handed to the loader. */
   readonly signal: AbortSignal;
   /** How long a hydrated session stays. */
@@ -67,7 +67,7 @@ interface Miss {
  *   row is the newest: a row may be older than a load that joined after it was read (P5).
  */
 export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions): RestoreSessions {
-  const { redis, scripts, keyspace, loader, gate, signal, newTtlMs } = deps;
+  const { redis, scripts, keyspace, loader, opener, signal, newTtlMs } = deps;
   const flights = new Flights<Restored>();
 
   async function takeLease(session: LocatedSession): Promise<StoredSession | Miss> {
@@ -86,7 +86,7 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     try {
       rows = await loader.load(
         misses.map(({ session }) => session.ref),
-        { signal, syncedTo: gate.syncedTo },
+        { signal, syncedTo: opener.syncedTo },
       );
     } catch (error) {
       if (isCauceError(error) && error.code === 'TABLE_MISMATCH')

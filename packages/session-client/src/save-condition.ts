@@ -1,7 +1,7 @@
 import { ABSENT_VERSION, type Epoch, type Lease, type LocatedSession, type Version } from '@cauce/protocol';
 import { type Loaded, presentIn } from './absence.ts';
 import type { LoadSessions } from './load-sessions.ts';
-import type { RedisGate } from './redis-gate.ts';
+import type { PartitionOpener } from './partition-opener.ts';
 
 /**
  * What a compare-and-set has to hold against: a version, and what vouches that it is the newest. That Redis has this
@@ -26,15 +26,15 @@ export interface Basis {
 export type LoadBasis = (session: LocatedSession, signal: AbortSignal | undefined) => Promise<Basis>;
 
 export interface LoadBasisDeps {
-  readonly gate: Pick<RedisGate, 'epochOf'>;
+  readonly opener: Pick<PartitionOpener, 'epochOf'>;
   readonly loads: Pick<LoadSessions, 'one'>;
 }
 
 /** @returns a function that throws what a load throws */
-export function createLoadBasis({ gate, loads }: LoadBasisDeps): LoadBasis {
+export function createLoadBasis({ opener, loads }: LoadBasisDeps): LoadBasis {
   return async (session, signal) => {
     // Before it is loaded: what is loaded is of this epoch or a later one.
-    const epoch = gate.epochOf(session.partition);
+    const epoch = opener.epochOf(session.partition);
     const loaded = await loads.one(session, signal);
     const present = presentIn(loaded);
     const condition = present

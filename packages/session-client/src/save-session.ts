@@ -16,7 +16,7 @@ import {
   TenantBudgetError,
   VersionConflictError,
 } from './errors.ts';
-import type { RedisGate } from './redis-gate.ts';
+import type { PartitionOpener } from './partition-opener.ts';
 import type { SendSave } from './save-batches.ts';
 import type { SaveCondition } from './save-condition.ts';
 import { type Durability, durabilities, type SaveContent, type SaveReceipt } from './save-receipt.ts';
@@ -62,7 +62,7 @@ export interface SaveDefaults {
 }
 
 export interface SaveDeps {
-  readonly gate: RedisGate;
+  readonly opener: PartitionOpener;
   readonly sendSave: SendSave;
   readonly untilDurable: UntilDurable;
 }
@@ -72,13 +72,13 @@ export interface SaveDeps {
  *   DurabilityError (saved in Redis, further is not known)
  */
 export function createSaveSession(
-  { gate, sendSave, untilDurable }: SaveDeps,
+  { opener, sendSave, untilDurable }: SaveDeps,
   { maxBytes, budgetBytes = 0 }: SaveLimits,
 ): SaveSession {
   return async (session, content, { ifVersion, epoch, lease, opId, durability, signal }) => {
     refuseAborted(signal);
-    if (!gate.isOpen(session.partition)) {
-      await raceAbort(openForSave(gate, session.partition), signal, abortedBefore);
+    if (!opener.isOpen(session.partition)) {
+      await raceAbort(openForSave(opener, session.partition), signal, abortedBefore);
       refuseAborted(signal);
     }
     const { state, isTombstone } = content;
@@ -143,11 +143,11 @@ export function checkSaveOptions(
   return { opId, isNamed: options.opId !== undefined, ifVersion, durability, signal };
 }
 
-async function openForSave(gate: RedisGate, partition: number): Promise<void> {
+async function openForSave(opener: PartitionOpener, partition: number): Promise<void> {
   try {
-    await gate.open([partition]);
+    await opener.open([partition]);
   } catch (error) {
-    // Whatever became of the gate's own commands, the save was not sent.
+    // Whatever became of the opener's own commands, the save was not sent.
     throw error instanceof RedisError ? new SaveRejectedError(error.failure, error) : error;
   }
 }

@@ -22,8 +22,8 @@ import { AbortedError } from './errors.ts';
 import { createLoadSessions } from './load-sessions.ts';
 import { createOpIds } from './op-ids.ts';
 import { type ResolvedOptions, resolveOptions, type SessionClientOptions, saveLimits } from './options.ts';
+import { createPartitionOpener } from './partition-opener.ts';
 import { createSessionReader } from './read-sessions.ts';
-import { createRedisGate } from './redis-gate.ts';
 import { createReplicatedSaves } from './replicated-saves.ts';
 import { createRestoreSessions } from './restore-sessions.ts';
 import { createSaveBatches } from './save-batches.ts';
@@ -127,7 +127,7 @@ export interface SessionClient<T> extends AsyncDisposable {
  */
 export function createSessionClient<T = unknown>(options: SessionClientOptions<T>): SessionClient<T> {
   const resolved = resolveOptions(options);
-  const { locate, loads, loadBasis, save, saveIf, tenants, calls, gate, replicated, connection } =
+  const { locate, loads, loadBasis, save, saveIf, tenants, calls, opener, replicated, connection } =
     assemble(resolved);
   const newOpId = createOpIds();
   const defaults: SaveDefaults = {
@@ -143,7 +143,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
 
   const close = (): Promise<void> => {
     closed ??= calls.close(resolved.commandTimeoutMs).then(() => {
-      gate.close();
+      opener.close();
       replicated.close();
       return connection.close();
     });
@@ -251,38 +251,38 @@ function assemble<T>(options: ResolvedOptions<T>) {
   });
   const { redis } = connection;
   const scripts = createScripts({ redis, keyspace }, { timeoutMs: commandTimeoutMs });
-  const gate = createRedisGate({ connection, keyspace, scripts, now }, options);
+  const opener = createPartitionOpener({ connection, keyspace, scripts, now }, options);
   const replicated = createReplicatedSaves({ connection, keyspace }, options);
   const calls = createCalls({ now, observe: options.observe });
   const reader = createSessionReader(redis, { timeoutMs: commandTimeoutMs });
   const { loader = nothingElsewhere } = options;
   // ±10 %, so that what was restored together does not expire together.
   const newTtlMs = (): number => Math.round(options.sessionTtlSeconds * 1000 * (0.9 + 0.2 * Math.random()));
-  const shared = { gate, scripts, loader, signal: calls.closing, newTtlMs };
+  const shared = { opener, scripts, loader, signal: calls.closing, newTtlMs };
   const loads = createLoadSessions({
-    ...{ gate, reader },
+    ...{ opener, reader },
     restore: createRestoreSessions({ ...shared, redis, keyspace }, options),
     confirm: createConfirmSessions({ ...shared, reader, now }),
   });
-  const loadBasis = createLoadBasis({ gate, loads });
+  const loadBasis = createLoadBasis({ opener, loads });
   const limits = saveLimits(options);
   const save = createSaveSession(
     {
-      gate,
+      opener,
       sendSave: createSaveBatches({ redis, scripts }, limits),
-      untilDurable: createUntilDurable({ gate, replicated, reader, loader, signal: calls.closing }),
+      untilDurable: createUntilDurable({ opener, replicated, reader, loader, signal: calls.closing }),
     },
     limits,
   );
   return {
     connection,
     calls,
-    gate,
+    opener,
     replicated,
     locate: (name: SessionName): LocatedSession => keyspace.locate(toSessionRef(name)),
     ...{ loads, loadBasis, save },
     saveIf: createConditionalSave({ save, loadBasis }),
-    tenants: createTenantCache({ gate, redis, keyspace, scripts }, options),
+    tenants: createTenantCache({ opener, redis, keyspace, scripts }, options),
   };
 }
 

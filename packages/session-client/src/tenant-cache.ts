@@ -10,7 +10,7 @@ import {
 } from '@cauce/protocol';
 import { TenantLoadError } from './errors.ts';
 import { Flights } from './flights.ts';
-import type { RedisGate } from './redis-gate.ts';
+import type { PartitionOpener } from './partition-opener.ts';
 import { decodeJson, encodeJson } from './state-codec.ts';
 
 export type LoadTenant<Info> = (tenantId: string) => Info | Promise<Info>;
@@ -26,7 +26,7 @@ export interface TenantCache {
 }
 
 export interface TenantCacheDeps {
-  readonly gate: RedisGate;
+  readonly opener: PartitionOpener;
   readonly redis: RedisConnection;
   readonly keyspace: Keyspace;
   readonly scripts: Scripts;
@@ -40,7 +40,7 @@ export interface TenantCacheOptions {
 }
 
 export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOptions): TenantCache {
-  const { gate, redis, keyspace, scripts } = deps;
+  const { opener, redis, keyspace, scripts } = deps;
   /** JSON text, so that each caller gets a copy of its own; undefined when the loader gave undefined. */
   const flights = new Flights<string | undefined>();
 
@@ -86,7 +86,7 @@ export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOpt
 
   return {
     async get<Info>(tenantId: string, loadTenant: LoadTenant<Info>): Promise<Info> {
-      await gate.open([]);
+      await opener.open([]);
       const hit = await cached(tenantId);
       if (hit) return hit.info as Info;
       const work = flights.get(tenantId) ?? flights.add(tenantId, load(tenantId, loadTenant));
@@ -95,7 +95,7 @@ export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOpt
     },
     async invalidate(tenantId) {
       const { info, lease } = keyspace.tenant(tenantId);
-      await gate.open([]);
+      await opener.open([]);
       // Without its lease a load under way, in whatever process, is not cached.
       countIn('tenant invalidation', await call('tenant invalidation', redis.del(info, lease)));
       flights.forget(tenantId);

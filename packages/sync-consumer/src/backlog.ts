@@ -8,7 +8,7 @@ import {
   SYNC_GROUP,
   textsIn,
 } from '@cauce/protocol';
-import { askAllPartitions, leaveNoneAside, type PartitionFailure } from './redis/ask-partitions.ts';
+import { askAllPartitions, type PartitionFailure, skipNone } from './redis/ask-partitions.ts';
 
 /** What Redis holds that PostgreSQL does not have yet. */
 export interface Backlog {
@@ -24,17 +24,17 @@ export interface Backlog {
 
 /**
  * Reads the sizes of all partitions, in one go from a single server. By default every partition has to answer;
- * `onLeftAside` is told of those that do not, and they are not in the sums. @throws RedisError as askAllPartitions
+ * `onSkipped` is told of those that do not, and they are not in the sums. @throws RedisError as askAllPartitions
  */
 export async function measureBacklog(
   redis: RedisConnection,
   keyspace: Keyspace,
-  onLeftAside: (failures: readonly PartitionFailure[]) => void = leaveNoneAside,
+  onSkipped: (failures: readonly PartitionFailure[]) => void = skipNone,
 ): Promise<Backlog> {
   const sizesOf = readSizes(redis, keyspace);
   const [nowUs, partitions] = await Promise.all([
     newestClockUs(redis),
-    askAllPartitions({ redis, keyspace, onLeftAside }, 'measure', ({ partition }) => sizesOf(partition)),
+    askAllPartitions({ redis, keyspace, onSkipped }, 'measure', ({ partition }) => sizesOf(partition)),
   ]);
   const sum = (field: 'dirty' | 'waiting' | 'pending' | 'parked'): number =>
     partitions.reduce((total, partition) => total + partition[field], 0);

@@ -1,7 +1,7 @@
 export * from './admin/index.ts';
 export { type Backlog, measureBacklog } from './backlog.ts';
 export { ConfigurationError, consumerOptions, loadSettings, readSettings } from './config.ts';
-export { type ConsumerNotice, NOTICE_STALE_MS, readNotices } from './consumer-board.ts';
+export { HEARTBEAT_STALE_MS, type Heartbeat, readHeartbeats } from './heartbeats.ts';
 export {
   type HttpServer,
   type HttpServerDeps,
@@ -17,11 +17,11 @@ export type { RedisMeasurement } from './measure-redis.ts';
 export { createSyncMetrics, type SyncMetrics } from './metrics.ts';
 export { type PeriodicSync, type PeriodicSyncOptions, startPeriodicSync, syncToDB } from './periodic-sync.ts';
 export { addressOf, atServer } from './postgres/at-server.ts';
+export { CircuitBreaker, type CircuitBreakerOptions, type CircuitState } from './postgres/circuit-breaker.ts';
 export { classifyPostgresFailure, type PostgresFailure } from './postgres/classify-failure.ts';
-export { type GateOptions, type GateState, PostgresGate } from './postgres/gate.ts';
 export type { TableNames } from './postgres/identifiers.ts';
 export { type MigrateOptions, migrate } from './postgres/migrate.ts';
-export { ParkingBreaker, type ParkingBreakerOptions } from './postgres/parking-breaker.ts';
+export { ParkLimiter, type ParkLimiterOptions } from './postgres/park-limiter.ts';
 export { createPool, type PoolOptions, plainTextHosts } from './postgres/pool.ts';
 export {
   type ConflictRow,

@@ -20,7 +20,7 @@ export function silentLogger(): Logger {
   return pino({ level: 'silent' });
 }
 
-// pg's errors carry the failing row in `detail` and `where`, those of data also in the message; ioredis' carry the
+// pg's errors contain the failing row in `detail` and `where`, those of data also in the message; ioredis' contain the
 // command's arguments. Only named fields pass.
 function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { message: String(error) };

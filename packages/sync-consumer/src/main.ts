@@ -32,7 +32,7 @@ async function main(args: readonly string[]): Promise<void> {
   const logger = createLogger(settings.SYNC_LOG_LEVEL);
   const registry = settings.SESSION_METRICS_ENABLED ? new Registry() : undefined;
   let sync: PeriodicSync | undefined;
-  // Before anything is carried: a port that cannot be used is a wrong setting.
+  // Before anything is synced: a port that cannot be used is a wrong setting.
   const http = await serve(settings, {
     registry,
     readiness: () => sync?.consumer.readiness ?? { isReady: false, reason: 'starting' },

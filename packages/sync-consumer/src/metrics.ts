@@ -50,7 +50,7 @@ export function createSyncMetrics({ registry, measureRedis }: RedisMetricsDeps):
   });
   const rows = new Counter({
     name: 'cauce_sync_rows_total',
-    help: 'Sessions carried, by what became of them',
+    help: 'Sessions synced, by what became of them',
     labelNames: ['outcome'] as const,
     registers,
   });

@@ -53,7 +53,7 @@ export interface PeriodicSync {
 }
 
 /**
- * Carries sessions every `SESSION_SYNC_INTERVAL` ms inside this process. Returns at once; both stores may come
+ * Syncs sessions every `SESSION_SYNC_INTERVAL` ms inside this process. Returns at once; both stores may come
  * later. As many processes as you like may do so at the same time: they share one consumer group.
  *
  * @throws ConfigurationError for settings out of bounds
@@ -78,8 +78,8 @@ export function startPeriodicSync(options: PeriodicSyncOptions): PeriodicSync {
 }
 
 /**
- * Carries what waits now, once, and returns what became of it. Waits while PostgreSQL is away, until the signal
- * is aborted. @throws CauceError, AbortError; what was not carried stays announced
+ * Syncs what waits now, once, and returns what became of it. Waits while PostgreSQL is away, until the signal
+ * is aborted. @throws CauceError, AbortError; what was not synced stays announced
  */
 export async function syncToDB(
   options: PeriodicSyncOptions & { readonly signal?: AbortSignal },

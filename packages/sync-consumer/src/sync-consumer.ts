@@ -16,8 +16,7 @@ import {
 } from '@cauce/protocol';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { forgetNotices, postNotice, removeNotice } from './consumer-board.ts';
-import { LeftAside } from './left-aside.ts';
+import { forgetHeartbeats, removeHeartbeat, sendHeartbeat } from './heartbeats.ts';
 import { forgetConsumers } from './maintenance/forget-consumers.ts';
 import { repeat } from './maintenance/repeat.ts';
 import { schedulePurge } from './maintenance/schedule-purge.ts';
@@ -25,15 +24,16 @@ import { sweepDirty } from './maintenance/sweep-dirty.ts';
 import { createDatabaseWatch } from './maintenance/watch-database.ts';
 import type { SyncMetrics } from './metrics.ts';
 import { checkDatabase } from './postgres/check-database.ts';
-import { PostgresGate } from './postgres/gate.ts';
+import { CircuitBreaker } from './postgres/circuit-breaker.ts';
 import type { TableNames } from './postgres/identifiers.ts';
 import type { TransactionOptions } from './postgres/in-transaction.ts';
-import { ParkingBreaker } from './postgres/parking-breaker.ts';
+import { ParkLimiter } from './postgres/park-limiter.ts';
 import { createQueries, type Queries } from './postgres/queries.ts';
-import { leaveNoneAside } from './redis/ask-partitions.ts';
+import { skipNone } from './redis/ask-partitions.ts';
 import { openPartitions, pinLayout } from './redis/open-partitions.ts';
 import { findReplayProblem } from './redis/replay-rights.ts';
 import { takeForTable } from './redis/take-for-table.ts';
+import { Skipped } from './skipped.ts';
 import { SyncPass, type SyncPhase } from './sync-pass.ts';
 import { addToReport, type SyncReport } from './sync-report.ts';
 import { SyncStatus } from './sync-status.ts';
@@ -51,7 +51,7 @@ export interface SyncConsumerDeps {
 }
 
 export interface SyncConsumerOptions extends TableNames, TransactionOptions {
-  /** How often changed sessions are carried, ms. */
+  /** How often changed sessions are synced, ms. */
   readonly syncIntervalMs: number;
   /** With this many waiting, the interval is not waited for. */
   readonly earlySessions: number;
@@ -71,7 +71,7 @@ export interface SyncConsumerOptions extends TableNames, TransactionOptions {
 }
 
 const REDIS_CHECK_MS = 30_000;
-const NOTICE_MS = 5000;
+const HEARTBEAT_MS = 5000;
 const DATABASE_CHECK_MS = 10_000;
 const FORGET_CONSUMERS_MS = 600_000;
 const FORGET_AFTER_MS = 3_600_000;
@@ -82,14 +82,14 @@ const EARLY_CHECK_MS = 1000;
 const REDIS_RETRY_MS = 500;
 
 /**
- * Carries sessions from Redis to PostgreSQL until it is stopped.
+ * Syncs sessions from Redis to PostgreSQL until it is stopped.
  *
  *   created ──start──► opening ──────────► running ──stop──► stopping ──► stopped
  *                        │  ▲ retries       │
  *                        └──┘               └─ LayoutMismatchError, TableMismatchError, InvalidOptionError:
  *                                              `finished` rejects
  *
- * `opening` waits for both stores and every partition as long as it takes; later a partition that fails is left aside
+ * `opening` waits for both stores and every partition as long as it takes; later a partition that fails is skipped
  * until it works again, and reported. It refuses a Redis that may drop sessions; one that becomes so later is reported,
  * and drained all the same. `stopping` finishes the batches under way (those that wait for PostgreSQL are left pending)
  * and deletes the consumer's name if nothing is pending for it.
@@ -97,19 +97,19 @@ const REDIS_RETRY_MS = 500;
  */
 export class SyncConsumer {
   readonly consumer: string;
-  readonly gate: PostgresGate;
+  readonly circuit: CircuitBreaker;
   readonly pass: SyncPass;
   readonly #deps: SyncConsumerDeps;
   readonly #options: SyncConsumerOptions;
   readonly #scripts: Scripts;
   readonly #queries: Queries;
   readonly #status: SyncStatus;
-  readonly #leftAside: LeftAside;
+  readonly #skipped: Skipped;
   readonly #stopping = new AbortController();
   #finished: Promise<void> = Promise.resolve();
   #hasOpened = false;
   readonly #serverEpochs = new Map<number, Epoch>();
-  /** The one that is carried to; undefined until PostgreSQL has said it. */
+  /** The one that is synced to; undefined until PostgreSQL has said it. */
   #table: TableIdentity | undefined;
   #nextSyncAtMs = 0;
   /** Of the last check of Redis: each is logged once as long as it lasts. */
@@ -128,22 +128,22 @@ export class SyncConsumer {
     });
     this.#queries = createQueries(pool, { ...options, longTimeoutMs: LONG_STATEMENT_MS });
     const now = (): number => performance.now();
-    const breaker = new ParkingBreaker({ now, parkLimit: options.parkLimit });
-    this.gate = new PostgresGate({ now }, { onChange: (state) => this.#status.gateChanged(state) });
+    const parkLimiter = new ParkLimiter({ now, parkLimit: options.parkLimit });
+    this.circuit = new CircuitBreaker({ now }, { onChange: (state) => this.#status.circuitChanged(state) });
     // What waits to be claimed is met again after the idle time.
-    this.#leftAside = new LeftAside({ logger }, { forgetAfterMs: 2 * options.claimIdleMs });
-    const { consumer, gate } = this;
-    this.#status = new SyncStatus({ consumer, gate, breaker, leftAside: this.#leftAside, logger });
+    this.#skipped = new Skipped({ logger }, { forgetAfterMs: 2 * options.claimIdleMs });
+    const { consumer, circuit } = this;
+    this.#status = new SyncStatus({ consumer, circuit, parkLimiter, skipped: this.#skipped, logger });
     this.pass = new SyncPass(
       {
         redis: redis.redis,
         keyspace,
         scripts: this.#scripts,
         queries: this.#queries,
-        gate: this.gate,
-        breaker,
+        circuit: this.circuit,
+        parkLimiter,
         logger,
-        onLeftAside: this.#leftAside.note,
+        onSkipped: this.#skipped.note,
         onMissingGroups: (partitions) => this.#restoreGroups(partitions),
         onFailure: (failure) => {
           this.#status.statementFailed();
@@ -164,12 +164,12 @@ export class SyncConsumer {
     return this.#finished;
   }
 
-  /** Whether sessions are being carried, or why not. */
+  /** Whether sessions are being synced, or why not. */
   get readiness(): { isReady: boolean; reason?: string } {
     return this.#status.readiness;
   }
 
-  /** Starts carrying; returns at once. Observe `finished`. */
+  /** Starts syncing; returns at once. Observe `finished`. */
   start(): void {
     if (this.#status.phase !== 'created') return;
     this.#status.phase = 'opening';
@@ -178,11 +178,11 @@ export class SyncConsumer {
     this.#finished.catch(() => {});
   }
 
-  /** Opens both stores if need be, takes over what is stale and carries what waits, once. @throws CauceError */
+  /** Opens both stores if need be, takes over what is stale and syncs what waits, once. @throws CauceError */
   async syncOnce(signal: AbortSignal = this.#stopping.signal): Promise<SyncReport> {
     if (!this.#hasOpened) await this.#open(signal);
-    const report = await this.pass.carryStale(signal);
-    addToReport(report, await this.pass.carryNew(signal));
+    const report = await this.pass.syncStale(signal);
+    addToReport(report, await this.pass.syncNew(signal));
     return report;
   }
 
@@ -194,8 +194,8 @@ export class SyncConsumer {
   /** Announces dirty sessions whose event was lost. @throws RedisError */
   sweep(sweepAfterMs: number = this.#options.sweepAfterMs): Promise<number> {
     const { redis, keyspace } = this.#deps;
-    const { note: onLeftAside } = this.#leftAside;
-    const deps = { redis: redis.redis, keyspace, scripts: this.#scripts, onLeftAside };
+    const { note: onSkipped } = this.#skipped;
+    const deps = { redis: redis.redis, keyspace, scripts: this.#scripts, onSkipped };
     return sweepDirty(deps, { sweepAfterMs });
   }
 
@@ -234,21 +234,21 @@ export class SyncConsumer {
       repeat(task, { everyMs, signal: either, onError });
 
     // From the start, so that `cauce status` shows why it does not get on.
-    const notices = every(NOTICE_MS, () => this.#postNotice());
+    const heartbeats = every(HEARTBEAT_MS, () => this.#sendHeartbeat());
     while (!either.aborted && !this.#hasOpened) {
       await this.#open(either).catch(onError);
       if (!this.#hasOpened) await delay(REDIS_RETRY_MS, undefined, { signal: either }).catch(() => {});
     }
     if (!either.aborted && this.#table) {
       this.#status.phase = 'running';
-      this.#deps.logger.info({ consumer: this.consumer }, 'carrying sessions');
+      this.#deps.logger.info({ consumer: this.consumer }, 'syncing sessions');
       const { historyDays, batchRows } = this.#options;
       const { redis } = this.#deps.redis;
       // Bots may wait for a session that Redis brought back older than its row.
-      const carrySoon = (): void => {
+      const syncSoon = (): void => {
         this.#nextSyncAtMs = 0;
       };
-      for (const event of ['ready', '+node']) redis.on(event, carrySoon);
+      for (const event of ['ready', '+node']) redis.on(event, syncSoon);
       const watchDatabase = createDatabaseWatch(
         {
           ...this.#deps,
@@ -257,7 +257,7 @@ export class SyncConsumer {
           queries: this.#queries,
           table: this.#table,
           now: () => performance.now(),
-          onResynced: carrySoon,
+          onResynced: syncSoon,
         },
         { batchRows },
       );
@@ -267,23 +267,23 @@ export class SyncConsumer {
       );
       await Promise.all([
         this.#syncLoop(either, onError),
-        every(claimIdleMs / 3, (until) => this.#counted(() => this.pass.carryStale(until))),
+        every(claimIdleMs / 3, (until) => this.#counted(() => this.pass.syncStale(until))),
         every(sweepAfterMs / 3, () => this.#sweepAndCount()),
         every(REDIS_CHECK_MS, (until) => this.#open(until)),
         every(DATABASE_CHECK_MS, watchDatabase),
         every(FORGET_CONSUMERS_MS, () => this.#forgetConsumers()),
       ]);
-      for (const event of ['ready', '+node']) redis.off(event, carrySoon);
+      for (const event of ['ready', '+node']) redis.off(event, syncSoon);
       endPurge();
     }
-    await notices;
+    await heartbeats;
     if (fatal !== undefined) {
       this.#status.phase = 'stopped';
       throw fatal;
     }
   }
 
-  /** Carries at each interval, and before it when many sessions wait. */
+  /** Syncs at each interval, and before it when many sessions wait. */
   async #syncLoop(signal: AbortSignal, onError: (error: unknown) => void): Promise<void> {
     const { syncIntervalMs, earlySessions } = this.#options;
     // Not the host's clock: a step back would stop the syncing for as long.
@@ -294,8 +294,8 @@ export class SyncConsumer {
         const isDue = performance.now() >= this.#nextSyncAtMs;
         if (isDue || (await this.#countWaiting()) >= earlySessions) {
           this.#nextSyncAtMs = performance.now() + syncIntervalMs;
-          await this.#counted(() => this.pass.carryNew(signal));
-          await this.#postNotice();
+          await this.#counted(() => this.pass.syncNew(signal));
+          await this.#sendHeartbeat();
         }
         pauseMs = Math.max(1, Math.min(pauseMs, this.#nextSyncAtMs - performance.now()));
       } catch (error) {
@@ -314,7 +314,7 @@ export class SyncConsumer {
     const health = await assessPrimaries(redis.redis, { timeoutMs: this.#options.redisTimeoutMs });
     const fault = health.flatMap(({ faults }) => faults).join(' ') || undefined;
     if (fault !== undefined && !this.#hasOpened) throw new RedisUnsafeError(fault);
-    // What became evictable must be carried away, so it goes on; but it is not well.
+    // What became evictable must be synced, so it goes on; but it is not well.
     this.#status.redisIsUnsafe(fault);
     const warnings = health.flatMap(({ warnings: ofServer }) => ofServer);
     for (const warning of warnings) if (!this.#warnings.includes(warning)) logger.warn(warning);
@@ -323,8 +323,8 @@ export class SyncConsumer {
       const deps = { redis: redis.redis, keyspace };
       const problem = await findReplayProblem(deps, health, { timeoutMs: this.#options.redisTimeoutMs });
       if (problem !== undefined) logger.warn(problem);
-      await checkDatabase({ queries: this.#queries, gate: this.gate, logger }, signal);
-      this.#table = await pinLayout({ ...deps, queries: this.#queries, gate: this.gate }, signal);
+      await checkDatabase({ queries: this.#queries, circuit: this.circuit, logger }, signal);
+      this.#table = await pinLayout({ ...deps, queries: this.#queries, circuit: this.circuit }, signal);
       await this.#openPartitions(signal);
     }
     this.#hasOpened = true;
@@ -334,10 +334,10 @@ export class SyncConsumer {
   async #openPartitions(signal: AbortSignal): Promise<void> {
     const { redis, keyspace, logger } = this.#deps;
     const deps = { redis: redis.redis, keyspace, scripts: this.#scripts, queries: this.#queries };
-    const onLeftAside = this.#hasOpened ? this.#leftAside.note : leaveNoneAside;
+    const onSkipped = this.#hasOpened ? this.#skipped.note : skipNone;
     const table = this.#table;
     if (!table) return;
-    const opened = await openPartitions({ ...deps, gate: this.gate, onLeftAside }, { table, signal });
+    const opened = await openPartitions({ ...deps, circuit: this.circuit, onSkipped }, { table, signal });
     const { created, renewed, serverEpochs } = opened;
     const known = this.#serverEpochs;
     const changed = [...serverEpochs].filter(([partition, epoch]) => epoch !== known.get(partition)).length;
@@ -372,8 +372,8 @@ export class SyncConsumer {
     await this.#sweepAndCount(0);
   }
 
-  async #counted(carry: () => Promise<SyncReport>): Promise<void> {
-    const report = await carry();
+  async #counted(sync: () => Promise<SyncReport>): Promise<void> {
+    const report = await sync();
     this.#deps.metrics?.synced(report);
     this.#status.synced(report);
   }
@@ -388,12 +388,12 @@ export class SyncConsumer {
   async #forgetConsumers(): Promise<void> {
     const { redis, keyspace, logger } = this.#deps;
     await forgetConsumers(
-      { redis: redis.redis, keyspace, scripts: this.#scripts, onLeftAside: this.#leftAside.note },
+      { redis: redis.redis, keyspace, scripts: this.#scripts, onSkipped: this.#skipped.note },
       { idleMs: FORGET_AFTER_MS },
     );
-    await forgetNotices(redis.redis, keyspace, Date.now()).catch((err: unknown) => {
+    await forgetHeartbeats(redis.redis, keyspace, Date.now()).catch((err: unknown) => {
       // As long as nobody else does it they are only more to read.
-      logger.debug({ err }, 'the notices of consumers that are gone were not removed');
+      logger.debug({ err }, 'the heartbeats of consumers that are gone were not removed');
     });
   }
 
@@ -401,11 +401,11 @@ export class SyncConsumer {
     return (await this.pass.countWaiting()).reduce((sum, length) => sum + length, 0);
   }
 
-  async #postNotice(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     const { redis, keyspace, logger } = this.#deps;
-    await postNotice(redis.redis, keyspace, this.#status.notice).catch((err: unknown) => {
-      // Out of memory refuses this write and nothing else here: no reason to stop carrying.
-      logger.debug({ err }, 'the notice for `cauce status` was not written');
+    await sendHeartbeat(redis.redis, keyspace, this.#status.heartbeat).catch((err: unknown) => {
+      // Out of memory refuses this write and nothing else here: no reason to stop syncing.
+      logger.debug({ err }, 'the heartbeat for `cauce status` was not written');
     });
   }
 
@@ -417,7 +417,7 @@ export class SyncConsumer {
           this.#scripts.forgetConsumer(partition, { consumer: this.consumer }),
         ),
       );
-      await removeNotice(redis.redis, keyspace, this.consumer);
+      await removeHeartbeat(redis.redis, keyspace, this.consumer);
     } catch (err) {
       logger.debug({ err }, "the consumer's name stays in the group; another consumer removes it later");
     }

@@ -17,9 +17,9 @@ import { resolveOutdated } from './pipeline/resolve-outdated.ts';
 import { dropMalformed, settleBatch } from './pipeline/settle-batch.ts';
 import { MAX_BATCH_BYTES, type TakenBatch, takeStates } from './pipeline/take-states.ts';
 import { upsertBatch } from './pipeline/upsert-batch.ts';
+import type { CircuitBreaker } from './postgres/circuit-breaker.ts';
 import type { PostgresFailure } from './postgres/classify-failure.ts';
-import type { PostgresGate } from './postgres/gate.ts';
-import type { ParkingBreaker } from './postgres/parking-breaker.ts';
+import type { ParkLimiter } from './postgres/park-limiter.ts';
 import type { Queries } from './postgres/queries.ts';
 import { type AskDeps, askAllPartitions } from './redis/ask-partitions.ts';
 import { keepOwnership } from './redis/keep-ownership.ts';
@@ -33,8 +33,8 @@ export interface SyncPassDeps extends AskDeps {
   readonly keyspace: Keyspace;
   readonly scripts: Scripts;
   readonly queries: Queries;
-  readonly gate: PostgresGate;
-  readonly breaker: ParkingBreaker;
+  readonly circuit: CircuitBreaker;
+  readonly parkLimiter: ParkLimiter;
   readonly logger: Logger;
   /** Told of partitions whose consumer group is gone; opens them again. */
   readonly onMissingGroups: (partitions: readonly number[]) => Promise<void>;
@@ -58,16 +58,16 @@ export interface SyncPassOptions {
 }
 
 /**
- * Carries changed sessions from Redis to PostgreSQL:
+ * Syncs changed sessions from Redis to PostgreSQL:
  *
  *   claim stale or read new → decode → dedupe by session → take states → upsert → settle | park
  *
- * At least once, newest version only: an event is acknowledged after the commit, a batch that is carried twice
+ * At least once, newest version only: an event is acknowledged after the commit, a batch that is synced twice
  * changes nothing, and a session that was saved meanwhile stays dirty and is announced again (P3, P4). A session
  * has at most one event in the stream, so it is in one batch at a time unless a batch was taken over.
  *
- * A partition that fails, and a session that cannot be read, are left announced or pending, and the others are carried
- * (P9): `onLeftAside` is told. Only what concerns all of Redis ends a pass.
+ * A partition that fails, and a session that cannot be read, are left announced or pending, and the others are synced
+ * (P9): `onSkipped` is told. Only what concerns all of Redis ends a pass.
  *
  * The states it holds at a time: MAX_BATCH_BYTES for each batch in flight, and one that is larger, of at most
  * MAX_SCRIPT_BYTES.
@@ -86,49 +86,49 @@ export class SyncPass {
   }
 
   /**
-   * Carries what waits now. What is announced meanwhile waits for the next pass: that is where saves of one
+   * Syncs what waits now. What is announced meanwhile waits for the next pass: that is where saves of one
    * session coalesce. @throws AbortError, RedisError: the rest stays announced or pending
    */
-  async carryNew(signal: AbortSignal): Promise<SyncReport> {
+  async syncNew(signal: AbortSignal): Promise<SyncReport> {
     const report = emptyReport();
     const startedAtMs = performance.now();
     const plan = planReads(await this.countWaiting(), this.#options.batchRows);
     await inLanes(this.#options.batchesInFlight, plan, (reads) =>
       this.#inFlight(async () => {
         // While PostgreSQL is away nothing more becomes pending here.
-        await this.#deps.gate.whenUp(signal);
+        await this.#deps.circuit.whenUp(signal);
         const batch = await this.#opened(readBatch(this.#deps, reads, this.#readOptions));
-        await this.#carry(batch, report, signal);
+        await this.#sync(batch, report, signal);
       }),
     );
     report.durationMs = performance.now() - startedAtMs;
     return report;
   }
 
-  /** Takes over what other consumers left behind, and carries it. @throws AbortError, RedisError */
-  async carryStale(signal: AbortSignal): Promise<SyncReport> {
+  /** Takes over what other consumers left behind, and syncs it. @throws AbortError, RedisError */
+  async syncStale(signal: AbortSignal): Promise<SyncReport> {
     const report = emptyReport();
     const startedAtMs = performance.now();
     do {
-      await this.#deps.gate.whenUp(signal);
+      await this.#deps.circuit.whenUp(signal);
       const batch = await this.#opened(
         claimStale(this.#deps, this.#claimCursors, {
           ...this.#readOptions,
           claimIdleMs: this.#options.claimIdleMs,
         }),
       );
-      await this.carry(batch, report, signal);
+      await this.sync(batch, report, signal);
       // Every partition's list was gone through once when its cursor is back at the start.
     } while (this.#claimCursors.some((cursor) => cursor !== '0-0'));
     report.durationMs = performance.now() - startedAtMs;
     return report;
   }
 
-  /** Carries entries that are pending for this consumer. @throws AbortError, RedisError */
-  async carry(batch: readonly PartitionEntries[], report: SyncReport, signal: AbortSignal): Promise<void> {
+  /** Syncs entries that are pending for this consumer. @throws AbortError, RedisError */
+  async sync(batch: readonly PartitionEntries[], report: SyncReport, signal: AbortSignal): Promise<void> {
     const slices = sliceEntries(batch, this.#options.batchRows);
     await inLanes(this.#options.batchesInFlight, slices, (slice) =>
-      this.#inFlight(() => this.#carry(slice, report, signal)),
+      this.#inFlight(() => this.#sync(slice, report, signal)),
     );
   }
 
@@ -146,7 +146,7 @@ export class SyncPass {
     return lengths;
   }
 
-  async #carry(batch: readonly PartitionEntries[], report: SyncReport, signal: AbortSignal): Promise<void> {
+  async #sync(batch: readonly PartitionEntries[], report: SyncReport, signal: AbortSignal): Promise<void> {
     if (batch.length === 0) return;
     const { keyspace, onPhase = async () => {} } = this.#deps;
     const release = keepOwnership(this.#deps, batch, this.#options);
@@ -160,8 +160,8 @@ export class SyncPass {
         inTurn = taken.deferred.length > 0;
         left =
           taken.deferred.length < left.length
-            ? [...taken.deferred, ...(await this.#carryTaken(taken, report, signal))]
-            : await this.#carryFirst(left, report, signal);
+            ? [...taken.deferred, ...(await this.#syncTaken(taken, report, signal))]
+            : await this.#syncFirst(left, report, signal);
       }
       await dropMalformed(this.#deps, malformed);
       report.malformed += malformed.length;
@@ -171,20 +171,20 @@ export class SyncPass {
   }
 
   /** Of sessions whose first is larger than a batch may be. Returns what is left. */
-  #carryFirst(
+  #syncFirst(
     [first, ...others]: readonly AnnouncedSession[],
     report: SyncReport,
     signal: AbortSignal,
   ): Promise<AnnouncedSession[]> {
     return this.#aloneInFlight(async () => {
       const taken = await takeStates(this.#deps, first ? [first] : [], { maxBytes: MAX_SCRIPT_BYTES });
-      return [...(await this.#carryTaken(taken, report, signal)), ...others];
+      return [...(await this.#syncTaken(taken, report, signal)), ...others];
     });
   }
 
   /** Returns what has to be taken again, because it waited too long. */
-  async #carryTaken(
-    { rows, clean, leftAside, takenAtUs }: TakenBatch,
+  async #syncTaken(
+    { rows, clean, skipped, takenAtUs }: TakenBatch,
     report: SyncReport,
     signal: AbortSignal,
   ): Promise<AnnouncedSession[]> {
@@ -229,7 +229,7 @@ export class SyncPass {
       parked: refused.length,
       held: held.length,
       clean: clean.length,
-      unsettled: unsettled.length + postponed.length + leftAside.length,
+      unsettled: unsettled.length + postponed.length + skipped.length,
     });
     return expired.map(({ announced }) => announced);
   }

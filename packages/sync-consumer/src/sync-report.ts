@@ -1,4 +1,4 @@
-/** What became of the sessions that were carried. */
+/** What became of the sessions that were synced. */
 export interface SyncReport {
   /** Newest version written to PostgreSQL. */
   written: number;
@@ -17,7 +17,7 @@ export interface SyncReport {
   /** Announced, but synced or gone already. */
   clean: number;
   /**
-   * Left pending: its row is locked, or vanished while it was compared, or was refused with the breaker open; or its
+   * Left pending: its row is locked, or vanished while it was compared, or was refused with the parkLimiter open; or its
    * partition failed, or its key cannot be read.
    */
   unsettled: number;

@@ -1,20 +1,20 @@
 import { RedisError } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import { withoutRows } from './admin/postgres-error.ts';
-import type { ConsumerNotice } from './consumer-board.ts';
-import type { LeftAside } from './left-aside.ts';
+import type { Heartbeat } from './heartbeats.ts';
+import type { CircuitBreaker, CircuitState } from './postgres/circuit-breaker.ts';
 import { describeFailure } from './postgres/classify-failure.ts';
 import { isBusy } from './postgres/explain-failure.ts';
-import type { GateState, PostgresGate } from './postgres/gate.ts';
-import type { ParkingBreaker } from './postgres/parking-breaker.ts';
+import type { ParkLimiter } from './postgres/park-limiter.ts';
 import { createProgressLog } from './progress-log.ts';
+import type { Skipped } from './skipped.ts';
 import type { SyncReport } from './sync-report.ts';
 
 export interface SyncStatusDeps {
   readonly consumer: string;
-  readonly gate: Pick<PostgresGate, 'state'>;
-  readonly breaker: Pick<ParkingBreaker, 'isOpen'>;
-  readonly leftAside: Pick<LeftAside, 'problem'>;
+  readonly circuit: Pick<CircuitBreaker, 'state'>;
+  readonly parkLimiter: Pick<ParkLimiter, 'isOpen'>;
+  readonly skipped: Pick<Skipped, 'problem'>;
   readonly logger: Logger;
 }
 
@@ -26,7 +26,7 @@ interface Problem {
 }
 
 /**
- * What a consumer says of itself: to the log when something changes, to `/readyz`, and in its notice for
+ * What a consumer says of itself: to the log when something changes, to `/readyz`, and in its heartbeat for
  * `cauce status`. It decides nothing.
  */
 export class SyncStatus {
@@ -47,7 +47,7 @@ export class SyncStatus {
     this.#logProgress = createProgressLog({ logger: deps.logger, now: () => performance.now() });
   }
 
-  /** Whether sessions are being carried, or why not. */
+  /** Whether sessions are being synced, or why not. */
   get readiness(): { isReady: boolean; reason?: string } {
     if (this.#redisProblem !== undefined) return { isReady: false, reason: this.#redisProblem };
     const isCarrying = this.phase === 'running' || this.phase === 'opening';
@@ -56,11 +56,11 @@ export class SyncStatus {
     const problem = this.#postgresProblem();
     if (problem) return { isReady: false, reason: problem.sentence };
     if (this.phase === 'opening') return { isReady: false, reason: this.phase };
-    const leftAside = this.#deps.leftAside.problem;
-    return leftAside === undefined ? { isReady: true } : { isReady: false, reason: `Redis: ${leftAside}` };
+    const skipped = this.#deps.skipped.problem;
+    return skipped === undefined ? { isReady: true } : { isReady: false, reason: `Redis: ${skipped}` };
   }
 
-  get notice(): ConsumerNotice {
+  get heartbeat(): Heartbeat {
     const problem = this.#postgresProblem();
     return {
       consumer: this.#deps.consumer,
@@ -68,7 +68,7 @@ export class SyncStatus {
       seenAtMs: Date.now(),
       state:
         problem?.state ?? (this.phase === 'running' || this.phase === 'opening' ? this.phase : 'stopping'),
-      problem: problem?.reason ?? this.#deps.leftAside.problem,
+      problem: problem?.reason ?? this.#deps.skipped.problem,
       lastSyncAtMs: this.#lastSyncAtMs,
       lastSyncDurationMs: this.#lastSync && Math.round(this.#lastSync.durationMs),
       lastSync: this.#lastSync,
@@ -81,7 +81,7 @@ export class SyncStatus {
     this.#failedSyncs++;
   }
 
-  gateChanged(state: GateState): void {
+  circuitChanged(state: CircuitState): void {
     const { logger } = this.#deps;
     if (state.kind === 'up') {
       logger.info('PostgreSQL is back');
@@ -135,12 +135,12 @@ export class SyncStatus {
     if (written + duplicates + superseded + conflicts + reissued + parked + unsettled > 0) {
       this.#syncs++;
       this.#lastSync = report;
-      logger.debug(report, 'carried');
+      logger.debug(report, 'synced');
     }
     this.#logProgress(written);
     if (parked > 0) logger.warn({ parked }, 'PostgreSQL refuses sessions; see `cauce parked list`');
     if (malformed > 0) logger.warn({ malformed }, 'removed entries that Cauce did not write');
-    const { isOpen } = this.#deps.breaker;
+    const { isOpen } = this.#deps.parkLimiter;
     if (isOpen && !this.#wasBreakerOpen) {
       logger.error(
         'PostgreSQL refuses too many rows: the table is at fault, not they. No more are parked; they wait in Redis',
@@ -150,16 +150,16 @@ export class SyncStatus {
   }
 
   #postgresProblem(): Problem | undefined {
-    const { gate, breaker } = this.#deps;
-    if (gate.state.kind !== 'up') {
-      const { failure } = gate.state;
+    const { circuit, parkLimiter } = this.#deps;
+    if (circuit.state.kind !== 'up') {
+      const { failure } = circuit.state;
       return {
         state: failure.class === 'transient' ? 'away' : 'misconfigured',
         reason: failure.summary,
         sentence: describeFailure(failure),
       };
     }
-    if (breaker.isOpen) {
+    if (parkLimiter.isOpen) {
       const reason = 'too many rows are refused; see `cauce parked list` for why';
       return { state: 'misconfigured', reason, sentence: `PostgreSQL: ${reason}` };
     }

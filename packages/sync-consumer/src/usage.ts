@@ -13,7 +13,7 @@ export function usage(): string {
   return [
     'Usage: cauce-sync [--help | --version]',
     '',
-    'Carries changed sessions from Redis to PostgreSQL until SIGTERM. Settings come from the environment:',
+    'Syncs changed sessions from Redis to PostgreSQL until SIGTERM. Settings come from the environment:',
     '',
     ...rows,
     '',

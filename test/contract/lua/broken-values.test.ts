@@ -107,7 +107,7 @@ const brokenFields = {
 } as const;
 
 it.each(Object.entries(brokenFields))(
-  'a dirty session with %s is left aside, stays in the index, and its neighbours go on',
+  'a dirty session with %s is skipped, stays in the index, and its neighbours go on',
   async (_, [command, ...change]) => {
     const world = createWorld();
     const { redis, keyspace, scripts } = world;
@@ -149,7 +149,7 @@ it.each(Object.entries(brokenFields))(
   },
 );
 
-it('resync leaves a session aside under whose key something else stands', async () => {
+it('resync skips a session under whose key something else stands', async () => {
   const world = createWorld();
   await world.open();
   const good = world.session('good');

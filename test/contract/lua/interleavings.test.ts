@@ -26,7 +26,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** A consumer that took a state and then stopped, while another one carried a newer one: rare by chance. */
+/** A consumer that took a state and then stopped, while another one synced a newer one: rare by chance. */
 const zombie: fc.Arbitrary<Step[]> = who.map((it) => [
   { do: 'begin', who: it },
   { do: 'save', who: it },

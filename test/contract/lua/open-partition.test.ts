@@ -124,14 +124,14 @@ it('P3 says whether a floor was ever given, however many versions were issued wi
 describe('the table the sessions are synced to', () => {
   const ours = { id: '6f1c0a52-0000-4000-8000-000000000001', name: 'public.session of database bots' };
   const theirs = { id: '6f1c0a52-0000-4000-8000-000000000002', name: 'public.session of database staging' };
-  const carrier = { floor: '1', createGroup: true, table: ours };
+  const consumer = { floor: '1', createGroup: true, table: ours };
 
   it('is remembered together with a floor, and told to everybody', async () => {
     const { scripts } = createWorld();
     expect(await scripts.openPartition(PARTITION, consumer)).toMatchObject({ syncedTo: undefined });
-    const look = { ...carrier, floor: '0' };
+    const look = { ...consumer, floor: '0' };
     expect(await scripts.openPartition(PARTITION, look)).toMatchObject({ syncedTo: undefined });
-    expect(await scripts.openPartition(PARTITION, carrier)).toMatchObject({
+    expect(await scripts.openPartition(PARTITION, consumer)).toMatchObject({
       outcome: 'opened',
       syncedTo: ours,
     });
@@ -140,7 +140,7 @@ describe('the table the sessions are synced to', () => {
 
   it('is never another one: whoever names another is told which it is, and nothing is changed', async () => {
     const { scripts, redis, keyspace } = createWorld();
-    await scripts.openPartition(PARTITION, carrier);
+    await scripts.openPartition(PARTITION, consumer);
     await redis.hset(keyspace.meta(PARTITION), 'server', 'another');
     const before = await snapshot(redis, keyspace.keyPrefix);
     for (const floor of ['0', '2763830000123000']) {
@@ -157,7 +157,7 @@ describe('the table the sessions are synced to', () => {
     const take = (table?: string) => world.scripts.take(PARTITION, [session.key], { table });
     await world.save(session);
     expect((await take(theirs.id)).taken).toMatchObject([{ outcome: 'dirty' }]);
-    await world.scripts.openPartition(PARTITION, carrier);
+    await world.scripts.openPartition(PARTITION, consumer);
     expect((await take(ours.id)).taken).toMatchObject([{ outcome: 'dirty' }]);
     expect((await take()).taken).toMatchObject([{ outcome: 'dirty' }]);
     await expect(take(theirs.id)).rejects.toMatchObject({

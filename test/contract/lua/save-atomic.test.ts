@@ -138,7 +138,7 @@ it.each(['xadd', 'set', 'zadd', 'persist', 'hset'])(
 );
 
 it.each(['exists', 'xinfo', 'xpending', 'xack', 'xtrim', 'xdel', 'hset', 'pexpire', 'zrem'])(
-  'P4 a settle by a user who lacks %s is refused, and the session is carried again',
+  'P4 a settle by a user who lacks %s is refused, and the session is synced again',
   async (command) => {
     const world = createWorld({ url });
     const session = world.session();

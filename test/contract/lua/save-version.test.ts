@@ -43,9 +43,9 @@ it('P3 a session that left Redis after the clock stepped back is saved above its
   const session = world.session();
   await world.open();
   await world.redis.set(world.keyspace.hlc(PARTITION), versionInOneHour());
-  const carried = await cleanSession(world, session);
+  const synced = await cleanSession(world, session);
   await world.redis.del(session.key);
-  expect(compareVersions(await world.save(session), carried)).toBeGreaterThan(0);
+  expect(compareVersions(await world.save(session), synced)).toBeGreaterThan(0);
 });
 
 it('P3 a session ahead of a lost version clock is saved above its own version', async () => {

@@ -82,7 +82,7 @@ it.each([
   expect(await world.trySave(session, { opId: one })).toEqual({ ...first, outcome: 'replayed' });
 });
 
-it('P1 an op id stays answered after the session was carried and settled', async () => {
+it('P1 an op id stays answered after the session was synced and settled', async () => {
   const world = createWorld();
   const session = world.session();
   await world.open();
@@ -204,7 +204,7 @@ it('P8 a session saved a hundred times has one event', async () => {
   expect(await world.announced()).toEqual([session.key]);
 });
 
-it('P8 a session saved while its event is being carried keeps that event', async () => {
+it('P8 a session saved while its event is being synced keeps that event', async () => {
   const world = createWorld();
   const session = world.session();
   await world.open();

@@ -115,7 +115,7 @@ export async function missedSession(world: World, session: LocatedSession, token
   return reply.outcome === 'miss' ? reply.lease : expect.fail('the session is there');
 }
 
-/** A session saved, carried and settled: clean, with a TTL. Returns its version. */
+/** A session saved, synced and settled: clean, with a TTL. Returns its version. */
 export async function cleanSession(world: World, session: LocatedSession): Promise<string> {
   const version = await world.save(session);
   const events = await world.read();
@@ -127,7 +127,7 @@ export async function cleanSession(world: World, session: LocatedSession): Promi
   return version;
 }
 
-/** A session saved, carried and parked. Returns its version. */
+/** A session saved, synced and parked. Returns its version. */
 export async function parkedSession(
   world: World,
   session: LocatedSession,

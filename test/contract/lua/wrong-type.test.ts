@@ -9,7 +9,7 @@ const replaced: Partial<Record<ScriptMethod, readonly number[]>> = { save: [5], 
 
 /** Position of the first session of the scripts that leave one they cannot read aside, and go on with the others. */
 const firstSession = { take: 3, settle: 5, sweep: 4 } as const;
-const leavesAside = Object.keys(firstSession) as (keyof typeof firstSession)[];
+const skipsIt = Object.keys(firstSession) as (keyof typeof firstSession)[];
 
 it.each(scriptMethods)(
   'P1 %s fails on a key of a wrong type and has then changed nothing, whichever key it is',
@@ -42,10 +42,8 @@ it.each(scriptMethods)(
   },
 );
 
-it.each(
-  leavesAside.flatMap((method) => ['first', 'second', 'third'].map((nth, at) => ({ method, nth, at }))),
-)(
-  'P9 $method leaves the $nth session aside when its key is of a wrong type, and does the others',
+it.each(skipsIt.flatMap((method) => ['first', 'second', 'third'].map((nth, at) => ({ method, nth, at }))))(
+  'P9 $method skips the $nth session when its key is of a wrong type, and does the others',
   async ({ method, at }) => {
     const world = createWorld();
     const { prepare, run } = scriptCases(world)[method];

@@ -85,7 +85,7 @@ test('a database that cannot hold every character is refused, by migrate and by 
   await pipeline.save({ tenantId: 'acme', userId: 'ana' }, { text: '😀' });
   const sync = pipeline.startSync({}, { database: url.href });
   await eventually(() =>
-    expect(sync.consumer.gate.state).toMatchObject({
+    expect(sync.consumer.circuit.state).toMatchObject({
       failure: { class: 'misconfigured', summary: expect.stringMatching(/encoding LATIN1.*UTF8/) },
     }),
   );

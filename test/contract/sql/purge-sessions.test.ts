@@ -34,7 +34,7 @@ test('sessions nobody saved for longer than the history go, younger ones stay', 
   expect(await pipeline.queries.purgeSessions(everything)).toBe(0);
 });
 
-test('the history is counted from the last save, not from when it was carried over', async () => {
+test('the history is counted from the last save, not from when it was synced over', async () => {
   const pipeline = await createPipeline();
   await pipeline.queries.upsertSessions([savedDaysAgo('old save', 31), savedDaysAgo('young save', 1)]);
   await syncedHoursAgo(pipeline, 'young save', 24 * 40);
@@ -49,16 +49,16 @@ test('a row stays for 24 h after it was written, however old its save: it stops 
     deletedDaysAgo('just written', 60),
     deletedDaysAgo('almost 24 h', 60),
     deletedDaysAgo('over 24 h', 60),
-    savedDaysAgo('carried late', 60),
-    savedDaysAgo('carried yesterday', 60),
+    savedDaysAgo('synced late', 60),
+    savedDaysAgo('synced yesterday', 60),
     deletedDaysAgo('young', 1),
   ]);
   await syncedHoursAgo(pipeline, 'almost 24 h', 23.99);
   await syncedHoursAgo(pipeline, 'over 24 h', 24.01);
-  await syncedHoursAgo(pipeline, 'carried yesterday', 24.01);
+  await syncedHoursAgo(pipeline, 'synced yesterday', 24.01);
   await syncedHoursAgo(pipeline, 'young', 30);
   expect(await pipeline.queries.purgeSessions(settled)).toBe(2);
-  expect(await remaining(pipeline)).toEqual(['almost 24 h', 'carried late', 'just written', 'young']);
+  expect(await remaining(pipeline)).toEqual(['almost 24 h', 'synced late', 'just written', 'young']);
 
   // A zombie that comes within those 24 h loses, as it should.
   expect(await pipeline.queries.upsertSessions([savedDaysAgo('just written', 61)])).toEqual([]);
@@ -79,7 +79,7 @@ test('a dry run counts the same and deletes nothing', async () => {
     savedDaysAgo('c', 1),
     deletedDaysAgo('d', 31),
     deletedDaysAgo('e', 31),
-    savedDaysAgo('carried late', 31),
+    savedDaysAgo('synced late', 31),
   ]);
   for (const userId of ['a', 'b', 'c', 'd', 'e']) await syncedHoursAgo(pipeline, userId, 25);
   const settled = { ...everything, settledHours: 24 };

@@ -43,7 +43,7 @@ it('an observer that throws breaks no call', async () => {
   expect(await sessions.getUserState('ana')).toEqual({ step: 'x' });
 });
 
-it('the metrics of real calls carry no id', async () => {
+it('the metrics of real calls contain no id', async () => {
   const registry = new Registry();
   const { sessions } = isolatedClient({ observe: createSessionMetrics(registry).observe });
   await sessions.saveUserState('ana-maria', {});

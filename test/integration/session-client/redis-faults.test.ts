@@ -1,7 +1,10 @@
 import { type RedisServer, type RedisServerOptions, startRedis, startTcpProxy } from '@cauce/dev-services';
 import { openRedis } from '@cauce/protocol';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { createRedisGate, RECHECK_AFTER_MS } from '../../../packages/session-client/src/redis-gate.ts';
+import {
+  createPartitionOpener,
+  RECHECK_AFTER_MS,
+} from '../../../packages/session-client/src/partition-opener.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { isolatedRedis } from '../../helpers/isolated.ts';
 import { isolatedClient, row } from './client.ts';
@@ -81,18 +84,18 @@ describe('Redis that may drop sessions (P2)', () => {
     onTestFinished(() => connection.close());
     let nowMs = 0;
     const limits = { connectTimeoutMs: 1000, commandTimeoutMs: 1000 };
-    const gate = createRedisGate({ connection, keyspace, scripts, now: () => nowMs }, limits);
-    await gate.open([0]);
+    const opener = createPartitionOpener({ connection, keyspace, scripts, now: () => nowMs }, limits);
+    await opener.open([0]);
     await redis.config('SET', 'maxmemory-policy', 'allkeys-random');
     nowMs = RECHECK_AFTER_MS;
-    await gate.open([0]);
+    await opener.open([0]);
     nowMs += 1;
     // This use only sets off the check; it does not wait for it.
-    await gate.open([0]);
-    await eventually(() => expect(gate.open([0])).rejects.toMatchObject({ code: 'REDIS_UNSAFE' }));
-    await expect(gate.open([0])).rejects.toMatchObject({ code: 'REDIS_UNSAFE' });
+    await opener.open([0]);
+    await eventually(() => expect(opener.open([0])).rejects.toMatchObject({ code: 'REDIS_UNSAFE' }));
+    await expect(opener.open([0])).rejects.toMatchObject({ code: 'REDIS_UNSAFE' });
     await redis.config('SET', 'maxmemory-policy', 'volatile-lru');
-    await gate.open([0]);
+    await opener.open([0]);
   });
 
   it('a replica is refused', async () => {

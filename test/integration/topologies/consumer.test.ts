@@ -31,7 +31,7 @@ function expectEveryPartition({ keyspace }: Pipeline): void {
   expect(used.size).toBe(PARTITIONS);
 }
 
-it('the consumer process carries all partitions of all primaries', async () => {
+it('the consumer process syncs all partitions of all primaries', async () => {
   const pipeline = await createPipeline({ redisUrl: cluster.url, partitions: PARTITIONS });
   expectEveryPartition(pipeline);
   const acknowledged = await saveUsers(pipeline, everybody, { step: 'one' });
@@ -132,7 +132,7 @@ it('a slot moves to another primary while bot and consumer go on: nothing is los
   const slot = await cluster.slotOf(changes);
   const from = await cluster.ownerOf(slot);
   const to = cluster.nodes.find((node) => node !== from) as RedisServer;
-  // Not carried yet when they move, and nobody saves them again.
+  // Not synced yet when they move, and nobody saves them again.
   await saveUsers(pipeline, quiet, { step: 'quiet' }, acknowledged);
   let passesBefore: number | undefined;
   const moved = await cluster.moveSlot(slot, to, {

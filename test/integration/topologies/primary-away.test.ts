@@ -27,7 +27,7 @@ async function split({ keyspace }: Pipeline, server: RedisServer): Promise<[stri
   return [everybody.filter(isThere), everybody.filter((userId) => !isThere(userId))];
 }
 
-it('while one primary is away, the partitions of the others are carried; its own, when it is back (P9)', async () => {
+it('while one primary is away, the partitions of the others are synced; its own, when it is back (P9)', async () => {
   const pipeline = await createPipeline({ redisUrl: cluster.url, partitions: PARTITIONS });
   const gone = cluster.nodes[1] as RedisServer;
   const [there, elsewhere] = await split(pipeline, gone);

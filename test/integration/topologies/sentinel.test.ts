@@ -108,12 +108,12 @@ it('a client that connected to a primary while it hung is not answered by it whe
   await group.untilReplica(old);
 });
 
-it('the consumer process and cauce follow a failover: what a replica had is carried, and what is saved since', async () => {
+it('the consumer process and cauce follow a failover: what a replica had is synced, and what is saved since', async () => {
   const cli = await createCli({ redisUrl: group.url, partitions: 16 });
   const sync = await spawnCauceSync(cli, { SESSION_SYNC_INTERVAL: '1000' });
   const acknowledged = await saveUsers(cli, userIds(100), secretState({ step: 'before' }));
   await expectSynced(cli, acknowledged);
-  await saveUsers(cli, userIds(50), secretState({ step: 'not carried yet' }), acknowledged);
+  await saveUsers(cli, userIds(50), secretState({ step: 'not synced yet' }), acknowledged);
   expect(await cli.redis.wait(1, 1000)).toBe(1);
   const old = await group.primary();
   await old.kill();

@@ -22,7 +22,7 @@ it('F10 a located session reads back from its key', () => {
   );
 });
 
-it('F10 all keys of a session carry the hash tag of its partition first and no other braces', () => {
+it('F10 all keys of a session have the hash tag of its partition first and no other braces', () => {
   fc.assert(
     fc.property(id, id, (tenantId, userId) => {
       const located = keyspace.locate({ tenantId, userId });

@@ -91,7 +91,7 @@ const CANARY = 's3cr3t-CANARY';
 it.each([
   `ERR unknown command 'EVALX', with args beginning with: '{"pin":"${CANARY}"}' `,
   `ERR unknown command 'x', with args beginning with: 'a' \n'${CANARY}'`,
-])('an error never carries the state the command was called with', (message) => {
+])('an error never contains the state the command was called with', (message) => {
   const original = Object.assign(reply(message), { command: { name: 'evalsha', args: ['sha', CANARY] } });
   const error = RedisError.from(original, 'save');
   const everything = [

@@ -1,7 +1,7 @@
 import type { SessionRow } from '@cauce/sync-consumer';
 import { type UpsertDeps, upsertBatch } from '../../../packages/sync-consumer/src/pipeline/upsert-batch.ts';
-import { PostgresGate } from '../../../packages/sync-consumer/src/postgres/gate.ts';
-import { ParkingBreaker } from '../../../packages/sync-consumer/src/postgres/parking-breaker.ts';
+import { CircuitBreaker } from '../../../packages/sync-consumer/src/postgres/circuit-breaker.ts';
+import { ParkLimiter } from '../../../packages/sync-consumer/src/postgres/park-limiter.ts';
 
 export interface TestRow extends SessionRow {
   readonly position: number;
@@ -39,7 +39,7 @@ export interface FakeOptions {
 }
 
 /**
- * A scripted table: the decisions of upsertBatch are what is tested here, on a gate and a breaker as they are.
+ * A scripted table: the decisions of upsertBatch are what is tested here, on a circuit and a parkLimiter as they are.
  * What PostgreSQL itself does is tested on a real one, in test/contract and test/fault.
  */
 export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {}) {
@@ -48,11 +48,11 @@ export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {})
   const committed: TestRow[] = [];
   const failures: string[] = [];
   const now = (): number => performance.now();
-  const gate = new PostgresGate({ now }, { initialDelayMs: 1, maxDelayMs: 2 });
-  const breaker = new ParkingBreaker({ now, parkLimit });
+  const circuit = new CircuitBreaker({ now }, { initialDelayMs: 1, maxDelayMs: 2 });
+  const parkLimiter = new ParkLimiter({ now, parkLimit });
   const deps: UpsertDeps = {
-    gate,
-    breaker,
+    circuit,
+    parkLimiter,
     onFailure: ({ code }) => failures.push(code),
     onStatement: () => {},
     queries: {
@@ -79,8 +79,8 @@ export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {})
     },
   };
   return {
-    gate,
-    breaker,
+    circuit,
+    parkLimiter,
     statements,
     committed,
     failures,

@@ -123,7 +123,7 @@ test('rows that somebody holds locked are left for later, and their neighbours a
   expect(positions(postponed)).toEqual([3, 4, 99]);
   expect({ written: written.length, refused }).toEqual({ written: 97, refused: [] });
   expect(table.statements).toHaveLength(2);
-  expect(table.gate.isUp).toBe(true);
+  expect(table.circuit.isUp).toBe(true);
 });
 
 test.each([
@@ -143,6 +143,6 @@ test.each([
     const { written, refused, postponed } = await table.upsert(testRows(50));
     expect(positions(postponed)).toEqual([7]);
     expect({ written: written.length, refused }).toEqual({ written: 49, refused: [] });
-    expect(table.gate.isUp).toBe(true);
+    expect(table.circuit.isUp).toBe(true);
   },
 );

@@ -17,7 +17,7 @@ test.each(['57P01', '53300', '55P03', '40P01', '25006', 'ECONNREFUSED', 'EMFILE'
     // The whole batch again and again: no row was suspected.
     expect(new Set(table.statements.map((rows) => rows.length))).toEqual(new Set([50]));
     expect(table.failures).toEqual(Array.from({ length: 20 }, () => code));
-    expect(table.gate.isUp).toBe(true);
+    expect(table.circuit.isUp).toBe(true);
   },
 );
 
@@ -35,7 +35,7 @@ test.each(ofTheTable)(
       { row: { position: 31 }, sqlState: code },
     ]);
     expect(written).toHaveLength(48);
-    expect(table.gate.isUp).toBe(true);
+    expect(table.circuit.isUp).toBe(true);
   },
 );
 
@@ -138,7 +138,7 @@ test('a failure without a SQLSTATE counts against the rows only if others get th
   expect(new Set(table.statements.map((rows) => rows.length))).toEqual(new Set([8]));
 });
 
-test('the breaker opens at the limit; nothing more is parked until refused rows pass (P9)', async () => {
+test('the parkLimiter opens at the limit; nothing more is parked until refused rows pass (P9)', async () => {
   let isConstraintThere = true;
   const table = createFakeTable(
     () => {
@@ -148,7 +148,10 @@ test('the breaker opens at the limit; nothing more is parked until refused rows 
   );
   const first = await table.upsert(testRows(100));
   expect({ parked: first.refused.length, later: first.postponed.length }).toEqual({ parked: 20, later: 80 });
-  expect({ isOpen: table.breaker.isOpen, isUp: table.gate.isUp }).toEqual({ isOpen: true, isUp: true });
+  expect({ isOpen: table.parkLimiter.isOpen, isUp: table.circuit.isUp }).toEqual({
+    isOpen: true,
+    isUp: true,
+  });
 
   const statements = table.statements.length;
   expect((await table.upsert(first.postponed)).refused).toEqual([]);
@@ -159,7 +162,7 @@ test('the breaker opens at the limit; nothing more is parked until refused rows 
   expect((await table.upsert(first.postponed)).written).toHaveLength(80);
 });
 
-test('with the breaker open the rows around bad ones are written all the same, a batch after the other (P9)', async () => {
+test('with the parkLimiter open the rows around bad ones are written all the same, a batch after the other (P9)', async () => {
   const isBad = ({ position }: { position: number }): boolean => position % 4 === 0;
   const table = createFakeTable(
     (rows) => {
@@ -178,7 +181,7 @@ test('with the breaker open the rows around bad ones are written all the same, a
   expect({ parked, left: left.length }).toEqual({ parked: 5, left: 15 });
 });
 
-test('rows that are parked already and refused again do not count toward the breaker (F20)', async () => {
+test('rows that are parked already and refused again do not count toward the parkLimiter (F20)', async () => {
   const table = createFakeTable(
     () => {
       throw errorOf('22P02');
@@ -189,7 +192,7 @@ test('rows that are parked already and refused again do not count toward the bre
   const rows = testRows(40, (position) => (position < 35 ? { parked } : {}));
   const { refused } = await table.upsert(rows);
   expect(refused).toHaveLength(40);
-  expect(table.breaker.isOpen).toBe(false);
+  expect(table.parkLimiter.isOpen).toBe(false);
 });
 
 test('an abort while it waits rejects; what was written stays written', async () => {

@@ -12,11 +12,11 @@ interface DrainFlags {
 
 export const drainCommand: CommandDescriptor<DrainFlags> = {
   name: 'drain',
-  summary: 'carry until PostgreSQL has everything',
+  summary: 'sync until PostgreSQL has everything',
   description:
-    'Announces what lost its event, takes over what is stale, carries what waits, and waits for what live ' +
+    'Announces what lost its event, takes over what is stale, syncs what waits, and waits for what live ' +
     'consumers hold, until no session is dirty. Run it before Redis or the bot goes back to another release. ' +
-    'Saves that go on meanwhile are carried too, so stop the bot first.',
+    'Saves that go on meanwhile are synced too, so stop the bot first.',
   options: [
     new Option('--deadline <duration>', 'when to stop trying')
       .argParser(parseDuration)
@@ -54,7 +54,7 @@ export const drainCommand: CommandDescriptor<DrainFlags> = {
 };
 
 function describeDrain({ isEmpty, dirtyLeft, parkedLeft, durationMs, report }: DrainResult): string {
-  const carried = `${counted(report.written, 'session')} written here in ${duration(durationMs)}`;
-  if (isEmpty) return `Empty: PostgreSQL has every session. ${carried}.`;
-  return `Not empty: ${counted(dirtyLeft, 'session')} left only in Redis, ${count(parkedLeft)} of them parked. ${carried}.`;
+  const synced = `${counted(report.written, 'session')} written here in ${duration(durationMs)}`;
+  if (isEmpty) return `Empty: PostgreSQL has every session. ${synced}.`;
+  return `Not empty: ${counted(dirtyLeft, 'session')} left only in Redis, ${count(parkedLeft)} of them parked. ${synced}.`;
 }

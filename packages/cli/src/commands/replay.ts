@@ -21,9 +21,9 @@ interface ReplayFlags extends DryRunOption, PartitionOption, PatienceOption {
 
 export const replayCommand: CommandDescriptor<ReplayFlags> = {
   name: 'replay',
-  summary: 'take over pending entries and carry them now',
+  summary: 'take over pending entries and sync them now',
   description:
-    'Takes over what a consumer left pending and carries it through the pipeline of the sync consumer: an old ' +
+    'Takes over what a consumer left pending and syncs it through the pipeline of the sync consumer: an old ' +
     'state never overwrites a newer row, and what is in PostgreSQL already is only settled. Ending it early loses ' +
     'nothing.',
   options: [
@@ -62,7 +62,7 @@ export const replayCommand: CommandDescriptor<ReplayFlags> = {
     output.result({ ...data, stillFailing, problem }, describeReplay(result));
     if (problem) {
       output.note(
-        `PostgreSQL ended the replay early: ${problem.summary}. What was not carried stays pending.` +
+        `PostgreSQL ended the replay early: ${problem.summary}. What was not synced stays pending.` +
           ` ${hintFor(problem) ?? ''}`.trimEnd(),
       );
       return exitCodeOf(problem);

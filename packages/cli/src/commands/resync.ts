@@ -15,7 +15,7 @@ interface ResyncFlags extends YesOption {
 
 export const resyncCommand: CommandDescriptor<ResyncFlags> = {
   name: 'resync',
-  summary: 'carry what Redis holds to PostgreSQL again',
+  summary: 'sync what Redis holds to PostgreSQL again',
   description:
     'For a PostgreSQL that lost what it had committed: a backup was restored, or a standby promoted that was behind. ' +
     'Announces every session in Redis again, at the version it has; rows that are as new stay as they are. Consumers ' +
@@ -79,7 +79,7 @@ async function toThisTable(invocation: Invocation<ResyncFlags>): Promise<ExitCod
   output.result(
     { table, ...result },
     `The sessions are synced to ${table.name} from now on: ${counted(result.announced, 'session')} announced again; ` +
-      `${count(result.dirty)} were on their way. Start its consumer; it carries everything once more after a minute.`,
+      `${count(result.dirty)} were on their way. Start its consumer; it syncs everything once more after a minute.`,
   );
   return exitCodes.ok;
 }

@@ -26,7 +26,7 @@ const DEFAULT_WATCH_SECONDS = 2;
 
 export const statusCommand: CommandDescriptor<StatusFlags> = {
   name: 'status',
-  summary: 'what waits, who carries it, and how both stores are',
+  summary: 'what waits, who syncs it, and how both stores are',
   description:
     'Shows writes, sync lag, queue, consumers and both stores. Works while PostgreSQL is away, and without ' +
     'DATABASE_URL. Latencies are measured by Redis itself, without the network.',

@@ -54,7 +54,7 @@ export async function verifyHistory(invocation: Invocation<HistoryFlags>): Promi
   const byKind = groupByKind(violations);
   const examples = [...byKind.values()].flatMap((ofKind) => ofKind.slice(0, options.limit));
   output.result(jsonOf(counts, byKind, examples), describe(counts, byKind, examples));
-  if (byKind.has('stuck')) output.note('Is a consumer running? `cauce drain` carries what is dirty.');
+  if (byKind.has('stuck')) output.note('Is a consumer running? `cauce drain` syncs what is dirty.');
   if (byKind.has('parked')) output.note('See `cauce parked list`.');
   return violations.length > 0 ? exitCodes.problem : exitCodes.ok;
 }

@@ -33,7 +33,7 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
     new Option('--history <file>', 'check what bots recorded; once for each file').argParser(
       (file: string, others: readonly string[] = []) => [...others, file],
     ),
-    new Option('--wait <duration>', 'with --history: wait this long for dirty sessions to be carried')
+    new Option('--wait <duration>', 'with --history: wait this long for dirty sessions to be synced')
       .argParser(parseDuration)
       .default(60_000, '60s'),
     new Option(

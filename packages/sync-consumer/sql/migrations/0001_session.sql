@@ -27,7 +27,7 @@ EXCEPTION WHEN feature_not_supported THEN
 END
 $$;
 
-COMMENT ON TABLE {session} IS 'Chat-bot sessions, carried here from Redis. version only grows.';
+COMMENT ON TABLE {session} IS 'Chat-bot sessions, synced here from Redis. version only grows.';
 COMMENT ON COLUMN {session}.state IS 'NULL: the session was deleted at this version.';
 COMMENT ON COLUMN {session}.version IS 'Microseconds of a hybrid logical clock; issued by Redis.';
 COMMENT ON COLUMN {session}.updated_at IS 'When the bot saved this version.';

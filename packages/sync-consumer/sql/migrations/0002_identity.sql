@@ -1,4 +1,4 @@
--- {session_identity}: names this table for good. Redis remembers it, so that its sessions are never carried to, or
+-- {session_identity}: names this table for good. Redis remembers it, so that its sessions are never synced to, or
 -- restored from, another table by mistake. A dump, a restore and a replica keep it. It is no secret, and whoever may
 -- read sessions has to be able to compare it.
 CREATE TABLE {session_identity} (

@@ -1,4 +1,4 @@
--- What has to be as it should be before anything is carried: one row a table.
+-- What has to be as it should be before anything is synced: one row a table.
 --
 -- Returns encoding text, role text, name text (quoted, with its schema), kind text (pg_class.relkind; NULL: there is
 -- no such table), lacking text[]: the privileges the role needs and does not have

@@ -19,8 +19,8 @@ export interface AdminDeps {
 /** The part of {@link AdminDeps} that an operation on Redis alone needs. */
 export type RedisDeps = Pick<AdminDeps, 'redis' | 'keyspace'>;
 
-/** How an operation carries sessions; the consumer's own options fit. */
-export type CarryOptions = Pick<
+/** How an operation syncs sessions; the consumer's own options fit. */
+export type SyncOptions = Pick<
   SyncConsumerOptions,
   'batchRows' | 'batchesInFlight' | 'sessionTtlMs' | 'claimIdleMs' | 'parkLimit' | 'redisTimeoutMs'
 >;

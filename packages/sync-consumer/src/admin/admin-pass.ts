@@ -1,21 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { TableIdentity } from '@cauce/protocol';
-import { LeftAside } from '../left-aside.ts';
 import { silentLogger } from '../logger.ts';
 import { sweepDirty } from '../maintenance/sweep-dirty.ts';
 import { checkDatabase } from '../postgres/check-database.ts';
+import { CircuitBreaker } from '../postgres/circuit-breaker.ts';
 import type { PostgresFailure } from '../postgres/classify-failure.ts';
-import { PostgresGate } from '../postgres/gate.ts';
-import { ParkingBreaker } from '../postgres/parking-breaker.ts';
-import { type AskDeps, leaveNoneAside } from '../redis/ask-partitions.ts';
+import { ParkLimiter } from '../postgres/park-limiter.ts';
+import { type AskDeps, skipNone } from '../redis/ask-partitions.ts';
 import { openPartitions, pinLayout } from '../redis/open-partitions.ts';
 import { takeForTable } from '../redis/take-for-table.ts';
+import { Skipped } from '../skipped.ts';
 import { SyncPass } from '../sync-pass.ts';
-import type { AdminDeps, CarryOptions } from './admin-deps.ts';
+import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { PostgresError } from './postgres-error.ts';
 
-export interface AdminPassOptions extends CarryOptions {
+export interface AdminPassOptions extends SyncOptions {
   /** Part of the consumer's name: `cauce-<purpose>-…`. */
   readonly purpose: 'replay' | 'retry' | 'drain';
   readonly signal: AbortSignal;
@@ -32,8 +32,8 @@ export interface AdminPass {
   readonly pass: SyncPass;
   /** Aborted with the caller's reason, or with a {@link PostgresError} when PostgreSQL was given up on. */
   readonly signal: AbortSignal;
-  /** Tells the log what a step leaves aside. */
-  readonly onLeftAside: AskDeps['onLeftAside'];
+  /** Tells the log what a step skips. */
+  readonly onSkipped: AskDeps['onSkipped'];
   /** Why PostgreSQL cannot be asked now. */
   readonly problem: PostgresFailure | undefined;
   /**
@@ -61,7 +61,7 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
   };
 
   const now = (): number => performance.now();
-  const gate = new PostgresGate(
+  const circuit = new CircuitBreaker(
     { now },
     {
       maxDelayMs: 2000,
@@ -76,27 +76,27 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
     },
   );
   const currentFailure = (): PostgresFailure | undefined =>
-    gate.state.kind === 'up' ? undefined : gate.state.failure;
-  const { note: onLeftAside } = new LeftAside({ logger }, { forgetAfterMs: 2 * options.claimIdleMs });
-  const toOpen = { redis, keyspace, scripts, queries, gate };
+    circuit.state.kind === 'up' ? undefined : circuit.state.failure;
+  const { note: onSkipped } = new Skipped({ logger }, { forgetAfterMs: 2 * options.claimIdleMs });
+  const toOpen = { redis, keyspace, scripts, queries, circuit };
   let table: TableIdentity | undefined;
-  const openAll = async (leaveAside: AskDeps['onLeftAside']): Promise<void> => {
+  const openAll = async (onSkipped: AskDeps['onSkipped']): Promise<void> => {
     table ??= await pinLayout(toOpen, signal);
-    await openPartitions({ ...toOpen, onLeftAside: leaveAside }, { table, signal });
+    await openPartitions({ ...toOpen, onSkipped: onSkipped }, { table, signal });
   };
   const pass = new SyncPass(
     {
       redis,
       keyspace,
-      scripts: takeForTable({ scripts, table: () => table, reopen: () => openAll(onLeftAside) }),
+      scripts: takeForTable({ scripts, table: () => table, reopen: () => openAll(onSkipped) }),
       queries,
-      gate,
-      onLeftAside,
-      breaker: new ParkingBreaker({ now, parkLimit: options.parkLimit }),
+      circuit,
+      onSkipped,
+      parkLimiter: new ParkLimiter({ now, parkLimit: options.parkLimit }),
       logger,
       onMissingGroups: async () => {
-        await openAll(onLeftAside);
-        await sweepDirty({ redis, keyspace, scripts, onLeftAside }, { sweepAfterMs: 0 });
+        await openAll(onSkipped);
+        await sweepDirty({ redis, keyspace, scripts, onSkipped }, { sweepAfterMs: 0 });
       },
       onFailure: () => {},
       onStatement: () => {},
@@ -109,13 +109,13 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
     consumer,
     pass,
     signal,
-    onLeftAside,
+    onSkipped,
     get problem() {
       return currentFailure();
     },
     async open() {
-      await checkDatabase({ queries, gate, logger }, signal);
-      await openAll(leaveNoneAside);
+      await checkDatabase({ queries, circuit, logger }, signal);
+      await openAll(skipNone);
     },
     async close() {
       endPatience();

@@ -4,13 +4,13 @@ import { type Backlog, measureBacklog } from '../backlog.ts';
 import { sweepDirty } from '../maintenance/sweep-dirty.ts';
 import type { PostgresFailure } from '../postgres/classify-failure.ts';
 import { addToReport, emptyReport, type SyncReport } from '../sync-report.ts';
-import type { AdminDeps, CarryOptions, RedisDeps } from './admin-deps.ts';
+import type { AdminDeps, RedisDeps, SyncOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';
 import { checkTable } from './check-table.ts';
 import { parkedPages } from './parked-entries.ts';
 
-export interface DrainOptions extends CarryOptions {
+export interface DrainOptions extends SyncOptions {
   /** When to stop trying, ms. Default 60,000. */
   readonly deadlineMs?: number;
   readonly signal: AbortSignal;
@@ -29,19 +29,19 @@ export interface DrainResult {
   /** Of these: PostgreSQL refuses them. */
   readonly parkedLeft: number;
   readonly durationMs: number;
-  /** What was carried here; live consumers carry as well. */
+  /** What was synced here; live consumers sync as well. */
   readonly report: SyncReport;
   /** What was wrong with PostgreSQL at the end. */
   readonly problem: PostgresFailure | undefined;
 }
 
-/** Between two rounds that found nothing to carry: live consumers hold the rest. */
+/** Between two rounds that found nothing to sync: live consumers hold the rest. */
 const PAUSE_MS = 100;
 const SWEEP_EVERY_MS = 1000;
 const PROGRESS_EVERY_MS = 1000;
 
 /**
- * Carries until PostgreSQL has everything: announces what lost its event, claims what is stale, and waits for what
+ * Syncs until PostgreSQL has everything: announces what lost its event, claims what is stale, and waits for what
  * live consumers hold. Ends early when only parked sessions are left whose next attempt is after the deadline.
  *
  * @throws LayoutMismatchError, TableMismatchError, RedisError (how much is left is unknown then), AbortError;
@@ -71,7 +71,7 @@ export async function drain(deps: AdminDeps, options: DrainOptions): Promise<Dra
     left = await measure(deps);
     if (isDrained(left)) await checkTable(deps);
     const round = roundsOf(deps, admin, report);
-    // Events without a dirty session: somebody deleted the index. They are carried like any other.
+    // Events without a dirty session: somebody deleted the index. They are synced like any other.
     while ((left.dirtySessions > 0 || left.waitingEvents > 0) && !signal.aborted) {
       try {
         await round();
@@ -106,7 +106,7 @@ function isDrained({ dirtySessions, waitingEvents }: Backlog): boolean {
 }
 
 /**
- * One round of carrying; the first one opens the partitions. What a round that fails had carried is not in the report.
+ * One round of syncing; the first one opens the partitions. What a round that fails had synced is not in the report.
  */
 function roundsOf(deps: AdminDeps, admin: AdminPass, report: SyncReport): () => Promise<void> {
   let isOpen = false;
@@ -115,11 +115,11 @@ function roundsOf(deps: AdminDeps, admin: AdminPass, report: SyncReport): () => 
     if (!isOpen) await admin.open();
     isOpen = true;
     if (performance.now() >= nextSweepAtMs) {
-      await sweepDirty({ ...deps, onLeftAside: admin.onLeftAside }, { sweepAfterMs: 0 });
+      await sweepDirty({ ...deps, onSkipped: admin.onSkipped }, { sweepAfterMs: 0 });
       nextSweepAtMs = performance.now() + SWEEP_EVERY_MS;
     }
-    addToReport(report, await admin.pass.carryStale(admin.signal));
-    addToReport(report, await admin.pass.carryNew(admin.signal));
+    addToReport(report, await admin.pass.syncStale(admin.signal));
+    addToReport(report, await admin.pass.syncNew(admin.signal));
   };
 }
 

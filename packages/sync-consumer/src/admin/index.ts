@@ -1,4 +1,4 @@
-export type { AdminDeps, CarryOptions, RedisDeps } from './admin-deps.ts';
+export type { AdminDeps, RedisDeps, SyncOptions } from './admin-deps.ts';
 export { checkLayout } from './check-layout.ts';
 export { checkTable } from './check-table.ts';
 export type { Difference } from './compare-rows.ts';

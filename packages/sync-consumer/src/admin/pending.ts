@@ -1,5 +1,5 @@
 import { RedisError } from '@cauce/protocol';
-import { NOTICE_STALE_MS, readNotices } from '../consumer-board.ts';
+import { HEARTBEAT_STALE_MS, readHeartbeats } from '../heartbeats.ts';
 import { listConsumers } from '../maintenance/forget-consumers.ts';
 import type { RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
@@ -34,11 +34,13 @@ export async function listPending(
 ): Promise<PendingConsumer[]> {
   const { redis, keyspace } = deps;
   await checkLayout(deps);
-  const notices = await readNotices(redis, keyspace).catch((error: unknown) => {
+  const heartbeats = await readHeartbeats(redis, keyspace).catch((error: unknown) => {
     throw RedisError.from(error, 'pending');
   });
   const live = new Set(
-    notices.filter(({ seenAtMs }) => nowMs() - seenAtMs < NOTICE_STALE_MS).map(({ consumer: name }) => name),
+    heartbeats
+      .filter(({ seenAtMs }) => nowMs() - seenAtMs < HEARTBEAT_STALE_MS)
+      .map(({ consumer: name }) => name),
   );
   const partitions =
     only === undefined ? Array.from({ length: keyspace.partitions }, (_, partition) => partition) : [only];

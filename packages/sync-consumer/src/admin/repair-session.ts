@@ -5,7 +5,7 @@ import type { ComparedRow } from './compare-rows.ts';
 import { asked } from './postgres-error.ts';
 
 /**
- * `reissued`: announced with a new version, a consumer carries it. `adopted`: Redis took the newer row, its own
+ * `reissued`: announced with a new version, a consumer syncs it. `adopted`: Redis took the newer row, its own
  * state is in the conflict table. `superseded`: saved, removed or purged meanwhile, nothing to repair. `none`: a
  * person has to look.
  */

@@ -1,12 +1,12 @@
 import type { PartitionEntries } from '../pipeline/read-batch.ts';
 import type { PostgresFailure } from '../postgres/classify-failure.ts';
 import { emptyReport, type SyncReport } from '../sync-report.ts';
-import type { AdminDeps, CarryOptions } from './admin-deps.ts';
+import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { createAdminPass, untilGivenUp } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';
 import { claimEntries, pendingPages } from './pending-entries.ts';
 
-export interface ReplayOptions extends CarryOptions {
+export interface ReplayOptions extends SyncOptions {
   /** Only entries without a sign of life for this long, ms. Default 30,000; 0 also takes from consumers at work. */
   readonly minIdleMs?: number;
   /** Only entries of this consumer. */
@@ -74,16 +74,16 @@ export async function replay(deps: AdminDeps, options: ReplayOptions): Promise<R
           waiting += taken.entries.length;
           batch.push(taken);
           // No more at a time than is in flight at once: entries that wait here show no sign of life.
-          if (waiting >= options.batchRows * options.batchesInFlight) await carry();
+          if (waiting >= options.batchRows * options.batchesInFlight) await sync();
         }
       }
-      await carry();
+      await sync();
 
-      async function carry(): Promise<void> {
+      async function sync(): Promise<void> {
         const full = batch;
         batch = [];
         waiting = 0;
-        await admin.pass.carry(full, report, admin.signal);
+        await admin.pass.sync(full, report, admin.signal);
         onProgress?.({ claimed });
       }
     });

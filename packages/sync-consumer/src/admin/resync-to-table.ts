@@ -8,8 +8,8 @@ import type { ResyncOptions } from './resync.ts';
 
 /**
  * Makes the table of `queries` the one the sessions under this prefix are synced to, and has everything Redis holds
- * carried to it. A consumer of the former table can take nothing from then on and stops by itself; what it had taken
- * may still be settled, so the consumer of this table carries everything once more when it starts, and a minute later.
+ * synced to it. A consumer of the former table can take nothing from then on and stops by itself; what it had taken
+ * may still be settled, so the consumer of this table syncs everything once more when it starts, and a minute later.
  * Safe to repeat: one that ended early has to be.
  *
  * @returns the table, and what was announced
@@ -22,7 +22,7 @@ export async function resyncToTable(
   const { redis, keyspace, queries } = deps;
   await checkLayout(deps);
   const table = await asked(queries.identifyTable());
-  // First: it has to be carried again as soon as one partition is this table's.
+  // First: it has to be synced again as soon as one partition is this table's.
   await forgetDatabase(deps);
   for (let partition = 0; partition < keyspace.partitions; partition++) {
     await redis

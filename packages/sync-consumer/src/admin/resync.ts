@@ -11,7 +11,7 @@ export interface ResyncOptions {
 }
 
 /**
- * Has what Redis holds carried to PostgreSQL again, after PostgreSQL lost commits. Consumers carry it; `drain` waits
+ * Has what Redis holds synced to PostgreSQL again, after PostgreSQL lost commits. Consumers sync it; `drain` waits
  * for them. @throws LayoutMismatchError, RedisError, AbortError; it can be run again at any time
  */
 export async function resync(

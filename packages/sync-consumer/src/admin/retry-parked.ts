@@ -7,14 +7,14 @@ import {
 } from '@cauce/protocol';
 import type { PostgresFailure } from '../postgres/classify-failure.ts';
 import { emptyReport, type SyncReport } from '../sync-report.ts';
-import type { AdminDeps, CarryOptions } from './admin-deps.ts';
+import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass, untilGivenUp } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';
 import { readParked } from './parked.ts';
 import { parkedPages } from './parked-entries.ts';
 import { claimEntries } from './pending-entries.ts';
 
-export interface RetryOptions extends CarryOptions {
+export interface RetryOptions extends SyncOptions {
   /** Only this session; all that are parked otherwise. */
   readonly ref?: SessionRef | undefined;
   /** Say what would be tried, change nothing. Default false. */
@@ -26,7 +26,7 @@ export interface RetryOptions extends CarryOptions {
 
 /**
  * `synced`: PostgreSQL has it now. `parked`: refused again. `dirty`: saved meanwhile, or not finished; the consumer
- * carries it. `gone`: it was not parked any more.
+ * syncs it. `gone`: it was not parked any more.
  */
 export type RetryOutcome = 'synced' | 'parked' | 'dirty' | 'gone';
 
@@ -136,7 +136,7 @@ async function retryPage(
     minIdleMs: 0,
     includesUnread: true,
   });
-  await pass.carry([batch], report, signal);
+  await pass.sync([batch], report, signal);
 }
 
 /**

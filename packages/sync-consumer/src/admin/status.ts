@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RedisError, type RedisHealth, TableMismatchError } from '@cauce/protocol';
 import { type Backlog, measureBacklog } from '../backlog.ts';
-import { type ConsumerNotice, NOTICE_STALE_MS, readBoard } from '../consumer-board.ts';
+import { HEARTBEAT_STALE_MS, type Heartbeat, readBoard } from '../heartbeats.ts';
 import type { Queries } from '../postgres/queries.ts';
 import { refuseOtherTable } from '../redis/refuse-other-table.ts';
 import { findReplayProblem } from '../redis/replay-rights.ts';
@@ -27,7 +27,7 @@ export interface StatusOptions {
 export interface ConsumerStatus {
   readonly consumer: string;
   /** `gone`: no sign of life for 30 s. */
-  readonly state: ConsumerNotice['state'] | 'gone';
+  readonly state: Heartbeat['state'] | 'gone';
   readonly problem: string | undefined;
   readonly startedAtMs: number;
   readonly seenAtMs: number;
@@ -100,16 +100,16 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
   const elapsedMs = performance.now() - startedAtMs;
   const replayProblem = await findReplayProblem(deps, stats.health, { timeoutMs: ASK_TIMEOUT_MS });
 
-  const { notices, unreadable } = board;
-  const consumers = notices.map((notice) => describeConsumer(notice, nowMs()));
-  const live = notices.filter((_, i) => consumers[i]?.state !== 'gone');
-  const lastSync = notices
+  const { heartbeats, unreadable } = board;
+  const consumers = heartbeats.map((heartbeat) => describeConsumer(heartbeat, nowMs()));
+  const live = heartbeats.filter((_, i) => consumers[i]?.state !== 'gone');
+  const lastSync = heartbeats
     .filter(({ lastSyncAtMs }) => lastSyncAtMs !== undefined)
     .sort((a, b) => (b.lastSyncAtMs ?? 0) - (a.lastSyncAtMs ?? 0))[0];
   const sync = {
     ...backlog,
     lastSyncAtMs: lastSync?.lastSyncAtMs,
-    lastSyncDurationMs: notices.find(({ lastSyncDurationMs }) => lastSyncDurationMs !== undefined)
+    lastSyncDurationMs: heartbeats.find(({ lastSyncDurationMs }) => lastSyncDurationMs !== undefined)
       ?.lastSyncDurationMs,
     failedSyncs: live.reduce((sum, { failedSyncs }) => sum + failedSyncs, 0),
   };
@@ -143,10 +143,10 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
 }
 
 function describeConsumer(
-  { consumer, state, problem, startedAtMs, seenAtMs }: ConsumerNotice,
+  { consumer, state, problem, startedAtMs, seenAtMs }: Heartbeat,
   nowMs: number,
 ): ConsumerStatus {
-  const isGone = nowMs - seenAtMs > NOTICE_STALE_MS;
+  const isGone = nowMs - seenAtMs > HEARTBEAT_STALE_MS;
   return { consumer, state: isGone ? 'gone' : state, problem, startedAtMs, seenAtMs };
 }
 
@@ -176,7 +176,7 @@ function findProblems({
   for (const { consumer, state, problem } of live) {
     if (problem === undefined) continue;
     const isPostgres = state === 'away' || state === 'misconfigured';
-    const what = isPostgres ? 'cannot write to PostgreSQL' : 'leaves sessions aside in Redis';
+    const what = isPostgres ? 'cannot write to PostgreSQL' : 'skips sessions in Redis';
     add('CONSUMER_PROBLEM', `Consumer ${consumer} ${what}: ${problem}`);
   }
   if (postgres.state === 'away') add('POSTGRES_AWAY', postgres.problem ?? '');

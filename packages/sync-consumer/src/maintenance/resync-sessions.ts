@@ -17,7 +17,7 @@ export interface ResyncOptions {
 }
 
 export interface ResyncedSessions {
-  /** Clean sessions that are carried again. */
+  /** Clean sessions that are synced again. */
   readonly announced: number;
   /** On their way already. */
   readonly dirty: number;
@@ -28,7 +28,7 @@ export interface ResyncedSessions {
 }
 
 /**
- * Has every clean session in Redis carried to PostgreSQL again, because PostgreSQL may have lost what it committed.
+ * Has every clean session in Redis synced to PostgreSQL again, because PostgreSQL may have lost what it committed.
  * Rows it still has stay as they are. Safe to repeat, and to end early. @throws RedisError, AbortError
  */
 export async function resyncSessions(

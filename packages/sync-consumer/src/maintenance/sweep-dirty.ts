@@ -44,7 +44,7 @@ export async function sweepDirty(
   async function sweepPartition(partition: number): Promise<void> {
     // First, because it gives them a time that is past.
     const unreadable = (await sweepRange(partition, ahead)) + (await sweepRange(partition, due));
-    if (unreadable > 0) deps.onLeftAside([unreadableSessions(partition, unreadable)]);
+    if (unreadable > 0) deps.onSkipped([unreadableSessions(partition, unreadable)]);
   }
 
   /** Returns how many cannot be read. */
@@ -66,7 +66,7 @@ export async function sweepDirty(
       const foreign = members.filter((key) => !keys.includes(key));
       if (foreign.length > 0) {
         countIn('sweep', await redis.zrem(keyspace.dirty(partition), ...foreign));
-        deps.onLeftAside([foreignMembers(partition, foreign.length)]);
+        deps.onSkipped([foreignMembers(partition, foreign.length)]);
       }
       const outcomes = await scripts.sweep(partition, keys, { ignoreRetryAt, aheadOfUs });
       announced += outcomes.filter((outcome) => outcome === 'announced').length;

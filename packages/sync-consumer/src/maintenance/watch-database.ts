@@ -25,21 +25,21 @@ export interface WatchDatabaseDeps extends ResyncDeps {
 }
 
 /**
- * A batch that was committed before the loss may be settled after it for so long, ms; then all is carried once more.
+ * A batch that was committed before the loss may be settled after it for so long, ms; then all is synced once more.
  */
 const SETTLED_LATE_MS = 60_000;
 
 /**
- * Compares where the table lies (server, timeline, database, relation) with where the sessions were carried to last,
+ * Compares where the table lies (server, timeline, database, relation) with where the sessions were synced to last,
  * which Redis remembers, so that a restart notices too. Another place may have lost commits (a standby was promoted, a
- * backup restored), so everything in Redis is carried again, and once more a minute later. Remembered only after that,
+ * backup restored), so everything in Redis is synced again, and once more a minute later. Remembered only after that,
  * so that an interruption repeats it.
  *
  *            another place               a minute later
  *   known ───────────────────► resynced ────────────────► known
  *
  * Another table has no business here: behind the same address there is a stranger. What it was given meanwhile is
- * carried again by whoever is right.
+ * synced again by whoever is right.
  *
  * @returns what looks once, to be repeated. It throws RedisError, TableMismatchError, AbortError
  */
@@ -68,7 +68,7 @@ export function createDatabaseWatch(
     if (syncedTo && syncedTo !== table.id) {
       throw tableMismatch(keyspace.keyPrefix, { syncedTo: { id: syncedTo, name: name ?? '' }, found: table });
     }
-    // First contact: nothing was carried before. Or what an earlier release knew of this place.
+    // First contact: nothing was synced before. Or what an earlier release knew of this place.
     if (known === null || (known !== '' && database.startsWith(`${known}/`))) {
       countIn('database check', await asked(redis.hset(meta, 'database', database)));
       return;
@@ -86,14 +86,14 @@ export function createDatabaseWatch(
       );
     }
     const sessions = await resyncSessions(deps, { sinceVersion: '0', batchRows, signal });
-    logger.warn(sessions, 'the sessions in Redis are carried again');
+    logger.warn(sessions, 'the sessions in Redis are synced again');
     onResynced();
     if (isAgain) countIn('database check', await asked(redis.hset(meta, 'database', database)));
     else resynced = { database, againAtMs: now() + SETTLED_LATE_MS };
   };
 }
 
-/** Has the next consumer that looks carry everything again. @throws RedisError */
+/** Has the next consumer that looks sync everything again. @throws RedisError */
 export async function forgetDatabase({
   redis,
   keyspace,

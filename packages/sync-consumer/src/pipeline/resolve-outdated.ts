@@ -1,8 +1,8 @@
 import { compareVersions, isVersion, MAX_SCRIPT_BYTES, type Scripts } from '@cauce/protocol';
 import type { Logger } from 'pino';
+import type { CircuitBreaker } from '../postgres/circuit-breaker.ts';
 import { classifyPostgresFailure, mayBeOneRow, type PostgresFailure } from '../postgres/classify-failure.ts';
-import type { PostgresGate } from '../postgres/gate.ts';
-import type { ParkingBreaker } from '../postgres/parking-breaker.ts';
+import type { ParkLimiter } from '../postgres/park-limiter.ts';
 import { type ConflictRow, type Queries, rowId, type SessionRow } from '../postgres/queries.ts';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import { uncountableRows } from '../redis/unreadable-sessions.ts';
@@ -13,8 +13,8 @@ import { MAX_BATCH_BYTES, type TakenRow, takeStates } from './take-states.ts';
 export interface ResolveDeps extends AskDeps {
   readonly queries: Pick<Queries, 'selectSessions' | 'archiveConflicts'>;
   readonly scripts: Pick<Scripts, 'take' | 'adopt' | 'reissue'>;
-  readonly gate: PostgresGate;
-  readonly breaker: Pick<ParkingBreaker, 'mayPark'>;
+  readonly circuit: CircuitBreaker;
+  readonly parkLimiter: Pick<ParkLimiter, 'mayPark'>;
   readonly logger: Logger;
 }
 
@@ -22,7 +22,7 @@ export interface ResolveDeps extends AskDeps {
 export interface ResolvedRows {
   /** PostgreSQL has exactly this version: an earlier attempt was committed. */
   readonly duplicates: readonly TakenRow[];
-  /** PostgreSQL is newer and so is Redis: somebody else carried a later save. */
+  /** PostgreSQL is newer and so is Redis: somebody else synced a later save. */
   readonly superseded: readonly TakenRow[];
   /** PostgreSQL is newer than what Redis came back with: the loser is archived and Redis took the row over. */
   readonly conflicts: readonly TakenRow[];
@@ -53,9 +53,9 @@ export async function resolveOutdated(
 ): Promise<ResolvedRows> {
   if (outdated.length === 0)
     return { duplicates: [], superseded: [], conflicts: [], reissued: [], refused: [], unsettled: [] };
-  const { queries, scripts, gate, breaker, logger } = deps;
+  const { queries, scripts, circuit, parkLimiter, logger } = deps;
 
-  const stored = await gate.through(signal, () => queries.selectSessions(outdated.map(({ ref }) => ref)));
+  const stored = await circuit.through(signal, () => queries.selectSessions(outdated.map(({ ref }) => ref)));
   const storedById = new Map(stored.map((row) => [rowId(row.ref), row]));
   const storedFor = ({ ref }: TakenRow): SessionRow | undefined => storedById.get(rowId(ref));
   const duplicates = outdated.filter((row) => storedFor(row)?.version === row.version);
@@ -64,7 +64,7 @@ export async function resolveOutdated(
     return winner && !isVersion(winner.version);
   });
   for (const [partition, rows] of groupBy(uncountable, ({ announced }) => announced.session.partition)) {
-    deps.onLeftAside([uncountableRows(partition, rows.length)]);
+    deps.onSkipped([uncountableRows(partition, rows.length)]);
   }
   const newer = outdated.filter((row) => {
     const winner = storedFor(row);
@@ -81,7 +81,7 @@ export async function resolveOutdated(
     );
   }
   const refused = ignored
-    .filter(({ parked }) => parked !== undefined || breaker.mayPark())
+    .filter(({ parked }) => parked !== undefined || parkLimiter.mayPark())
     .map((row) => ({ row, sqlState: NOT_WRITTEN }));
   const parked = new Set(refused.map(({ row }) => row));
 
@@ -93,7 +93,7 @@ export async function resolveOutdated(
     { maxBytes: outdated.length > 1 ? MAX_BATCH_BYTES : MAX_SCRIPT_BYTES },
   );
   const heldVersions = new Map(held.rows.map(({ announced, version }) => [announced.session.key, version]));
-  const open = new Set([...held.deferred, ...held.leftAside].map(({ session }) => session.key));
+  const open = new Set([...held.deferred, ...held.skipped].map(({ session }) => session.key));
   const disputed = newer.filter(
     ({ announced, version }) => heldVersions.get(announced.session.key) === version,
   );
@@ -132,7 +132,7 @@ export async function resolveOutdated(
     const outcome = await scripts.reissue(row.announced.session, call);
     logger.warn(
       { ...about(row), version: floor, outcome },
-      'a save got a version below its row, because Redis lost its clock; it is carried with a newer one',
+      'a save got a version below its row, because Redis lost its clock; it is synced with a newer one',
     );
     return row;
   });
@@ -160,7 +160,7 @@ export async function resolveOutdated(
   async function archive(rows: readonly TakenRow[]): Promise<readonly TakenRow[]> {
     if (rows.length === 0) return [];
     const call = rows.map((row) => ({ ...toConflict(row), row }));
-    const kept = await gate.through(signal, () => queries.archiveConflicts(call).catch(noteRefusal));
+    const kept = await circuit.through(signal, () => queries.archiveConflicts(call).catch(noteRefusal));
     if (kept) return kept.map(({ row }) => row);
     if (rows.length === 1) return [];
     const alone: TakenRow[] = [];

@@ -13,7 +13,7 @@ import { groupBy } from './group-by.ts';
 import { SESSIONS_AT_ONCE, slicesOf } from './slices-of.ts';
 
 /**
- * Most state bytes of a batch, all its partitions together. They are in memory several times while they are carried; a
+ * Most state bytes of a batch, all its partitions together. They are in memory several times while they are synced; a
  * larger statement would not be quicker.
  */
 export const MAX_BATCH_BYTES: number = 2 * 1024 * 1024;
@@ -28,12 +28,12 @@ export interface TakenRow extends SessionRow {
 
 export interface TakenBatch {
   readonly rows: readonly TakenRow[];
-  /** Nothing to carry: synced already, or vanished. */
+  /** Nothing to sync: synced already, or vanished. */
   readonly clean: readonly AnnouncedSession[];
   /** Did not fit any more: take them next. */
   readonly deferred: readonly AnnouncedSession[];
-  /** Of a partition that failed, or what is under its key cannot be carried: left pending, to be tried again. */
-  readonly leftAside: readonly AnnouncedSession[];
+  /** Of a partition that failed, or what is under its key cannot be synced: left pending, to be tried again. */
+  readonly skipped: readonly AnnouncedSession[];
   /** When each partition was read, Redis' clock in µs. */
   readonly takenAtUs: ReadonlyMap<number, string>;
 }
@@ -53,7 +53,7 @@ export interface TakeOptions {
  * Reads the newest states of the announced sessions, a few at a time so that bots get their turn: one script call a
  * partition. All partitions at once, each with its share of the room; what does not fit its share in turn, until
  * the room is used up. A state that does not fit alone is deferred, in front of the others; one that is larger than
- * any bot may save is left aside. @throws RedisError as askPartitions
+ * any bot may save is skipped. @throws RedisError as askPartitions
  */
 export async function takeStates(
   deps: TakeDeps,
@@ -63,7 +63,7 @@ export async function takeStates(
   const rows: TakenRow[] = [];
   const clean: AnnouncedSession[] = [];
   const takenAtUs = new Map<number, string>();
-  const leftAside = new Set(sessions);
+  const skipped = new Set(sessions);
   let bytesLeft = maxBytes;
 
   const large: AnnouncedSession[] = [];
@@ -80,10 +80,10 @@ export async function takeStates(
   const [oversize] = deferred;
   if (oversize && bytesLeft >= MAX_SCRIPT_BYTES) {
     deferred.shift();
-    leftAside.add(oversize);
-    deps.onLeftAside([oversizeSession(oversize.session.partition)]);
+    skipped.add(oversize);
+    deps.onSkipped([oversizeSession(oversize.session.partition)]);
   }
-  return { rows, clean, deferred, leftAside: [...leftAside], takenAtUs };
+  return { rows, clean, deferred, skipped: [...skipped], takenAtUs };
 
   /** Returns those that do not fit. */
   async function take(few: readonly AnnouncedSession[]): Promise<AnnouncedSession[]> {
@@ -96,7 +96,7 @@ export async function takeStates(
       // The first time: no change that is still unsynced is older.
       if (!takenAtUs.has(partition)) takenAtUs.set(partition, reply.takenAtUs);
       const unreadable = reply.taken.filter(({ outcome }) => outcome === 'unreadable').length;
-      if (unreadable > 0) deps.onLeftAside([unreadableSessions(partition, unreadable)]);
+      if (unreadable > 0) deps.onSkipped([unreadableSessions(partition, unreadable)]);
       return announced.filter((one, i) => keep(one, reply.taken[i] as TakenSession) === 'deferred');
     });
     return tooLarge.flat();
@@ -104,7 +104,7 @@ export async function takeStates(
 
   function keep(one: AnnouncedSession, taken: TakenSession): TakenSession['outcome'] {
     if (taken.outcome === 'unreadable') return taken.outcome;
-    leftAside.delete(one);
+    skipped.delete(one);
     if (taken.outcome === 'clean') clean.push(one);
     if (taken.outcome === 'dirty') {
       bytesLeft -= Buffer.byteLength(taken.state);

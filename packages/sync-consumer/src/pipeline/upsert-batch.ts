@@ -1,13 +1,13 @@
+import type { CircuitBreaker } from '../postgres/circuit-breaker.ts';
 import { classifyPostgresFailure, mayBeOneRow, type PostgresFailure } from '../postgres/classify-failure.ts';
-import type { PostgresGate } from '../postgres/gate.ts';
-import type { ParkingBreaker } from '../postgres/parking-breaker.ts';
+import type { ParkLimiter } from '../postgres/park-limiter.ts';
 import type { Queries, SessionRow } from '../postgres/queries.ts';
 import { shuffled } from './shuffled.ts';
 
 export interface UpsertDeps {
   readonly queries: Pick<Queries, 'upsertSessions' | 'selectLockedSessions' | 'ping'>;
-  readonly gate: PostgresGate;
-  readonly breaker: ParkingBreaker;
+  readonly circuit: CircuitBreaker;
+  readonly parkLimiter: ParkLimiter;
   /** Told of each failed statement. */
   readonly onFailure: (failure: PostgresFailure) => void;
   /** Told of each statement that was committed. */
@@ -21,7 +21,7 @@ export interface UpsertedBatch<Row> {
   /** PostgreSQL refuses this row alone: park it. */
   readonly refused: readonly { readonly row: Row; readonly sqlState: string }[];
   /**
-   * Neither: somebody holds the row locked, it runs out of time by itself, or it was refused while the breaker is
+   * Neither: somebody holds the row locked, it runs out of time by itself, or it was refused while the parkLimiter is
    * open. Leave it pending.
    */
   readonly postponed: readonly Row[];
@@ -41,14 +41,14 @@ const POSTPONE_AFTER_TIMEOUTS = 3;
  * It is also newer when it is taken again.
  */
 const MAX_TAKEN_AGE_MS = 20_000;
-/** With the breaker open so many refused rows are found in a batch; the rest of it is not tried this time. */
+/** With the parkLimiter open so many refused rows are found in a batch; the rest of it is not tried this time. */
 const REFUSALS_WHILE_OPEN = 5;
 
 /**
  * Writes the rows, and comes back only when each is written, found outdated, refused by itself, or has to wait
  * for something its neighbours need not wait for (P9).
  *
- * While PostgreSQL is away or misconfigured it waits at the gate, however long; nothing is parked for that. A code
+ * While PostgreSQL is away or misconfigured it waits at the circuit, however long; nothing is parked for that. A code
  * that speaks of the table is taken for the table's only if the statement fails without a row as well.
  * A refused statement is halved until the refused row stands alone: at most 2·log2(n)+1 statements for one bad
  * row among n. Rows that somebody holds locked are taken out of the batch.
@@ -62,7 +62,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   rows: readonly Row[],
   signal: AbortSignal,
 ): Promise<UpsertedBatch<Row>> {
-  const { queries, gate, breaker, onFailure, onStatement } = deps;
+  const { queries, circuit, parkLimiter, onFailure, onStatement } = deps;
   const written: Row[] = [];
   const outdated: Row[] = [];
   const refused: { row: Row; sqlState: string }[] = [];
@@ -72,22 +72,22 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   const takenAtMs = performance.now();
 
   // While refused rows end a batch early, another order each time lets every row have its turn.
-  const inOrder = breaker.isOpen ? shuffled(rows) : rows;
+  const inOrder = parkLimiter.isOpen ? shuffled(rows) : rows;
   const waiting: Attempt<Row>[] = inOrder.length > 0 ? [{ rows: inOrder, breaks: 0, timeouts: 0 }] : [];
   for (let attempt = waiting.pop(); attempt; attempt = waiting.pop()) {
-    await gate.enter(signal);
+    await circuit.enter(signal);
     const startedAtMs = performance.now();
     if (startedAtMs - takenAtMs > MAX_TAKEN_AGE_MS) {
       expired.push(...attempt.rows);
       // It may have been let in to try.
-      if (!gate.isUp) await probe();
+      if (!circuit.isUp) await probe();
       continue;
     }
     try {
       const writtenNow = new Set(await queries.upsertSessions(attempt.rows));
       onStatement(attempt.rows.length, performance.now() - startedAtMs);
-      breaker.sawRows(attempt.rows.length);
-      gate.succeeded();
+      parkLimiter.sawRows(attempt.rows.length);
+      circuit.succeeded();
       for (const row of attempt.rows) (writtenNow.has(row) ? written : outdated).push(row);
     } catch (error) {
       const failure = await judged(classifyPostgresFailure(error));
@@ -100,10 +100,10 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   async function probe(): Promise<void> {
     try {
       await queries.ping();
-      gate.succeeded();
+      circuit.succeeded();
     } catch (error) {
       const failure = classifyPostgresFailure(error);
-      gate.failed(failure.class === 'refused' ? { ...failure, class: 'transient' } : failure);
+      circuit.failed(failure.class === 'refused' ? { ...failure, class: 'transient' } : failure);
     }
   }
 
@@ -132,30 +132,30 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
     const timeouts = isTooLong ? attempt.timeouts + 1 : 0;
 
     if (locked !== undefined && locked.length > 0) {
-      gate.succeeded();
+      circuit.succeeded();
       postponed.push(...locked);
       const free = attempt.rows.filter((row) => !locked.includes(row));
       if (free.length > 0) waiting.push({ rows: free, breaks: 0, timeouts: 0 });
     } else if (attempt.rows.length > 1 && (isSuspect || isTooLong || locked !== undefined)) {
-      gate.succeeded();
+      circuit.succeeded();
       const half = Math.ceil(attempt.rows.length / 2);
       waiting.push({ rows: attempt.rows.slice(half), breaks: 0, timeouts: 0 });
       waiting.push({ rows: attempt.rows.slice(0, half), breaks: 0, timeouts: 0 });
     } else if (locked !== undefined || timeouts >= POSTPONE_AFTER_TIMEOUTS) {
-      gate.succeeded();
+      circuit.succeeded();
       postponed.push(...attempt.rows);
     } else if (isSuspect) {
-      gate.succeeded();
+      circuit.succeeded();
       refuse(attempt.rows[0] as Row, failure.code);
     } else {
-      gate.failed(failure.class === 'refused' ? { ...failure, class: 'transient' } : failure);
+      circuit.failed(failure.class === 'refused' ? { ...failure, class: 'transient' } : failure);
       waiting.push({ rows: attempt.rows, breaks, timeouts });
     }
   }
 
   function refuse(row: Row, sqlState: string): void {
     // A row that is parked already says nothing new about the table.
-    if (row.parked !== undefined || breaker.mayPark()) {
+    if (row.parked !== undefined || parkLimiter.mayPark()) {
       refused.push({ row, sqlState });
       return;
     }

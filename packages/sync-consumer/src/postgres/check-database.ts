@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import { atServer } from './at-server.ts';
-import type { PostgresGate } from './gate.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { ExaminedTable, Queries } from './queries.ts';
 
 export interface CheckDatabaseDeps {
   readonly queries: Pick<Queries, 'examineDatabase' | 'server'>;
-  readonly gate: PostgresGate;
+  readonly circuit: CircuitBreaker;
   readonly logger: Logger;
 }
 
@@ -21,14 +21,14 @@ class UnfitDatabaseError extends Error {
 }
 
 /**
- * Waits until the database is one that sessions can be carried to: its encoding, the tables, the role's grants. What
+ * Waits until the database is one that sessions can be synced to: its encoding, the tables, the role's grants. What
  * is missing is said all at once, before the first session needs it. @throws AbortError
  */
 export async function checkDatabase(
-  { queries, gate, logger }: CheckDatabaseDeps,
+  { queries, circuit, logger }: CheckDatabaseDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const tables = await gate.through(signal, async () => {
+  const tables = await circuit.through(signal, async () => {
     const examined = await queries.examineDatabase();
     const fault = faultOf(examined);
     if (fault) throw atServer(fault, queries.server);
@@ -38,7 +38,7 @@ export async function checkDatabase(
   if (grants.length > 0) logger.warn({ grants }, 'the purge of old rows will fail: the role may not delete');
 }
 
-/** Undefined: sessions can be carried. Pure. */
+/** Undefined: sessions can be synced. Pure. */
 function faultOf(tables: readonly ExaminedTable[]): UnfitDatabaseError | undefined {
   const encoding = tables[0]?.encoding;
   if (encoding !== 'UTF8') return new UnfitDatabaseError('0A000', describeEncoding(encoding));
@@ -52,7 +52,7 @@ function faultOf(tables: readonly ExaminedTable[]): UnfitDatabaseError | undefin
     const names = others.map(({ name }) => name).join(', ');
     return new UnfitDatabaseError('42809', `${names} is not a table: a view or a foreign table hides rows`);
   }
-  // Without DELETE sessions are carried all the same.
+  // Without DELETE sessions are synced all the same.
   const isLacking = tables.some(({ lacking }) => lacking.some((privilege) => privilege !== 'DELETE'));
   if (!isLacking) return undefined;
   return new UnfitDatabaseError('42501', `the role lacks rights: ${missingGrants(tables).join('; ')}`);

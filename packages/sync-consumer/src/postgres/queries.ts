@@ -69,7 +69,7 @@ export interface Queries {
   maxVersion(): Promise<Version>;
   /** Pins the layout on first contact; returns what is pinned. */
   pinLayout(partitions: number): Promise<Layout>;
-  /** What has to be so before anything is carried. */
+  /** What has to be so before anything is synced. */
   examineDatabase(): Promise<ExaminedTable[]>;
   /** Which table this is, wherever it was copied or restored to. */
   identifyTable(): Promise<TableIdentity>;

@@ -9,7 +9,7 @@ export interface PartitionFailure {
 export interface AskDeps {
   readonly redis: RedisConnection;
   /** Told of the partitions that failed, while the others go on. What it throws ends the call. */
-  readonly onLeftAside: (failures: readonly PartitionFailure[]) => void;
+  readonly onSkipped: (failures: readonly PartitionFailure[]) => void;
 }
 
 /**
@@ -20,7 +20,7 @@ export interface AskDeps {
  *   cluster is; LayoutMismatchError, TableMismatchError when one of them answers so
  */
 export async function askPartitions<Asked extends { readonly partition: number }, Answer>(
-  { redis, onLeftAside }: AskDeps,
+  { redis, onSkipped }: AskDeps,
   asked: readonly Asked[],
   call: string,
   ask: (one: Asked) => Promise<Answer>,
@@ -40,13 +40,13 @@ export async function askPartitions<Asked extends { readonly partition: number }
   );
   const ofAll = failures.find(({ error }) => concernsAll(redis, error));
   if (ofAll) throw ofAll.error;
-  if (failures.length > 0) onLeftAside(failures);
+  if (failures.length > 0) onSkipped(failures);
   return answers.flat();
 }
 
 /** Asks every partition there is. @throws RedisError as {@link askPartitions}, and when none of them answered */
 export async function askAllPartitions<Answer>(
-  { keyspace, redis, onLeftAside }: AskDeps & { readonly keyspace: Keyspace },
+  { keyspace, redis, onSkipped }: AskDeps & { readonly keyspace: Keyspace },
   call: string,
   ask: (one: { readonly partition: number }) => Promise<Answer>,
 ): Promise<Answer[]> {
@@ -55,14 +55,14 @@ export async function askAllPartitions<Answer>(
   const keep = (failures: readonly PartitionFailure[]): void => {
     left = failures;
   };
-  const answers = await askPartitions({ redis, onLeftAside: keep }, all, call, ask);
-  if (answers.length === 0) leaveNoneAside(left);
-  if (left.length > 0) onLeftAside(left);
+  const answers = await askPartitions({ redis, onSkipped: keep }, all, call, ask);
+  if (answers.length === 0) skipNone(left);
+  if (left.length > 0) onSkipped(left);
   return answers;
 }
 
 /** For those that need every partition. @throws RedisError that names the partitions */
-export function leaveNoneAside(failures: readonly PartitionFailure[]): void {
+export function skipNone(failures: readonly PartitionFailure[]): void {
   const [first] = failures;
   if (!first) return;
   const { message, failure, cause } = first.error;

@@ -1,11 +1,11 @@
 import { type Keyspace, type RedisConnection, SYNC_GROUP } from '@cauce/protocol';
 import type { PartitionEntries } from '../pipeline/read-batch.ts';
-import type { PostgresGate } from '../postgres/gate.ts';
+import type { CircuitBreaker } from '../postgres/circuit-breaker.ts';
 
 export interface OwnershipDeps {
   readonly redis: RedisConnection;
   readonly keyspace: Keyspace;
-  readonly gate: PostgresGate;
+  readonly circuit: CircuitBreaker;
 }
 
 /**
@@ -14,12 +14,12 @@ export interface OwnershipDeps {
  * nobody claims. Returns the function that ends it. A takeover does no harm, so neither does a sign that fails.
  */
 export function keepOwnership(
-  { redis, keyspace, gate }: OwnershipDeps,
+  { redis, keyspace, circuit }: OwnershipDeps,
   batch: readonly PartitionEntries[],
   { consumer, claimIdleMs }: { consumer: string; claimIdleMs: number },
 ): () => void {
   const timer = setInterval(() => {
-    if (!gate.isUp) return;
+    if (!circuit.isUp) return;
     for (const { partition, entries } of batch) {
       const changes = keyspace.changes(partition);
       const ids = entries.map(([id]) => id);

@@ -9,7 +9,7 @@ import {
   type TableIdentity,
   tableMismatch,
 } from '@cauce/protocol';
-import type { PostgresGate } from '../postgres/gate.ts';
+import type { CircuitBreaker } from '../postgres/circuit-breaker.ts';
 import type { Layout, Queries } from '../postgres/queries.ts';
 import { type AskDeps, askAllPartitions, askPartitions } from './ask-partitions.ts';
 import { refuseOtherTable } from './refuse-other-table.ts';
@@ -18,7 +18,7 @@ export interface OpenDeps extends AskDeps {
   readonly keyspace: Keyspace;
   readonly scripts: Pick<Scripts, 'openPartition'>;
   readonly queries: Pick<Queries, 'identifyTable' | 'pinLayout' | 'maxVersion'>;
-  readonly gate: PostgresGate;
+  readonly circuit: CircuitBreaker;
 }
 
 export interface OpenedPartitions {
@@ -39,12 +39,12 @@ export interface OpenedPartitions {
  *   PostgreSQL)
  */
 export async function pinLayout(
-  { redis, keyspace, queries, gate }: Pick<OpenDeps, 'redis' | 'keyspace' | 'queries' | 'gate'>,
+  { redis, keyspace, queries, circuit }: Pick<OpenDeps, 'redis' | 'keyspace' | 'queries' | 'circuit'>,
   signal: AbortSignal,
 ): Promise<TableIdentity> {
-  const table = await gate.through(signal, () => queries.identifyTable());
+  const table = await circuit.through(signal, () => queries.identifyTable());
   await refuseOtherTable({ redis, keyspace }, table);
-  const pinned = await gate.through(signal, () => queries.pinLayout(keyspace.partitions));
+  const pinned = await circuit.through(signal, () => queries.pinLayout(keyspace.partitions));
   if (describeLayout(pinned) !== describeLayout(ourLayout(keyspace)))
     throw layoutMismatch('PostgreSQL', pinned, keyspace);
   return table;
@@ -55,7 +55,7 @@ export async function pinLayout(
  * gives partitions that were never given a floor, or whose clock is gone or cannot be counted on from, the newest
  * version PostgreSQL has (P3). Safe to repeat at any time.
  *
- * @param table the one this process carries to
+ * @param table the one this process syncs to
  * @throws LayoutMismatchError, TableMismatchError, RedisError as askAllPartitions, AbortError (it waits for PostgreSQL
  *   when a floor is missing)
  */
@@ -63,12 +63,12 @@ export async function openPartitions(
   deps: OpenDeps,
   { table, signal }: { readonly table: TableIdentity; readonly signal: AbortSignal },
 ): Promise<OpenedPartitions> {
-  const { keyspace, scripts, queries, gate } = deps;
+  const { keyspace, scripts, queries, circuit } = deps;
   // Nobody's claim: first it is known of every partition whether it is another table's.
   const opened = await askAllPartitions(deps, 'open', openWith('0'));
   const isSeeded = opened.every((one) => one.isSeeded);
   if (!isSeeded || opened.some(({ syncedTo }) => !syncedTo)) {
-    const newest = isSeeded ? '0' : await gate.through(signal, () => queries.maxVersion());
+    const newest = isSeeded ? '0' : await circuit.through(signal, () => queries.maxVersion());
     // '0' would say that there is no floor yet.
     const floor = newest === '0' ? '1' : newest;
     // Of two processes with two tables, one gets the first partition, and with it the others.

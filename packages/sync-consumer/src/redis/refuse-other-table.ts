@@ -5,7 +5,7 @@ import {
   tableMismatch,
   textsOrNullIn,
 } from '@cauce/protocol';
-import { askAllPartitions, leaveNoneAside } from './ask-partitions.ts';
+import { askAllPartitions, skipNone } from './ask-partitions.ts';
 
 /**
  * Compares the table this process is set to with the one Redis says its sessions are synced to, in any partition;
@@ -15,7 +15,7 @@ export async function refuseOtherTable(
   { redis, keyspace }: { readonly redis: RedisConnection; readonly keyspace: Keyspace },
   found: TableIdentity,
 ): Promise<void> {
-  const asked = { redis, keyspace, onLeftAside: leaveNoneAside };
+  const asked = { redis, keyspace, onSkipped: skipNone };
   await askAllPartitions(asked, 'table check', async ({ partition }) => {
     const reply = await redis.hmget(keyspace.meta(partition), 'table', 'tableName');
     const [id, name] = textsOrNullIn('table check', reply, 2);

@@ -2,7 +2,7 @@ import { RedisError, type Scripts, type TableIdentity } from '@cauce/protocol';
 
 export interface TakeForTableDeps {
   readonly scripts: Scripts;
-  /** The one that is carried to; undefined before the partitions were opened. */
+  /** The one that is synced to; undefined before the partitions were opened. */
   readonly table: () => TableIdentity | undefined;
   /** Opens the partitions. What it throws ends the take. */
   readonly reopen: () => Promise<void>;

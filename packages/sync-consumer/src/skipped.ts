@@ -2,11 +2,11 @@ import type { Logger } from 'pino';
 import { groupBy } from './pipeline/group-by.ts';
 import { namePartitions, type PartitionFailure } from './redis/ask-partitions.ts';
 
-export interface LeftAsideDeps {
+export interface SkippedDeps {
   readonly logger: Logger;
 }
 
-export interface LeftAsideOptions {
+export interface SkippedOptions {
   /** What was not met again for this long is over, ms. */
   readonly forgetAfterMs: number;
 }
@@ -16,15 +16,15 @@ interface Noted extends PartitionFailure {
 }
 
 /**
- * What is left aside at present while everything else is carried. Each is logged once as long as it lasts: who meets
+ * What is skipped at present while everything else is synced. Each is logged once as long as it lasts: who meets
  * it again and again (a read, a claim, the sweep) need not agree on whose turn it is to say that it is over.
  */
-export class LeftAside {
-  readonly #deps: LeftAsideDeps;
-  readonly #options: LeftAsideOptions;
+export class Skipped {
+  readonly #deps: SkippedDeps;
+  readonly #options: SkippedOptions;
   readonly #noted = new Map<string, Noted>();
 
-  constructor(deps: LeftAsideDeps, options: LeftAsideOptions) {
+  constructor(deps: SkippedDeps, options: SkippedOptions) {
     this.#deps = deps;
     this.#options = options;
   }
@@ -43,7 +43,7 @@ export class LeftAside {
       const isPassing = alike.every(({ error }) => error.retryable);
       this.#deps.logger[isPassing ? 'warn' : 'error'](
         { partitions: alike.map(({ partition }) => partition), reason },
-        'left aside and tried again; everything else is carried',
+        'skipped and tried again; everything else is synced',
       );
     }
   };

@@ -28,7 +28,7 @@ import {
  * Each partition is opened by the first call that needs it, so that one whose server is away keeps nobody from the
  * others.
  */
-export interface RedisGate {
+export interface PartitionOpener {
   /**
    * Costs nothing while it is open; every 30 s a call asks for the epochs it needs, and has the servers checked in the
    * background. The very first use waits for the connection, later ones fail at once without it.
@@ -40,7 +40,7 @@ export interface RedisGate {
    * @throws InvalidOptionError when the server refuses the database
    */
   open(partitions: readonly number[]): Promise<void>;
-  /** Whether {@link RedisGate.open} would only have let the call pass. */
+  /** Whether {@link PartitionOpener.open} would only have let the call pass. */
   isOpen(partition: number): boolean;
   /** Of a partition that is open; '' of another. */
   epochOf(partition: number): Epoch;
@@ -52,7 +52,7 @@ export interface RedisGate {
   close(): void;
 }
 
-export interface RedisGateDeps {
+export interface PartitionOpenerDeps {
   readonly connection: OpenRedis;
   readonly keyspace: Keyspace;
   readonly scripts: Pick<Scripts, 'openPartition'>;
@@ -60,7 +60,7 @@ export interface RedisGateDeps {
   readonly now: () => number;
 }
 
-export interface RedisGateOptions {
+export interface PartitionOpenerOptions {
   /** How long the first use waits for the connection, ms. */
   readonly connectTimeoutMs: number;
   /** How long INFO may take, ms. */
@@ -73,7 +73,10 @@ export const RECHECK_AFTER_MS = 30_000;
 /** Of a server; of a cluster, that one of its nodes is gone: another one may have been promoted. */
 const lossEvents = ['close', '-node'];
 
-export function createRedisGate(deps: RedisGateDeps, options: RedisGateOptions): RedisGate {
+export function createPartitionOpener(
+  deps: PartitionOpenerDeps,
+  options: PartitionOpenerOptions,
+): PartitionOpener {
   const { connection, keyspace, scripts, now } = deps;
   const { redis } = connection;
   const epochs = new Map<number, { readonly epoch: Epoch; readonly knownUntilMs: number }>();

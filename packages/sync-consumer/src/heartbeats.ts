@@ -4,12 +4,12 @@ import type { SyncReport } from './sync-report.ts';
 const states = ['opening', 'running', 'away', 'misconfigured', 'stopping'] as const;
 
 /** What a sync consumer says of itself in Redis, so that `cauce status` needs no access to its host. */
-export interface ConsumerNotice {
+export interface Heartbeat {
   readonly consumer: string;
   readonly startedAtMs: number;
   readonly seenAtMs: number;
   /**
-   * `away`, `misconfigured`: PostgreSQL is, and `problem` says how. In the others `problem` says what is left aside.
+   * `away`, `misconfigured`: PostgreSQL is, and `problem` says how. In the others `problem` says what is skipped.
    */
   readonly state: (typeof states)[number];
   readonly problem: string | undefined;
@@ -21,19 +21,19 @@ export interface ConsumerNotice {
   readonly failedSyncs: number;
 }
 
-/** A notice older than this is of a consumer that is gone. */
-export const NOTICE_STALE_MS = 30_000;
-const NOTICE_FORGET_MS = 86_400_000;
+/** A heartbeat older than this is of a consumer that is gone. */
+export const HEARTBEAT_STALE_MS = 30_000;
+const HEARTBEAT_FORGET_MS = 86_400_000;
 
-export async function postNotice(
+export async function sendHeartbeat(
   redis: RedisConnection,
   keyspace: Keyspace,
-  notice: ConsumerNotice,
+  heartbeat: Heartbeat,
 ): Promise<void> {
-  await redis.hset(keyspace.consumers(), notice.consumer, JSON.stringify(notice));
+  await redis.hset(keyspace.consumers(), heartbeat.consumer, JSON.stringify(heartbeat));
 }
 
-export async function removeNotice(
+export async function removeHeartbeat(
   redis: RedisConnection,
   keyspace: Keyspace,
   consumer: string,
@@ -43,14 +43,14 @@ export async function removeNotice(
 
 export interface ConsumerBoard {
   /** Of the last day, newest first. */
-  readonly notices: readonly ConsumerNotice[];
+  readonly heartbeats: readonly Heartbeat[];
   /** Entries that no consumer wrote. */
   readonly unreadable: number;
 }
 
-/** The notices of the last day, newest first. Writes nothing. @throws what ioredis throws, RedisError */
-export async function readNotices(redis: RedisConnection, keyspace: Keyspace): Promise<ConsumerNotice[]> {
-  return [...(await readBoard(redis, keyspace, Date.now())).notices];
+/** The heartbeats of the last day, newest first. Writes nothing. @throws what ioredis throws, RedisError */
+export async function readHeartbeats(redis: RedisConnection, keyspace: Keyspace): Promise<Heartbeat[]> {
+  return [...(await readBoard(redis, keyspace, Date.now())).heartbeats];
 }
 
 /** Writes nothing. @throws what ioredis throws, RedisError */
@@ -59,40 +59,42 @@ export async function readBoard(
   keyspace: Keyspace,
   nowMs: number,
 ): Promise<ConsumerBoard> {
-  const found = Object.values(await readFields(redis, keyspace)).map(decodeNotice);
-  const notices = found.flatMap((notice) => (notice && !isForgotten(notice, nowMs) ? [notice] : []));
+  const found = Object.values(await readFields(redis, keyspace)).map(decodeHeartbeat);
+  const heartbeats = found.flatMap((heartbeat) =>
+    heartbeat && !isForgotten(heartbeat, nowMs) ? [heartbeat] : [],
+  );
   return {
-    notices: notices.sort((a, b) => b.seenAtMs - a.seenAtMs),
-    unreadable: found.filter((notice) => notice === undefined).length,
+    heartbeats: heartbeats.sort((a, b) => b.seenAtMs - a.seenAtMs),
+    unreadable: found.filter((heartbeat) => heartbeat === undefined).length,
   };
 }
 
-/** Removes the notices of consumers that were killed, after a day. @throws what ioredis throws */
-export async function forgetNotices(
+/** Removes the heartbeats of consumers that were killed, after a day. @throws what ioredis throws */
+export async function forgetHeartbeats(
   redis: RedisConnection,
   keyspace: Keyspace,
   nowMs: number,
 ): Promise<void> {
   const stored = await readFields(redis, keyspace);
   for (const [consumer, text] of Object.entries(stored)) {
-    const notice = decodeNotice(text);
-    if (notice && isForgotten(notice, nowMs)) await removeNotice(redis, keyspace, consumer);
+    const heartbeat = decodeHeartbeat(text);
+    if (heartbeat && isForgotten(heartbeat, nowMs)) await removeHeartbeat(redis, keyspace, consumer);
   }
 }
 
 async function readFields(redis: RedisConnection, keyspace: Keyspace): Promise<Record<string, string>> {
   const reply: unknown = await redis.hgetall(keyspace.consumers());
   const isRight = isRecord(reply) && Object.values(reply).every((text) => typeof text === 'string');
-  return understood('notices', isRight ? (reply as Record<string, string>) : undefined);
+  return understood('heartbeats', isRight ? (reply as Record<string, string>) : undefined);
 }
 
 /** One far ahead comes from a host whose clock was. */
-function isForgotten({ seenAtMs }: ConsumerNotice, nowMs: number): boolean {
-  return Math.abs(nowMs - seenAtMs) > NOTICE_FORGET_MS;
+function isForgotten({ seenAtMs }: Heartbeat, nowMs: number): boolean {
+  return Math.abs(nowMs - seenAtMs) > HEARTBEAT_FORGET_MS;
 }
 
-/** Undefined for what is no notice. What a person reads of it holds no control characters. Pure. */
-function decodeNotice(text: string): ConsumerNotice | undefined {
+/** Undefined for what is no heartbeat. What a person reads of it holds no control characters. Pure. */
+function decodeHeartbeat(text: string): Heartbeat | undefined {
   let found: unknown;
   try {
     found = JSON.parse(text);
@@ -110,8 +112,8 @@ function decodeNotice(text: string): ConsumerNotice | undefined {
     (problem === undefined || typeof problem === 'string') &&
     (lastSync === undefined || (isRecord(lastSync) && Object.values(lastSync).every(Number.isFinite)));
   if (!isRight) return undefined;
-  const notice = found as unknown as ConsumerNotice;
-  return { ...notice, consumer: printable(consumer), problem: problem && printable(problem as string) };
+  const heartbeat = found as unknown as Heartbeat;
+  return { ...heartbeat, consumer: printable(consumer), problem: problem && printable(problem as string) };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

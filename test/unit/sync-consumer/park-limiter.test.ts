@@ -1,77 +1,77 @@
 import { expect, test } from 'vitest';
-import { ParkingBreaker } from '../../../packages/sync-consumer/src/postgres/parking-breaker.ts';
+import { ParkLimiter } from '../../../packages/sync-consumer/src/postgres/park-limiter.ts';
 
 const MINUTE_MS = 60_000;
 
 function createBreaker(parkLimit = 20) {
   const clock = { nowMs: 1_000_000 };
-  const breaker = new ParkingBreaker({ parkLimit, now: () => clock.nowMs });
+  const parkLimiter = new ParkLimiter({ parkLimit, now: () => clock.nowMs });
   const parkUntilRefused = (most = 10_000): number => {
-    for (let parked = 0; parked < most; parked++) if (!breaker.mayPark()) return parked;
+    for (let parked = 0; parked < most; parked++) if (!parkLimiter.mayPark()) return parked;
     return most;
   };
-  return { breaker, clock, parkUntilRefused };
+  return { parkLimiter, clock, parkUntilRefused };
 }
 
 test('lets as many rows be parked in a minute as the limit, not one more (P9)', () => {
-  const { breaker, parkUntilRefused } = createBreaker(20);
-  expect(breaker.isOpen).toBe(false);
+  const { parkLimiter, parkUntilRefused } = createBreaker(20);
+  expect(parkLimiter.isOpen).toBe(false);
   expect(parkUntilRefused()).toBe(20);
-  expect(breaker.isOpen).toBe(true);
+  expect(parkLimiter.isOpen).toBe(true);
 });
 
 test('rows that are refused here and there, below the limit in any minute, never open it (P9)', () => {
-  const { breaker, clock } = createBreaker(20);
+  const { parkLimiter, clock } = createBreaker(20);
   for (let i = 0; i < 1000; i++) {
-    expect(breaker.mayPark()).toBe(true);
+    expect(parkLimiter.mayPark()).toBe(true);
     clock.nowMs += MINUTE_MS / 20;
   }
 });
 
 test('the window slides: what was parked a minute ago no longer counts', () => {
-  const { breaker, clock, parkUntilRefused } = createBreaker(20);
-  for (let i = 0; i < 19; i++) breaker.mayPark();
+  const { parkLimiter, clock, parkUntilRefused } = createBreaker(20);
+  for (let i = 0; i < 19; i++) parkLimiter.mayPark();
   clock.nowMs += MINUTE_MS;
   expect(parkUntilRefused()).toBe(20);
 });
 
 test('with much traffic 5 % of its last 1,000 rows may be parked, if that is more than the limit', () => {
   const busy = createBreaker(20);
-  busy.breaker.sawRows(600);
+  busy.parkLimiter.sawRows(600);
   expect(busy.parkUntilRefused()).toBe(30);
 
   const busier = createBreaker(20);
-  for (let i = 0; i < 100; i++) busier.breaker.sawRows(500);
+  for (let i = 0; i < 100; i++) busier.parkLimiter.sawRows(500);
   expect(busier.parkUntilRefused()).toBe(50);
 
   const quiet = createBreaker(20);
-  quiet.breaker.sawRows(100);
+  quiet.parkLimiter.sawRows(100);
   expect(quiet.parkUntilRefused()).toBe(20);
 
   const over = createBreaker(20);
-  over.breaker.sawRows(1000);
+  over.parkLimiter.sawRows(1000);
   over.clock.nowMs += MINUTE_MS;
   expect(over.parkUntilRefused()).toBe(20);
 });
 
 test('once open it stays open while rows are refused, however many pass beside them (P9)', () => {
-  const { breaker, clock, parkUntilRefused } = createBreaker(3);
+  const { parkLimiter, clock, parkUntilRefused } = createBreaker(3);
   expect(parkUntilRefused()).toBe(3);
   for (let i = 0; i < 100; i++) {
     clock.nowMs += MINUTE_MS / 2;
-    breaker.sawRows(10_000);
-    expect(breaker.mayPark()).toBe(false);
-    expect(breaker.isOpen).toBe(true);
+    parkLimiter.sawRows(10_000);
+    expect(parkLimiter.mayPark()).toBe(false);
+    expect(parkLimiter.isOpen).toBe(true);
   }
 });
 
 test('a minute without a refusal closes it, and it counts anew', () => {
-  const { breaker, clock, parkUntilRefused } = createBreaker(3);
+  const { parkLimiter, clock, parkUntilRefused } = createBreaker(3);
   expect(parkUntilRefused()).toBe(3);
   clock.nowMs += MINUTE_MS - 1;
-  expect(breaker.isOpen).toBe(true);
+  expect(parkLimiter.isOpen).toBe(true);
   clock.nowMs += 1;
-  expect(breaker.isOpen).toBe(false);
+  expect(parkLimiter.isOpen).toBe(false);
   expect(parkUntilRefused()).toBe(3);
 });
 
@@ -80,12 +80,12 @@ test('a limit of one parks the first bad row and stops at the second', () => {
 });
 
 test('a year of statements without a bad row takes no memory with it', () => {
-  const { breaker, clock } = createBreaker();
+  const { parkLimiter, clock } = createBreaker();
   const before = process.memoryUsage().heapUsed;
   for (let i = 0; i < 200_000; i++) {
-    breaker.sawRows(1);
+    parkLimiter.sawRows(1);
     clock.nowMs += 1000;
   }
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(8_000_000);
-  expect(breaker.mayPark()).toBe(true);
+  expect(parkLimiter.mayPark()).toBe(true);
 });

@@ -2,7 +2,10 @@ import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type GateState, PostgresGate } from '../../../packages/sync-consumer/src/postgres/gate.ts';
+import {
+  CircuitBreaker,
+  type CircuitState,
+} from '../../../packages/sync-consumer/src/postgres/circuit-breaker.ts';
 import { failureOf } from './failures.ts';
 
 const down = failureOf('57P01');
@@ -13,20 +16,20 @@ const setImmediateReal = setImmediate;
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
-/** A gate whose waits are exactly 200, 400, … 10,000 ms. */
-function createGate(onChange: (state: GateState) => void = () => {}): PostgresGate {
-  return new PostgresGate({ now }, { random: () => 1, onChange });
+/** A circuit whose waits are exactly 200, 400, … 10,000 ms. */
+function createCircuit(onChange: (state: CircuitState) => void = () => {}): CircuitBreaker {
+  return new CircuitBreaker({ now }, { random: () => 1, onChange });
 }
 
 /** Says which of the callers have come through. */
 function callers(
-  gate: PostgresGate,
+  circuit: CircuitBreaker,
   count: number,
   signal = never,
 ): { through: number[]; failed: unknown[] } {
   const seen = { through: [] as number[], failed: [] as unknown[] };
   for (let i = 0; i < count; i++) {
-    gate.enter(signal).then(
+    circuit.enter(signal).then(
       () => seen.through.push(i),
       (error) => seen.failed.push(error),
     );
@@ -35,36 +38,36 @@ function callers(
 }
 
 test('while PostgreSQL is up everybody enters at once, also with an aborted signal', async () => {
-  const gate = createGate();
-  const seen = callers(gate, 3, AbortSignal.abort());
+  const circuit = createCircuit();
+  const seen = callers(circuit, 3, AbortSignal.abort());
   await vi.advanceTimersByTimeAsync(0);
   expect(seen.through).toEqual([0, 1, 2]);
-  await gate.whenUp(never);
-  expect(gate.isUp).toBe(true);
+  await circuit.whenUp(never);
+  expect(circuit.isUp).toBe(true);
 });
 
 test('after a failure all wait; then one at a time tries, and all enter when it succeeds', async () => {
-  const gate = createGate();
-  gate.failed(down);
-  const seen = callers(gate, 5);
+  const circuit = createCircuit();
+  circuit.failed(down);
+  const seen = callers(circuit, 5);
   await vi.advanceTimersByTimeAsync(199);
   expect(seen.through).toEqual([]);
   await vi.advanceTimersByTimeAsync(1);
   expect(seen.through).toHaveLength(1);
-  expect(gate.state.kind).toBe('probing');
+  expect(circuit.state.kind).toBe('probing');
   await vi.advanceTimersByTimeAsync(60_000);
   expect(seen.through).toHaveLength(1);
-  gate.succeeded();
+  circuit.succeeded();
   await vi.advanceTimersByTimeAsync(0);
   expect(seen.through).toHaveLength(5);
-  expect(gate.state).toEqual({ kind: 'up' });
+  expect(circuit.state).toEqual({ kind: 'up' });
 });
 
 test('each failed try doubles the wait up to the longest, and the jitter takes away at most half', async () => {
-  const gate = createGate();
-  const jittered = new PostgresGate({ now }, { random: () => 0 });
+  const circuit = createCircuit();
+  const jittered = new CircuitBreaker({ now }, { random: () => 0 });
   const waits: number[][] = [[], []];
-  for (const [i, one] of [gate, jittered].entries()) {
+  for (const [i, one] of [circuit, jittered].entries()) {
     one.failed(down);
     for (let attempt = 0; attempt < 9; attempt++) {
       const startedAtMs = Date.now();
@@ -80,44 +83,44 @@ test('each failed try doubles the wait up to the longest, and the jitter takes a
 });
 
 test('several batches that fail at once count as one failure', () => {
-  const gate = createGate();
-  gate.failed(down);
-  const { state } = gate;
+  const circuit = createCircuit();
+  circuit.failed(down);
+  const { state } = circuit;
   vi.advanceTimersByTime(100);
-  gate.failed(failureOf('53300'));
-  expect(gate.state).toBe(state);
+  circuit.failed(failureOf('53300'));
+  expect(circuit.state).toBe(state);
   expect(state).toMatchObject({ kind: 'away', attempts: 1, failure: down });
 });
 
 test('whenUp leaves the trying to those that have something to write', async () => {
-  const gate = createGate();
-  gate.failed(down);
+  const circuit = createCircuit();
+  circuit.failed(down);
   let isThrough = false;
-  const up = gate.whenUp(never).then(() => {
+  const up = circuit.whenUp(never).then(() => {
     isThrough = true;
   });
-  const seen = callers(gate, 1);
+  const seen = callers(circuit, 1);
   await vi.advanceTimersByTimeAsync(60_000);
   expect({ isThrough, tries: seen.through }).toEqual({ isThrough: false, tries: [0] });
-  gate.failed(down);
-  callers(gate, 1);
+  circuit.failed(down);
+  callers(circuit, 1);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(isThrough).toBe(false);
-  gate.succeeded();
+  circuit.succeeded();
   await up;
 });
 
 test('when all that had something to write were aborted, whenUp does not wait for ever', async () => {
-  const gate = createGate();
-  gate.failed(down);
+  const circuit = createCircuit();
+  circuit.failed(down);
   const aborting = new AbortController();
-  const seen = callers(gate, 2, aborting.signal);
+  const seen = callers(circuit, 2, aborting.signal);
   aborting.abort();
   await vi.advanceTimersByTimeAsync(0);
   expect(seen.failed).toHaveLength(2);
 
   let isThrough = false;
-  const up = gate.whenUp(never).then(() => {
+  const up = circuit.whenUp(never).then(() => {
     isThrough = true;
   });
   await vi.advanceTimersByTimeAsync(199);
@@ -125,74 +128,74 @@ test('when all that had something to write were aborted, whenUp does not wait fo
   await vi.advanceTimersByTimeAsync(1);
   await up;
   // Whoever comes through here is the one to try.
-  expect(gate.state.kind).toBe('away');
-  await gate.enter(never);
-  expect(gate.state.kind).toBe('probing');
+  expect(circuit.state.kind).toBe('away');
+  await circuit.enter(never);
+  expect(circuit.state.kind).toBe('probing');
 });
 
 test('waiting rejects as soon as the signal is aborted, before it begins and while it lasts', async () => {
-  const gate = createGate();
-  gate.failed(down);
+  const circuit = createCircuit();
+  circuit.failed(down);
   const stopping = new AbortController();
   const waits = [
-    gate.enter(stopping.signal),
-    gate.whenUp(stopping.signal),
-    gate.through(stopping.signal, fail),
+    circuit.enter(stopping.signal),
+    circuit.whenUp(stopping.signal),
+    circuit.through(stopping.signal, fail),
   ];
   const results = Promise.allSettled(waits);
   await vi.advanceTimersByTimeAsync(50);
   stopping.abort(new Error('stop'));
   expect((await results).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-  await expect(gate.enter(stopping.signal)).rejects.toThrow('stop');
-  await expect(gate.whenUp(stopping.signal)).rejects.toThrow('stop');
-  expect(gate.state.kind).toBe('away');
+  await expect(circuit.enter(stopping.signal)).rejects.toThrow('stop');
+  await expect(circuit.whenUp(stopping.signal)).rejects.toThrow('stop');
+  expect(circuit.state.kind).toBe('away');
   function fail(): Promise<void> {
     throw new Error('not to be called');
   }
 });
 
 test('through repeats a statement until it is answered', async () => {
-  const gate = createGate();
+  const circuit = createCircuit();
   let calls = 0;
-  const answer = gate.through(never, async () => {
+  const answer = circuit.through(never, async () => {
     calls++;
     if (calls < 4) throw Object.assign(new Error('gone'), { code: '57P01' });
     return 'answer';
   });
   await vi.advanceTimersByTimeAsync(200 + 400 + 800);
   expect(await answer).toBe('answer');
-  expect({ calls, isUp: gate.isUp }).toEqual({ calls: 4, isUp: true });
+  expect({ calls, isUp: circuit.isUp }).toEqual({ calls: 4, isUp: true });
 });
 
 test('tells of going away, of each new kind of failure, and of the return; not of every attempt', async () => {
   const told: string[] = [];
-  const gate = createGate((state) =>
+  const circuit = createCircuit((state) =>
     told.push(state.kind === 'up' ? 'up' : `${state.kind} ${state.failure.code}`),
   );
   for (const code of ['57P01', '57P01', 'ECONNREFUSED', 'ECONNREFUSED', '57P03']) {
-    gate.failed(failureOf(code));
-    const entered = gate.enter(never);
+    circuit.failed(failureOf(code));
+    const entered = circuit.enter(never);
     await vi.advanceTimersByTimeAsync(10_000);
     await entered;
   }
-  gate.succeeded();
-  gate.succeeded();
+  circuit.succeeded();
+  circuit.succeeded();
   expect(told).toEqual(['away 57P01', 'away ECONNREFUSED', 'away 57P03', 'up']);
 });
 
 test('1,000 waits leave no timer and no listener behind, and Node sees no leak', async () => {
-  const gate = createGate();
+  const circuit = createCircuit();
   const { signal } = new AbortController();
   const warnings: Error[] = [];
   const onWarning = (warning: Error): void => void warnings.push(warning);
   process.on('warning', onWarning);
-  gate.failed(down);
-  const many = Array.from({ length: 500 }, () => [gate.enter(signal), gate.whenUp(signal)]).flat();
+  circuit.failed(down);
+  const many = Array.from({ length: 500 }, () => [circuit.enter(signal), circuit.whenUp(signal)]).flat();
   for (let attempt = 0; attempt < 5; attempt++) {
     await vi.advanceTimersByTimeAsync(10_000);
-    gate.failed(down);
+    circuit.failed(down);
   }
-  gate.succeeded();
+  circuit.succeeded();
   await Promise.all(many);
   expect(vi.getTimerCount()).toBe(0);
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
@@ -203,12 +206,12 @@ test('1,000 waits leave no timer and no listener behind, and Node sees no leak',
 
 test('waits that are given up while PostgreSQL stays away take no memory with them', async () => {
   vi.useRealTimers();
-  const gate = new PostgresGate({ now }, { initialDelayMs: 60_000, maxDelayMs: 60_000 });
-  gate.failed(down);
+  const circuit = new CircuitBreaker({ now }, { initialDelayMs: 60_000, maxDelayMs: 60_000 });
+  circuit.failed(down);
   const giveUp = async (times: number): Promise<void> => {
     for (let i = 0; i < times; i++) {
       const one = new AbortController();
-      const wait = gate.enter(one.signal);
+      const wait = circuit.enter(one.signal);
       one.abort();
       await wait.catch(() => {});
     }
@@ -231,13 +234,13 @@ async function heapUsed(): Promise<number> {
 }
 
 test('a clock of the host that steps back an hour does not make a pause longer', async () => {
-  const gate = createGate();
-  gate.failed(down);
-  const seen = callers(gate, 1);
-  const reader = gate.whenUp(never).then(() => 'read');
+  const circuit = createCircuit();
+  circuit.failed(down);
+  const seen = callers(circuit, 1);
+  const reader = circuit.whenUp(never).then(() => 'read');
   vi.setSystemTime(Date.now() - 3_600_000);
   await vi.advanceTimersByTimeAsync(200);
   expect(seen.through).toEqual([0]);
-  gate.succeeded();
+  circuit.succeeded();
   expect(await reader).toBe('read');
 });

@@ -14,7 +14,7 @@ import { classifyPostgresFailure, type PostgresFailure } from './classify-failur
  * callers read after the delay, so that there is somebody to try. Only `enter`, `succeeded` and `failed` change
  * the state.
  */
-export type GateState =
+export type CircuitState =
   | { readonly kind: 'up' }
   | {
       readonly kind: 'away';
@@ -24,30 +24,30 @@ export type GateState =
     }
   | { readonly kind: 'probing'; readonly failure: PostgresFailure; readonly attempts: number };
 
-export interface GateDeps {
+export interface CircuitBreakerDeps {
   /** Monotonic clock, ms: a step of the host's own would make a pause as much longer. */
   readonly now: () => number;
 }
 
-export interface GateOptions {
+export interface CircuitBreakerOptions {
   /** First wait after a failure, ms. Default 200. */
   readonly initialDelayMs?: number;
   /** Longest wait between two attempts, ms. Default 10,000. */
   readonly maxDelayMs?: number;
   /** Told of each change from up to not up, of each new kind of failure, and of the return. */
-  readonly onChange?: (state: GateState) => void;
+  readonly onChange?: (state: CircuitState) => void;
   /** 0 to 1, for the jitter. */
   readonly random?: () => number;
 }
 
-export class PostgresGate {
-  #state: GateState = { kind: 'up' };
+export class CircuitBreaker {
+  #state: CircuitState = { kind: 'up' };
   #entering = 0;
   readonly #waiters = new Set<() => void>();
   readonly #now: () => number;
-  readonly #options: Required<GateOptions>;
+  readonly #options: Required<CircuitBreakerOptions>;
 
-  constructor({ now }: GateDeps, options: GateOptions = {}) {
+  constructor({ now }: CircuitBreakerDeps, options: CircuitBreakerOptions = {}) {
     this.#now = now;
     this.#options = {
       initialDelayMs: 200,
@@ -58,7 +58,7 @@ export class PostgresGate {
     };
   }
 
-  get state(): GateState {
+  get state(): CircuitState {
     return this.#state;
   }
 
@@ -140,7 +140,7 @@ export class PostgresGate {
     );
   }
 
-  #change(state: GateState, isNews: boolean): void {
+  #change(state: CircuitState, isNews: boolean): void {
     this.#state = state;
     for (const wake of [...this.#waiters]) wake();
     if (isNews) this.#options.onChange(state);

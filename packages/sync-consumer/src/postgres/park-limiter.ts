@@ -7,7 +7,7 @@
  *     ▲                                                                │
  *     └──────────────────── a minute without a refusal ────────────────┘
  */
-export interface ParkingBreakerOptions {
+export interface ParkLimiterOptions {
   /** Refused rows allowed in a minute; 5 % of the rows of that minute (at most 1,000) if that is more. */
   readonly parkLimit: number;
   /** Monotonic clock, ms. */
@@ -18,14 +18,14 @@ const WINDOW_MS = 60_000;
 const COUNTED_ROWS = 1000;
 const REFUSED_SHARE = 0.05;
 
-export class ParkingBreaker {
+export class ParkLimiter {
   readonly #parkLimit: number;
   readonly #now: () => number;
   #refusedAtMs: number[] = [];
   #rows: { atMs: number; count: number }[] = [];
   #isOpen = false;
 
-  constructor({ parkLimit, now }: ParkingBreakerOptions) {
+  constructor({ parkLimit, now }: ParkLimiterOptions) {
     this.#parkLimit = parkLimit;
     this.#now = now;
   }
