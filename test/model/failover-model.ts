@@ -51,8 +51,10 @@ export interface Weakness {
   readonly leaseIgnoresEpoch?: boolean;
   /** A save of the first epoch on a server counts as made before it once the second has begun. */
   readonly secondEpochDemotes?: boolean;
-  /** A Redis that lost `meta` too begins without a gap. */
-  readonly noGapAfterReset?: boolean;
+  /** A Redis that lost `meta` too begins with no floor. */
+  readonly floorLost?: boolean;
+  /** A session of an earlier epoch counts from its own version. */
+  readonly countsFromLostVersion?: boolean;
   /** A Redis that lost `meta` too begins without a second epoch. */
   readonly noSecondEpochAfterReset?: boolean;
   /** resync comes once, while a commit that was lost may still be settled. */
@@ -106,7 +108,8 @@ interface Session extends Row {
 
 interface Redis {
   readonly session: Session | null;
-  readonly hlc: number;
+  /** meta: no version above it was ever issued. Reserved ahead of the clock. */
+  readonly floor: number;
   /** Ids; any of them may be read, or claimed. */
   readonly events: readonly number[];
   readonly lease: Lease;
@@ -180,6 +183,8 @@ type Step = ModelStep<State>;
 /** Wider than all versions issued within the bounds, unless the clock jumped. */
 const GAP = 20;
 const CLOCK_JUMP = 100;
+/** How far ahead of the clock versions are reserved. */
+const RESERVE = 3;
 
 const noRow: Row = { save: 0, version: 0 };
 const noLease: Lease = { token: 0, epoch: 0 };
@@ -204,7 +209,7 @@ const noLoad: Load = {
 };
 const emptyRedis: Redis = {
   session: null,
-  hlc: 0,
+  floor: 0,
   events: [],
   lease: noLease,
   epoch: 0,
@@ -256,12 +261,12 @@ function open(state: State, weakness: Weakness): State {
   const epoch = state.lastEpoch + 1;
   if (!isOpened(state)) {
     const isReset = redis.server === 0;
-    const hasGap = !weakness.noGap && !(isReset && weakness.noGapAfterReset);
-    const hlc = hasGap ? Math.max(redis.hlc, clock) + GAP : redis.hlc;
+    const hasGap = !weakness.noGap && !(isReset && weakness.floorLost);
+    const floor = hasGap ? Math.max(redis.floor, clock) + GAP : redis.floor;
     const isFirstEpoch = !weakness.noSecondEpoch && !(isReset && weakness.noSecondEpochAfterReset);
     const seeded = isReset ? state.row.version : redis.seeded;
     const begun = { epoch, server, serverEpoch: epoch, isFirstEpoch, seeded };
-    return { ...state, redis: { ...redis, ...begun, hlc }, lastEpoch: epoch };
+    return { ...state, redis: { ...redis, ...begun, floor }, lastEpoch: epoch };
   }
   // Its time is longer than what was taken before the loss is written.
   const mayWrite = state.consumers.some(({ phase, isBeforeLoss }) => phase === 'taken' && isBeforeLoss);
@@ -289,10 +294,10 @@ const mayUse = (state: State, weakness: Weakness): boolean =>
   Boolean(weakness.lateEpoch) || (isOpened(state) && state.knownEpoch !== 0);
 
 // save.lua
-function save(state: State): State {
+function save(state: State, weakness: Weakness): State {
   const { redis, left } = state;
   const { session } = redis;
-  const version = Math.max((session?.version ?? 0) + 1, redis.hlc + 1, state.clock);
+  const version = nextVersion(state, weakness);
   const isAnnounced = session !== null && redis.events.includes(session.event);
   const event = isAnnounced ? session.event : newEventId(state);
   const number = state.saves + 1;
@@ -302,7 +307,7 @@ function save(state: State): State {
       ...redis,
       session: { save: number, version, isDirty: true, event, epoch: redis.epoch, savedIn: redis.epoch },
       events: isAnnounced ? redis.events : [...redis.events, event],
-      hlc: version,
+      floor: reserve(state, version),
       lease: noLease,
     },
     clock: state.clock + 1,
@@ -312,10 +317,22 @@ function save(state: State): State {
   };
 }
 
+/** In an earlier epoch, or as a row, it may have had versions that Redis lost: it counts from what was issued to all. */
+function nextVersion({ redis, clock }: State, weakness: Weakness): number {
+  const { session, epoch, floor } = redis;
+  const known = session?.version ?? 0;
+  const isOfEpoch = session !== null && (session.savedIn === epoch || weakness.countsFromLostVersion);
+  return Math.max(clock, known + 1, isOfEpoch ? 0 : floor + 1);
+}
+
+function reserve({ redis, clock }: State, version: number): number {
+  return version > redis.floor ? Math.max(version, clock + RESERVE) : redis.floor;
+}
+
 function saveSteps(state: State, weakness: Weakness): Step[] {
   const { loaded, left, acknowledged, redis } = state;
   if (left.saves === 0 || !mayUse(state, weakness)) return [];
-  const found: Step[] = [{ name: 'save', next: save(state) }];
+  const found: Step[] = [{ name: 'save', next: save(state, weakness) }];
   if (!loaded) return found;
   const { session, epoch, lease } = redis;
   const isDoubted = session !== null && session.epoch !== epoch && !weakness.casIgnoresEpoch;
@@ -329,7 +346,7 @@ function saveSteps(state: State, weakness: Weakness): Step[] {
   const isOverAnother = loaded.save < acknowledged || (session !== null && session.save !== loaded.save);
   found.push({
     name: session ? 'compare-and-set' : 'compare-and-set over nothing',
-    next: { ...save(state), loaded: null },
+    next: { ...save(state, weakness), loaded: null },
     violation: isOverAnother ? 'LOST_UPDATE' : undefined,
   });
   return found;
@@ -413,17 +430,17 @@ function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
             next: become({ ...noLoad, phase: 'again', floor: load.floor }),
           },
         ];
-      const hlc = Math.max(redis.hlc, asked.version);
+      const floor = Math.max(redis.floor, asked.version);
       // What was saved since Redis lost everything is newer than a row that was there, whatever their versions are.
       const isSavedSince =
         session.isDirty && session.savedIn >= redis.serverEpoch && asked.version <= redis.seeded;
       if (asked.version <= held.version || isSavedSince) {
-        return [give('confirm', held, { hlc, session: { ...session, epoch } })];
+        return [give('confirm', held, { floor, session: { ...session, epoch } })];
       }
-      if (session.isDirty) return [give('confirm: outdated', asked, { hlc })];
+      if (session.isDirty) return [give('confirm: outdated', asked, { floor })];
       return [
         give('confirm: adopted', asked, {
-          hlc,
+          floor,
           session: { ...asked, isDirty: false, event: 0, epoch, savedIn: 0 },
         }),
       ];
@@ -458,7 +475,7 @@ function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
       return [
         give('hydrate', load.row, {
           session: { ...load.row, isDirty: false, event: 0, epoch: load.lease.epoch, savedIn: 0 },
-          hlc: Math.max(redis.hlc, load.row.version),
+          floor: Math.max(redis.floor, load.row.version),
           lease: noLease,
         }),
       ];
@@ -528,7 +545,7 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
       // take before them a saving only.
       const { event, version, winner } = consumer;
       const settled: Consumer = { ...idle, phase: 'done', event };
-      const hlc = Math.max(redis.hlc, winner.version);
+      const floor = Math.max(redis.floor, winner.version);
       const wasSavedSince =
         (!weakness.alwaysAdopts && winner.version <= consumer.winsOver) || weakness.alwaysReissues;
       if (weakness.noAdopt) return [{ name: name('superseded'), next: become(settled) }];
@@ -541,7 +558,7 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
             winner.version <= redis.seeded);
         if (!session?.isDirty || session.version !== version || !isStill)
           return [{ name: name('reissue: superseded'), next: become(settled) }];
-        const reissued = Math.max(version + 1, redis.hlc + 1, winner.version + 1, state.clock);
+        const reissued = Math.max(version + 1, redis.floor + 1, winner.version + 1, state.clock);
         const isAnnounced = events.includes(session.event);
         const id = isAnnounced ? session.event : newEventId(state);
         return [
@@ -552,14 +569,14 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
                 ...redis,
                 session: { ...session, version: reissued, event: id },
                 events: isAnnounced ? events : [...events, id],
-                hlc: reissued,
+                floor: reserve(state, reissued),
               },
             }),
           },
         ];
       }
       if (session?.version !== version)
-        return [{ name: name('adopt: superseded'), next: become(settled, { redis: { ...redis, hlc } }) }];
+        return [{ name: name('adopt: superseded'), next: become(settled, { redis: { ...redis, floor } }) }];
       return [
         {
           name: name(`adopt of ${winner.save}`),
@@ -574,7 +591,7 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
                 savedIn: 0,
               },
               events: events.filter((id) => id !== session.event),
-              hlc,
+              floor,
             },
           }),
         },
@@ -779,7 +796,7 @@ export function encode(state: State): string {
         ? `${ofRow(session)}${bit(session.isDirty)}${session.event}e${session.epoch}s${session.savedIn}`
         : '-',
       events.join(''),
-      `${one.hlc},${ofLease(one.lease)}${bit(one.isFirstEpoch)}${one.epoch}${one.server}${one.serverEpoch}s${one.seeded}d${one.database}`,
+      `${one.floor},${ofLease(one.lease)}${bit(one.isFirstEpoch)}${one.epoch}${one.server}${one.serverEpoch}s${one.seeded}d${one.database}`,
     ].join(',');
   const { replica, left } = state;
   return [

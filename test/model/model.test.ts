@@ -17,7 +17,7 @@ const scopes: (Partial<Bounds> & { readonly operations: number })[] = [
   { operations: 2, evictions: 2, lostAnswers: 1 },
   { operations: 3, evictions: 1, lostAnswers: 1 },
   { operations: 3, crashes: 1 },
-  { operations: 3, clockSteps: 1 },
+  { operations: 3, evictions: 1, clockSteps: 1 },
   { operations: 3, streamFaults: 1 },
 ];
 
@@ -62,6 +62,11 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
     { weakness: 'noLease', scope: { operations: 2, evictions: 1 }, finds: ['STALE_HIT'] },
     { weakness: 'noVersionGuard', scope: { operations: 2 }, finds: ['ROW_WENT_BACK'] },
     { weakness: 'noFloor', scope: { operations: 2, evictions: 1, clockSteps: 1 }, finds: ['VERSION_REUSED'] },
+    {
+      weakness: 'floorTooLow',
+      scope: { operations: 3, evictions: 1, clockSteps: 1 },
+      finds: ['VERSION_REUSED'],
+    },
     { weakness: 'booleanQueued', scope: { operations: 2, streamFaults: 1 }, finds: ['NEVER_SYNCED'] },
     { weakness: 'ackFirst', scope: { operations: 2, crashes: 1 }, finds: ['NEVER_SYNCED'] },
     {

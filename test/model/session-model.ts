@@ -24,8 +24,10 @@ export interface Weakness {
   readonly noLease?: boolean;
   /** The upsert writes whatever comes. */
   readonly noVersionGuard?: boolean;
-  /** No hlc: a version is above the session's own and the clock only. */
+  /** A version is above the session's own and the clock only. */
   readonly noFloor?: boolean;
+  /** What is reserved follows the clock alone: versions that were issued ahead of it are above the floor. */
+  readonly floorTooLow?: boolean;
   /** `q` is trusted without looking for the event, and nobody sweeps. */
   readonly booleanQueued?: boolean;
   /** The event is acknowledged when it is read, and nobody sweeps. */
@@ -102,11 +104,14 @@ interface Session extends Row {
   /** Id of its event, 0 = ''. */
   readonly event: number;
   readonly hasTtl: boolean;
+  /** It was saved in this epoch; not what came from a row. */
+  readonly isSaved: boolean;
 }
 
 export interface State {
   readonly session: Session | null;
-  readonly hlc: number;
+  /** No version above it was ever issued. Reserved ahead of the clock, so that most saves leave it as it is. */
+  readonly floor: number;
   readonly clock: number;
   readonly events: readonly { readonly id: number; readonly state: EventState }[];
   readonly isIndexed: boolean;
@@ -129,12 +134,16 @@ type Step = ModelStep<State>;
 
 const idle: Consumer = { phase: 'idle', event: 0, version: 0, isTombstone: false };
 const clean = { isDirty: false, event: 0, hasTtl: true } as const;
+/** What a row becomes in Redis. */
+const restored = { ...clean, isOfUnanswered: false, isSaved: false } as const;
+/** How far ahead of the clock versions are reserved: more than one save, less than a step of the clock. */
+const RESERVE = 3;
 const noRestore: Restore = { phase: 'idle', holdsLease: false, row: null };
 
 export function initialState(bounds: Bounds): State {
   return {
     session: null,
-    hlc: 0,
+    floor: 0,
     clock: 10,
     events: [],
     isIndexed: false,
@@ -164,8 +173,7 @@ export function steps(state: State, weakness: Weakness): Step[] {
 // save.lua
 function save(state: State, isTombstone: boolean, weakness: Weakness): State {
   const { session, left } = state;
-  const floor = weakness.noFloor ? 0 : state.hlc;
-  const version = Math.max((session?.version ?? 0) + 1, floor + 1, state.clock);
+  const version = nextVersion(state, weakness);
   const isAnnounced =
     session !== null &&
     session.event !== 0 &&
@@ -180,9 +188,10 @@ function save(state: State, isTombstone: boolean, weakness: Weakness): State {
       isOfUnanswered: session?.isOfUnanswered ?? false,
       event,
       hasTtl: Boolean(weakness.noPersist && session?.hasTtl),
+      isSaved: true,
     },
     events: isAnnounced ? state.events : [...state.events, { id: event, state: 'new' }],
-    hlc: version,
+    floor: reserve(state, version, weakness),
     clock: state.clock + 1,
     isIndexed: true,
     ...(weakness.saveKeepsLease ? {} : withoutLease(state)),
@@ -190,6 +199,18 @@ function save(state: State, isTombstone: boolean, weakness: Weakness): State {
     isPurged: false,
     left: { ...left, operations: left.operations - 1 },
   };
+}
+
+/** A session that was saved in this epoch knows its last version; any other counts from what was issued to all. */
+function nextVersion({ session, floor, clock }: State, weakness: Weakness): number {
+  const known = session?.version ?? 0;
+  const countsFromFloor = !session?.isSaved && !weakness.noFloor;
+  return Math.max(clock, known + 1, countsFromFloor ? floor + 1 : 0);
+}
+
+function reserve({ floor, clock }: State, version: number, weakness: Weakness): number {
+  if (weakness.floorTooLow) return Math.max(floor, clock);
+  return version > floor ? Math.max(version, clock + RESERVE) : floor;
 }
 
 /** Nobody holds it any more; who asks for one gets another. */
@@ -304,8 +325,8 @@ function restoreSteps(state: State, weakness: Weakness): Step[] {
           name: 'hydrate',
           next: {
             ...done,
-            session: { ...restore.row, ...clean, isOfUnanswered: false },
-            hlc: Math.max(state.hlc, restore.row.version),
+            session: { ...restore.row, ...restored },
+            floor: Math.max(state.floor, restore.row.version),
             ...withoutLease(done),
           },
         },
@@ -388,10 +409,10 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
         {
           name: name('adopt'),
           next: become(settled, {
-            session: { ...row, ...clean, isOfUnanswered: false },
+            session: { ...row, ...restored },
             events: state.events.filter(({ id }) => id !== session.event),
             isIndexed: false,
-            hlc: Math.max(state.hlc, row.version),
+            floor: Math.max(state.floor, row.version),
           }),
         },
       ];
@@ -565,9 +586,9 @@ export function encode(state: State): string {
   const ofLoaded = (one: Loaded | null): string => (one ? `${one.version}${bit(one.holdsLease)}` : '-');
   return [
     session
-      ? `${ofRow(session)}${bit(session.isDirty)}${session.event}${bit(session.hasTtl)}${bit(session.isOfUnanswered)}`
+      ? `${ofRow(session)}${bit(session.isDirty)}${session.event}${bit(session.hasTtl)}${bit(session.isOfUnanswered)}${bit(session.isSaved)}`
       : '-',
-    state.hlc,
+    state.floor,
     state.clock,
     state.events.map(({ id, state: eventState }) => `${id}${eventState.at(-1)}`).join(''),
     `${bit(state.isIndexed)}${bit(state.isLeased)}${bit(state.isPurged)}`,
