@@ -49,9 +49,9 @@ it('every fault test has a row', () => {
   expect(faultTests.filter((name) => !proofs.includes(`\`test/fault/${name}\``))).toEqual([]);
 });
 
-it("every proof of the README's table is a proof here", () => {
+it.each(['README.md', 'docs/guarantees.md'])('every proof of %s is a proof here', (path) => {
   const here = found(testPaths);
-  const there = found(testPaths, read('README.md'));
+  const there = found(testPaths, read(path));
   expect(there.filter((path) => !here.includes(path))).toEqual([]);
 });
 
