@@ -1,5 +1,6 @@
 /**
- * protocol ← session-client, protocol ← sync-consumer ← cli, protocol ← history ← cli. Client and consumer never meet.
+ * protocol ← postgres ← session-client, sync-consumer; sync-consumer ← cli; protocol ← history ← cli. Client and
+ * consumer never meet.
  */
 module.exports = {
   forbidden: [
@@ -11,16 +12,22 @@ module.exports = {
       to: { path: '^packages/(?!protocol/)' },
     },
     {
-      name: 'client-knows-only-the-protocol',
+      name: 'postgres-knows-only-the-protocol',
       severity: 'error',
-      from: { path: '^packages/session-client/' },
-      to: { path: '^packages/(?!protocol/|session-client/)' },
+      from: { path: '^packages/postgres/' },
+      to: { path: '^packages/(?!protocol/|postgres/)' },
     },
     {
-      name: 'consumer-knows-only-the-protocol',
+      name: 'client-knows-protocol-and-postgres',
+      severity: 'error',
+      from: { path: '^packages/session-client/' },
+      to: { path: '^packages/(?!protocol/|postgres/|session-client/)' },
+    },
+    {
+      name: 'consumer-knows-protocol-and-postgres',
       severity: 'error',
       from: { path: '^packages/sync-consumer/' },
-      to: { path: '^packages/(?!protocol/|sync-consumer/)' },
+      to: { path: '^packages/(?!protocol/|postgres/|sync-consumer/)' },
     },
     {
       name: 'history-knows-only-the-protocol',
@@ -32,7 +39,7 @@ module.exports = {
       name: 'cli-does-not-know-the-client',
       severity: 'error',
       from: { path: '^packages/cli/' },
-      to: { path: '^packages/(?!protocol/|history/|sync-consumer/|cli/)' },
+      to: { path: '^packages/(?!protocol/|postgres/|history/|sync-consumer/|cli/)' },
     },
     {
       name: 'only-entry-points-of-other-packages',
@@ -41,17 +48,22 @@ module.exports = {
       from: { path: '^packages/([^/]+)/' },
       to: {
         path: '^packages/[^/]+/src/',
-        pathNot: ['^packages/$1/', '^packages/[^/]+/src/(index|postgres|metrics)\\.ts$'],
+        pathNot: ['^packages/$1/', '^packages/[^/]+/src/(index|postgres|metrics|loader|migrate)\\.ts$'],
       },
     },
     {
       name: 'no-pg-in-the-bots-main-entry',
+      comment: 'pg is an optional peer: who does not use the loader for PostgreSQL does not have it.',
       severity: 'error',
-      from: {
-        path: '^packages/(protocol|session-client)/src/',
-        pathNot: '^packages/session-client/src/postgres(-transaction)?\\.ts$',
-      },
-      to: { path: 'node_modules/pg/' },
+      from: { path: '^packages/(protocol|session-client)/src/(index|metrics)\\.ts$' },
+      to: { path: '(^|/)node_modules/pg/', reachable: true },
+    },
+    {
+      name: 'no-migrator-in-the-loader',
+      comment: 'node-pg-migrate is an optional peer, of those who migrate alone.',
+      severity: 'error',
+      from: { path: '^packages/postgres/src/(index|loader)\\.ts$' },
+      to: { path: '^packages/postgres/src/migrate\\.ts$', reachable: true },
     },
     {
       name: 'nothing-imports-tests-or-bench',

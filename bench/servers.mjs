@@ -1,5 +1,5 @@
 import { startServices, startTcpProxy } from '@cauce/dev-services';
-import { migrate } from '@cauce/sync-consumer';
+import { migrate } from '@cauce/postgres/migrate';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 

@@ -6,12 +6,7 @@ import { basename, dirname, join } from 'node:path';
 const root = join(import.meta.dirname, '..', 'packages');
 
 embed(join(root, 'protocol/lua'), '.lua', join(root, 'protocol/src/generated/lua.ts'), 'lua');
-embed(
-  join(root, 'sync-consumer/sql/queries'),
-  '.sql',
-  join(root, 'sync-consumer/src/generated/queries.ts'),
-  'queries',
-);
+embed(join(root, 'postgres/sql/queries'), '.sql', join(root, 'postgres/src/generated/queries.ts'), 'queries');
 
 function embed(sourceDir, extension, target, constant) {
   const entries = readdirSync(sourceDir)

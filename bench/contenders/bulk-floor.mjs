@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { createPool, createQueries } from '@cauce/postgres';
+import { migrate } from '@cauce/postgres/migrate';
 import { createKeyspace } from '@cauce/protocol';
-import { createPool, createQueries, migrate } from '@cauce/sync-consumer';
 import { from as copyFrom } from 'pg-copy-streams';
 import { refOf } from '../workload/users.mjs';
 

@@ -1,5 +1,6 @@
 // The real sync consumer, with pauses at the boundaries of a batch's life.
-import { createLogger, createPool, readSettings, startPeriodicSync } from '@cauce/sync-consumer';
+import { createPool } from '@cauce/postgres';
+import { createLogger, readSettings, startPeriodicSync } from '@cauce/sync-consumer';
 import { maybePause, maybeStall } from './buggify.mjs';
 import { watchReplies } from './watch-replies.mjs';
 import { watchStatements } from './watch-statements.mjs';

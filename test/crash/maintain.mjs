@@ -1,5 +1,6 @@
 // What a database administrator does to the table while it is in use.
-import { createQueries, purgeHistory } from '@cauce/sync-consumer';
+import { createQueries } from '@cauce/postgres';
+import { purgeHistory } from '@cauce/sync-consumer';
 import { SCHEMA } from './sessions.mjs';
 
 const OLD_ROWS = 200;

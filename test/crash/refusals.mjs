@@ -1,8 +1,10 @@
 // A constraint that some rows, or all, do not meet: what a bad row or a bad migration looks like to the consumer.
 // One table decides what is refused, so that the constraint comes and goes without locking the sessions.
+
 import { setTimeout as delay } from 'node:timers/promises';
+import { createQueries } from '@cauce/postgres';
 import { createScripts, openRedis } from '@cauce/protocol';
-import { consumerOptions, createQueries, listParked, readSettings, retryParked } from '@cauce/sync-consumer';
+import { consumerOptions, listParked, readSettings, retryParked } from '@cauce/sync-consumer';
 import { saveCrowd } from './crowd.mjs';
 import { nowUs } from './history.mjs';
 import { between } from './random.mjs';

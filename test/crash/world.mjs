@@ -1,8 +1,9 @@
 // Everything one run consists of: private servers behind proxies, the two fleets, and what they told.
 
 import { startPostgres, startTcpProxy } from '@cauce/dev-services';
+import { createPool } from '@cauce/postgres';
+import { migrate } from '@cauce/postgres/migrate';
 import { createKeyspace } from '@cauce/protocol';
-import { createPool, migrate } from '@cauce/sync-consumer';
 import { createFleet } from './fleet.mjs';
 import { openHistory } from './history.mjs';
 import { REFUSALS } from './refusals.mjs';

@@ -1,4 +1,5 @@
-import { migrate, readHeartbeats } from '@cauce/sync-consumer';
+import { migrate } from '@cauce/postgres/migrate';
+import { readHeartbeats } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';

@@ -1,4 +1,4 @@
-import { migrate } from '@cauce/sync-consumer';
+import { migrate } from '@cauce/postgres/migrate';
 import { connectPostgres, uniqueName } from './isolated.ts';
 import type { Pipeline } from './pipeline.ts';
 

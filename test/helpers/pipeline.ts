@@ -1,13 +1,8 @@
 import { createHash } from 'node:crypto';
+import { createQueries, type Queries } from '@cauce/postgres';
+import { migrate } from '@cauce/postgres/migrate';
 import type { Keyspace, Scripts, SessionRef, Settings } from '@cauce/protocol';
-import {
-  createQueries,
-  migrate,
-  type PeriodicSync,
-  type PeriodicSyncOptions,
-  type Queries,
-  startPeriodicSync,
-} from '@cauce/sync-consumer';
+import { type PeriodicSync, type PeriodicSyncOptions, startPeriodicSync } from '@cauce/sync-consumer';
 import type { Redis } from 'ioredis';
 import type pg from 'pg';
 import { inject, onTestFinished } from 'vitest';

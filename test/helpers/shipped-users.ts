@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RedisServer } from '@cauce/dev-services';
-import { migrate } from '@cauce/sync-consumer';
+import { migrate } from '@cauce/postgres/migrate';
 import pg from 'pg';
 import { inject, onTestFinished } from 'vitest';
 import { connectPostgres, uniqueName } from './isolated.ts';

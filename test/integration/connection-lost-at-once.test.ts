@@ -1,7 +1,8 @@
 import { createServer } from 'node:net';
+import { createPool, createQueries } from '@cauce/postgres';
+import { migrate } from '@cauce/postgres/migrate';
 import { openRedis } from '@cauce/protocol';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
-import { createPool, createQueries, migrate } from '@cauce/sync-consumer';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { expect, inject, onTestFinished, test } from 'vitest';

@@ -3,7 +3,7 @@
 
 const save = 'packages/protocol/lua/save.lua';
 const settle = 'packages/protocol/lua/settle.lua';
-const upsert = 'packages/sync-consumer/sql/queries/upsert-sessions.sql';
+const upsert = 'packages/postgres/sql/queries/upsert-sessions.sql';
 
 /**
  * @typedef {object} Mutant
@@ -157,7 +157,7 @@ export const mutants = [
     name: 'purge-trusts-its-first-look',
     breaks: 'a session that was saved while the purge ran is deleted',
     promise: 'P3',
-    file: 'packages/sync-consumer/sql/queries/purge-sessions.sql',
+    file: 'packages/postgres/sql/queries/purge-sessions.sql',
     // Locking and deleting both look again, and either of them would be enough.
     find: `    AND stored.updated_at < now() - make_interval(days => $3::integer)
     AND stored.synced_at < now() - make_interval(hours => $4::integer)
@@ -262,7 +262,7 @@ export const mutants = [
     name: 'commit-not-durable',
     breaks: 'a crash of PostgreSQL loses rows whose events are gone already',
     promise: 'P4',
-    file: 'packages/sync-consumer/src/postgres/in-transaction.ts',
+    file: 'packages/postgres/src/transaction.ts',
     find: "'SET LOCAL synchronous_commit = on',",
     replace: '',
     tests: ['test/contract/sql/upsert-durability.test.ts'],
@@ -271,8 +271,8 @@ export const mutants = [
     name: 'hidden-row-taken-for-none',
     breaks: 'a row that a policy hides from the loader is taken for no session, and overwritten',
     promise: 'P5',
-    file: 'packages/session-client/src/postgres.ts',
-    find: '; SET LOCAL row_security = off',
+    file: 'packages/postgres/src/transaction.ts',
+    find: "'SET LOCAL row_security = off'",
     replace: '',
     tests: ['test/integration/session-client/hidden-rows.test.ts'],
   },
@@ -415,9 +415,9 @@ export const mutants = [
     name: 'absence-in-another-table-believed',
     breaks: 'a bot whose loader reads another table starts each session from nothing',
     promise: 'P6',
-    file: 'packages/session-client/src/postgres.ts',
-    find: 'answer?.table_id === syncedTo.id',
-    replace: 'answer?.table_id !== syncedTo.id',
+    file: 'packages/postgres/src/loader.ts',
+    find: 'identity?.[0]?.id !== syncedTo.id',
+    replace: 'identity?.[0]?.id === syncedTo.id',
     tests: ['test/integration/session-client/another-table.test.ts'],
   },
   {
@@ -550,7 +550,7 @@ export const mutants = [
     name: 'shutdown-blamed-on-rows',
     breaks: 'sessions are parked because PostgreSQL is shut down',
     promise: 'P9',
-    file: 'packages/sync-consumer/src/postgres/classify-failure.ts',
+    file: 'packages/postgres/src/classify-failure.ts',
     find: "'53', '55', '57', '58'",
     replace: "'53', '55', '58'",
     tests: ['test/unit/sync-consumer/upsert-outage.test.ts'],
@@ -559,16 +559,16 @@ export const mutants = [
     name: 'broken-socket-blamed-on-rows',
     breaks: 'sessions are parked because PostgreSQL cannot be reached',
     promise: 'P9',
-    file: 'packages/sync-consumer/src/postgres/classify-failure.ts',
+    file: 'packages/postgres/src/classify-failure.ts',
     find: 'if (socketCode.test(code)) return',
     replace: 'if (socketCode.test(message)) return',
-    tests: ['test/unit/sync-consumer/classify-failure.test.ts'],
+    tests: ['test/unit/postgres/classify-failure.test.ts'],
   },
   {
     name: 'code-of-the-table-believed',
     breaks: 'one row that a policy refuses stops the whole fleet',
     promise: 'P9',
-    file: 'packages/sync-consumer/src/postgres/classify-failure.ts',
+    file: 'packages/postgres/src/classify-failure.ts',
     find: "return code === '55000' || (failureClass === 'misconfigured'",
     replace: "return code === '55000' || (failureClass === 'refused'",
     tests: ['test/unit/sync-consumer/upsert-outage.test.ts'],

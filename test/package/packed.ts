@@ -8,7 +8,14 @@ const run = promisify(execFile);
 export const root: string = join(import.meta.dirname, '../..');
 
 /** Folders of the packages that are published, dependencies first. */
-export const publishable = ['protocol', 'session-client', 'sync-consumer', 'history', 'cli'] as const;
+export const publishable = [
+  'protocol',
+  'postgres',
+  'session-client',
+  'sync-consumer',
+  'history',
+  'cli',
+] as const;
 export type Publishable = (typeof publishable)[number];
 
 export interface Manifest {

@@ -54,7 +54,7 @@ describe.each(publishable)('%s', (name) => {
     const migrations = /^package\/sql\/migrations\/\d{4}_\w+\.sql$/;
     const others = files.filter((file) => !allowed.test(file));
     expect(files).toContain('package/LICENSE');
-    if (name === 'sync-consumer') {
+    if (name === 'postgres') {
       expect(others.length).toBeGreaterThan(0);
       expect(others.filter((file) => !migrations.test(file))).toEqual([]);
     } else expect(others).toEqual([]);

@@ -1,3 +1,4 @@
+import { createQueries, plainTextHosts } from '@cauce/postgres';
 import {
   createKeyspace,
   createScripts,
@@ -8,7 +9,7 @@ import {
   type Settings,
   withoutCredentials,
 } from '@cauce/protocol';
-import { type AdminDeps, consumerOptions, createQueries, plainTextHosts } from '@cauce/sync-consumer';
+import { type AdminDeps, consumerOptions } from '@cauce/sync-consumer';
 import type { Option } from 'commander';
 import type { CliContext, PostgresPool } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';

@@ -1,5 +1,5 @@
+import { createPool } from '@cauce/postgres';
 import { type OpenRedis, openRedis, type RedisTlsFiles } from '@cauce/protocol';
-import { createPool } from '@cauce/sync-consumer';
 
 export interface TextStream {
   write(text: string): unknown;

@@ -1,5 +1,6 @@
+import { PostgresError, type PostgresFailure } from '@cauce/postgres';
 import { type CauceError, isCauceError, RedisError } from '@cauce/protocol';
-import { ConfigurationError, PostgresError, type PostgresFailure } from '@cauce/sync-consumer';
+import { ConfigurationError } from '@cauce/sync-consumer';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 
 /** An error as a person needs it: what, why, and what to do. */

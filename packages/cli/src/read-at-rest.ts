@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cached, hashJson, nameSession, type Row } from '@cauce/history';
+import { asked } from '@cauce/postgres';
 import { type LocatedSession, RedisError, type SessionRef } from '@cauce/protocol';
-import { type AdminDeps, asked } from '@cauce/sync-consumer';
+import type { AdminDeps } from '@cauce/sync-consumer';
 
 export interface AtRestOptions {
   /** Most sessions asked for at once. */

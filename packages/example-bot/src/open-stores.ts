@@ -1,4 +1,6 @@
 import { type Services, startServices } from '@cauce/dev-services';
+import { createPool } from '@cauce/postgres';
+import { migrate } from '@cauce/postgres/migrate';
 import {
   createKeyspace,
   type Keyspace,
@@ -7,7 +9,7 @@ import {
   settings,
   withoutCredentials,
 } from '@cauce/protocol';
-import { createPool, migrate, readSettings } from '@cauce/sync-consumer';
+import { readSettings } from '@cauce/sync-consumer';
 import type pg from 'pg';
 
 type Environment = Readonly<Record<string, string | undefined>>;

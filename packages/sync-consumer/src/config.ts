@@ -1,3 +1,4 @@
+import { parseDatabaseUrl } from '@cauce/postgres';
 import {
   InvalidOptionError,
   parseSettings,
@@ -9,7 +10,6 @@ import {
   type SettingProblem,
   type Settings,
 } from '@cauce/protocol';
-import { parseDatabaseUrl } from './postgres/pool.ts';
 import type { SyncConsumerOptions } from './sync-consumer.ts';
 
 /** Several settings are wrong; every one is named. Exit code 2. */

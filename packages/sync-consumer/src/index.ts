@@ -16,22 +16,8 @@ export { type PurgeOptions, type PurgeReport, purgeHistory } from './maintenance
 export type { RedisMeasurement } from './measure-redis.ts';
 export { createSyncMetrics, type SyncMetrics } from './metrics.ts';
 export { type PeriodicSync, type PeriodicSyncOptions, startPeriodicSync, syncToDB } from './periodic-sync.ts';
-export { addressOf, atServer } from './postgres/at-server.ts';
 export { CircuitBreaker, type CircuitBreakerOptions, type CircuitState } from './postgres/circuit-breaker.ts';
-export { classifyPostgresFailure, type PostgresFailure } from './postgres/classify-failure.ts';
-export type { TableNames } from './postgres/identifiers.ts';
-export { type MigrateOptions, migrate } from './postgres/migrate.ts';
 export { ParkLimiter, type ParkLimiterOptions } from './postgres/park-limiter.ts';
-export { createPool, type PoolOptions, plainTextHosts } from './postgres/pool.ts';
-export {
-  type ConflictRow,
-  createQueries,
-  type Layout,
-  type Queries,
-  type QueriesOptions,
-  type RowDifference,
-  type SessionRow,
-} from './postgres/queries.ts';
 export type { RedisMetricsDeps } from './redis-metrics.ts';
 export { SyncConsumer, type SyncConsumerDeps, type SyncConsumerOptions } from './sync-consumer.ts';
 export { SyncPass, type SyncPassDeps, type SyncPassOptions, type SyncPhase } from './sync-pass.ts';

@@ -1,5 +1,5 @@
+import { classifyPostgresFailure } from '@cauce/postgres';
 import pino, { type Logger } from 'pino';
-import { classifyPostgresFailure } from './postgres/classify-failure.ts';
 
 /**
  * JSON lines. Only named fields are logged, never a session's state or id, a URL or a statement's values; an

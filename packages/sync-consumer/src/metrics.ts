@@ -1,5 +1,5 @@
+import type { PostgresFailure } from '@cauce/postgres';
 import { Counter, Gauge, Histogram } from 'prom-client';
-import type { PostgresFailure } from './postgres/classify-failure.ts';
 import { type RedisMetricsDeps, registerRedisMetrics } from './redis-metrics.ts';
 import type { SyncReport } from './sync-report.ts';
 

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { createPool, plainTextHosts, withoutRows } from '@cauce/postgres';
 import {
   createKeyspace,
   type OpenRedis,
@@ -11,12 +12,10 @@ import {
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { withoutRows } from './admin/postgres-error.ts';
 import { consumerOptions, readSettings } from './config.ts';
 import { silentLogger } from './logger.ts';
 import { measureRedis } from './measure-redis.ts';
 import { createSyncMetrics } from './metrics.ts';
-import { createPool, plainTextHosts } from './postgres/pool.ts';
 import { SyncConsumer } from './sync-consumer.ts';
 import type { SyncPhase } from './sync-pass.ts';
 import type { SyncReport } from './sync-report.ts';

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createQueries, type Queries, type QueriesOptions } from '@cauce/postgres';
 import {
   assessPrimaries,
   type CauceError,
@@ -25,10 +26,7 @@ import { createDatabaseWatch } from './maintenance/watch-database.ts';
 import type { SyncMetrics } from './metrics.ts';
 import { checkDatabase } from './postgres/check-database.ts';
 import { CircuitBreaker } from './postgres/circuit-breaker.ts';
-import type { TableNames } from './postgres/identifiers.ts';
-import type { TransactionOptions } from './postgres/in-transaction.ts';
 import { ParkLimiter } from './postgres/park-limiter.ts';
-import { createQueries, type Queries } from './postgres/queries.ts';
 import { skipNone } from './redis/ask-partitions.ts';
 import { openPartitions, pinLayout } from './redis/open-partitions.ts';
 import { findReplayProblem } from './redis/replay-rights.ts';
@@ -50,7 +48,7 @@ export interface SyncConsumerDeps {
   readonly onPhase?: ((phase: SyncPhase) => Promise<void>) | undefined;
 }
 
-export interface SyncConsumerOptions extends TableNames, TransactionOptions {
+export interface SyncConsumerOptions extends Omit<QueriesOptions, 'longTimeoutMs'> {
   /** How often changed sessions are synced, ms. */
   readonly syncIntervalMs: number;
   /** With this many waiting, the interval is not waited for. */

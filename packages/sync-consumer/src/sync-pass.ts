@@ -1,3 +1,4 @@
+import type { PostgresFailure, Queries } from '@cauce/postgres';
 import {
   countIn,
   isHeldBack,
@@ -18,9 +19,7 @@ import { dropMalformed, settleBatch } from './pipeline/settle-batch.ts';
 import { MAX_BATCH_BYTES, type TakenBatch, takeStates } from './pipeline/take-states.ts';
 import { upsertBatch } from './pipeline/upsert-batch.ts';
 import type { CircuitBreaker } from './postgres/circuit-breaker.ts';
-import type { PostgresFailure } from './postgres/classify-failure.ts';
 import type { ParkLimiter } from './postgres/park-limiter.ts';
-import type { Queries } from './postgres/queries.ts';
 import { type AskDeps, askAllPartitions } from './redis/ask-partitions.ts';
 import { keepOwnership } from './redis/keep-ownership.ts';
 import { createSlots, type Slots } from './slots.ts';

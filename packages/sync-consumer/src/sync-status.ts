@@ -1,10 +1,8 @@
+import { describeFailure, isBusy, withoutRows } from '@cauce/postgres';
 import { RedisError } from '@cauce/protocol';
 import type { Logger } from 'pino';
-import { withoutRows } from './admin/postgres-error.ts';
 import type { Heartbeat } from './heartbeats.ts';
 import type { CircuitBreaker, CircuitState } from './postgres/circuit-breaker.ts';
-import { describeFailure } from './postgres/classify-failure.ts';
-import { isBusy } from './postgres/explain-failure.ts';
 import type { ParkLimiter } from './postgres/park-limiter.ts';
 import { createProgressLog } from './progress-log.ts';
 import type { Skipped } from './skipped.ts';

@@ -1,4 +1,4 @@
-import type { ConflictRow } from '@cauce/sync-consumer';
+import type { ConflictRow } from '@cauce/postgres';
 import { expect, test } from 'vitest';
 import { companion } from '../../helpers/companion.ts';
 import { createPipeline, type Pipeline } from '../../helpers/pipeline.ts';

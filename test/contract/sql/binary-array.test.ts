@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { jsonbArray, textArray } from '../../../packages/sync-consumer/src/postgres/binary-array.ts';
+import { jsonbArray, textArray } from '../../../packages/postgres/src/binary-array.ts';
 import { connectPostgres } from '../../helpers/isolated.ts';
 
 const texts = [

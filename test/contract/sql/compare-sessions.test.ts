@@ -1,4 +1,4 @@
-import type { SessionRow } from '@cauce/sync-consumer';
+import type { SessionRow } from '@cauce/postgres';
 import { expect, test } from 'vitest';
 import { createPipeline } from '../../helpers/pipeline.ts';
 import { sessionRow, tombstone, versionAt } from './rows.ts';

@@ -1,4 +1,5 @@
-import { createQueries, migrate } from '@cauce/sync-consumer';
+import { createQueries } from '@cauce/postgres';
+import { migrate } from '@cauce/postgres/migrate';
 import { expect, inject, test } from 'vitest';
 import { connectPostgres, uniqueName } from '../../helpers/isolated.ts';
 import { createPipeline } from '../../helpers/pipeline.ts';

@@ -1,4 +1,4 @@
-import { createQueries } from '@cauce/sync-consumer';
+import { createQueries } from '@cauce/postgres';
 import { expect, test } from 'vitest';
 import { connectPostgres } from '../../helpers/isolated.ts';
 import { createPipeline } from '../../helpers/pipeline.ts';

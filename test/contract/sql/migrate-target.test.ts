@@ -1,4 +1,4 @@
-import { migrate } from '@cauce/sync-consumer';
+import { migrate } from '@cauce/postgres/migrate';
 import type pg from 'pg';
 import { expect, inject, test } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';

@@ -1,5 +1,6 @@
+import { createQueries } from '@cauce/postgres';
+import { migrate } from '@cauce/postgres/migrate';
 import { MAX_VERSION } from '@cauce/protocol';
-import { createQueries, migrate } from '@cauce/sync-consumer';
 import type pg from 'pg';
 import { expect, inject, test } from 'vitest';
 import { connectPostgres, uniqueName } from '../../helpers/isolated.ts';

@@ -58,7 +58,7 @@ test('a row stays for 24 h after it was written, however old its save: it stops 
   await syncedHoursAgo(pipeline, 'synced yesterday', 24.01);
   await syncedHoursAgo(pipeline, 'young', 30);
   expect(await pipeline.queries.purgeSessions(settled)).toBe(2);
-  expect(await remaining(pipeline)).toEqual(['almost 24 h', 'synced late', 'just written', 'young']);
+  expect(await remaining(pipeline)).toEqual(['almost 24 h', 'just written', 'synced late', 'young']);
 
   // A zombie that comes within those 24 h loses, as it should.
   expect(await pipeline.queries.upsertSessions([savedDaysAgo('just written', 61)])).toEqual([]);
@@ -131,7 +131,7 @@ test('a slice is read by its blocks, not by a scan of the whole table', async ()
     `INSERT INTO ${table} SELECT 'acme', 'u' || i, '1', i, now(), now(), now() FROM generate_series(1, 20000) i`,
   );
   await pool.query(`ANALYZE ${table}`);
-  const { queries: sql } = await import('../../../packages/sync-consumer/src/generated/queries.ts');
+  const { queries: sql } = await import('../../../packages/postgres/src/generated/queries.ts');
   const statement = sql.purgeSessions.replaceAll('{session}', table);
   const values = ['$1', '$2', '$3', '$4', '$5'];
   const given = ['0', '10', '30', '24', 'true'];

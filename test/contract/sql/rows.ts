@@ -1,4 +1,5 @@
-import { createQueries, migrate, type Queries, type SessionRow } from '@cauce/sync-consumer';
+import { createQueries, type Queries, type SessionRow } from '@cauce/postgres';
+import { migrate } from '@cauce/postgres/migrate';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { uniqueName } from '../../helpers/isolated.ts';

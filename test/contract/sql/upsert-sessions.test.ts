@@ -1,5 +1,5 @@
+import type { SessionRow } from '@cauce/postgres';
 import { MAX_VERSION } from '@cauce/protocol';
-import type { SessionRow } from '@cauce/sync-consumer';
 import { expect, inject, test } from 'vitest';
 import { createPipeline } from '../../helpers/pipeline.ts';
 import { createDatabase, sessionRow, tombstone, userIds, versionAt } from './rows.ts';

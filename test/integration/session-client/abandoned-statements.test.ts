@@ -35,7 +35,7 @@ test.each(
     const { rows } = await pool.query<{ count: number }>(
       `SELECT count(*)::int AS count FROM pg_stat_activity
        WHERE wait_event_type = 'Lock' AND query LIKE $1`,
-      [`%"${schema}"."session"%`],
+      [`%${schema}.session%`],
     );
     return rows[0]?.count ?? 0;
   };

@@ -92,7 +92,7 @@ describe('the PostgreSQL loader', () => {
       );
       const waiting = async (): Promise<number> => {
         const { rows } = await pool.query(
-          `SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"${schema}"."session"%'`,
+          `SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%${schema}.session%'`,
         );
         return rows[0].count;
       };

@@ -37,13 +37,12 @@ it.each([
 
 it('scripts, statements and TypeScript agree on the last version', () => {
   const packages = join(import.meta.dirname, '../../../packages');
-  const found = ['protocol/lua', 'sync-consumer/sql/queries', 'sync-consumer/sql/migrations'].flatMap(
-    (folder) =>
-      readdirSync(join(packages, folder)).flatMap((file) =>
-        [...readFileSync(join(packages, folder, file), 'utf8').matchAll(/\b\d{16}\b/g)].map(
-          ([number]) => number,
-        ),
+  const found = ['protocol/lua', 'postgres/sql/queries', 'postgres/sql/migrations'].flatMap((folder) =>
+    readdirSync(join(packages, folder)).flatMap((file) =>
+      [...readFileSync(join(packages, folder, file), 'utf8').matchAll(/\b\d{16}\b/g)].map(
+        ([number]) => number,
       ),
+    ),
   );
   expect(found.length).toBeGreaterThan(4);
   // What a row may raise a clock to is below it by room for 2^40 saves.

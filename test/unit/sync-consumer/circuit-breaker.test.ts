@@ -6,7 +6,7 @@ import {
   CircuitBreaker,
   type CircuitState,
 } from '../../../packages/sync-consumer/src/postgres/circuit-breaker.ts';
-import { failureOf } from './failures.ts';
+import { failureOf } from '../postgres/failures.ts';
 
 const down = failureOf('57P01');
 const now = (): number => performance.now();

@@ -1,4 +1,4 @@
-import type { SessionRow } from '@cauce/sync-consumer';
+import type { SessionRow } from '@cauce/postgres';
 import { type UpsertDeps, upsertBatch } from '../../../packages/sync-consumer/src/pipeline/upsert-batch.ts';
 import { CircuitBreaker } from '../../../packages/sync-consumer/src/postgres/circuit-breaker.ts';
 import { ParkLimiter } from '../../../packages/sync-consumer/src/postgres/park-limiter.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { Queries } from '../../../packages/postgres/src/queries.ts';
 import { purgeHistory } from '../../../packages/sync-consumer/src/maintenance/purge-history.ts';
-import type { Queries } from '../../../packages/sync-consumer/src/postgres/queries.ts';
 
 type Slice = Parameters<Queries['purgeSessions']>[0];
 

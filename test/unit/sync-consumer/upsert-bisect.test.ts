@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { errorOf } from './failures.ts';
+import { errorOf } from '../postgres/failures.ts';
 import { type Behaviour, createFakeTable, positions, testRows } from './fake-table.ts';
 
 /** Refuses every statement with one of these rows in it. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { errorOf } from './failures.ts';
+import { errorOf } from '../postgres/failures.ts';
 import { createFakeTable, positions, type TestRow, testRows } from './fake-table.ts';
 
 const cut = (): Error => new Error('Connection terminated unexpectedly');

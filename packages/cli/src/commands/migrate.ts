@@ -1,5 +1,6 @@
+import { addressOf, atServer, classifyPostgresFailure, PostgresError } from '@cauce/postgres';
+import { migrate } from '@cauce/postgres/migrate';
 import { isCauceError, withoutCredentials } from '@cauce/protocol';
-import { addressOf, atServer, classifyPostgresFailure, migrate, PostgresError } from '@cauce/sync-consumer';
 import type { CommandDescriptor } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { counted } from '../render.ts';

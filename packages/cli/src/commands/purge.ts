@@ -1,4 +1,5 @@
-import { asked, purgeHistory } from '@cauce/sync-consumer';
+import { asked } from '@cauce/postgres';
+import { purgeHistory } from '@cauce/sync-consumer';
 import { Option } from 'commander';
 import { type CommandDescriptor, withPostgres } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';

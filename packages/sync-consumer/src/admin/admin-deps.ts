@@ -1,6 +1,6 @@
+import type { Queries } from '@cauce/postgres';
 import type { Keyspace, RedisConnection, Scripts } from '@cauce/protocol';
 import type { Logger } from 'pino';
-import type { Queries } from '../postgres/queries.ts';
 import type { SyncConsumerOptions } from '../sync-consumer.ts';
 import type { SyncPhase } from '../sync-pass.ts';
 

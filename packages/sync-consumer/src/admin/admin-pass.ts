@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { PostgresError, type PostgresFailure } from '@cauce/postgres';
 import type { TableIdentity } from '@cauce/protocol';
 import { silentLogger } from '../logger.ts';
 import { sweepDirty } from '../maintenance/sweep-dirty.ts';
 import { checkDatabase } from '../postgres/check-database.ts';
 import { CircuitBreaker } from '../postgres/circuit-breaker.ts';
-import type { PostgresFailure } from '../postgres/classify-failure.ts';
 import { ParkLimiter } from '../postgres/park-limiter.ts';
 import { type AskDeps, skipNone } from '../redis/ask-partitions.ts';
 import { openPartitions, pinLayout } from '../redis/open-partitions.ts';
@@ -13,7 +13,6 @@ import { takeForTable } from '../redis/take-for-table.ts';
 import { Skipped } from '../skipped.ts';
 import { SyncPass } from '../sync-pass.ts';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
-import { PostgresError } from './postgres-error.ts';
 
 export interface AdminPassOptions extends SyncOptions {
   /** Part of the consumer's name: `cauce-<purpose>-…`. */

@@ -1,8 +1,8 @@
+import { asked } from '@cauce/postgres';
 import type { TableIdentity } from '@cauce/protocol';
 import { refuseOtherTable } from '../redis/refuse-other-table.ts';
 import type { AdminDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
-import { asked } from './postgres-error.ts';
 
 /**
  * Compares the layout, and the table this process is set to with the one the sessions are synced to; changes nothing.

@@ -1,7 +1,11 @@
+import {
+  classifyPostgresFailure,
+  PostgresError,
+  type Queries,
+  type RowDifference,
+  type SessionRow,
+} from '@cauce/postgres';
 import type { Version } from '@cauce/protocol';
-import { classifyPostgresFailure } from '../postgres/classify-failure.ts';
-import type { Queries, RowDifference, SessionRow } from '../postgres/queries.ts';
-import { PostgresError } from './postgres-error.ts';
 
 /** `unreadable`: what Redis holds is not a session PostgreSQL could store. */
 export type Difference = RowDifference | 'unreadable';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { PostgresFailure } from '@cauce/postgres';
 import { isHeldBack, RedisError } from '@cauce/protocol';
 import { type Backlog, measureBacklog } from '../backlog.ts';
 import { sweepDirty } from '../maintenance/sweep-dirty.ts';
-import type { PostgresFailure } from '../postgres/classify-failure.ts';
 import { addToReport, emptyReport, type SyncReport } from '../sync-report.ts';
 import type { AdminDeps, RedisDeps, SyncOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass } from './admin-pass.ts';

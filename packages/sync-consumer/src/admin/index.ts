@@ -15,7 +15,6 @@ export {
   showParked,
 } from './parked.ts';
 export { listPending, type PendingConsumer, type PendingOptions } from './pending.ts';
-export { asked, PostgresError } from './postgres-error.ts';
 export type { Repair } from './repair-session.ts';
 export { type ReplayOptions, type ReplayResult, replay } from './replay.ts';
 export { type ResyncOptions, resync } from './resync.ts';

@@ -1,3 +1,4 @@
+import { PostgresError, type PostgresFailure } from '@cauce/postgres';
 import {
   countIn,
   decodeParkedRecord,
@@ -9,11 +10,9 @@ import {
   textsOrNullIn,
   type Version,
 } from '@cauce/protocol';
-import type { PostgresFailure } from '../postgres/classify-failure.ts';
 import type { AdminDeps, RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 import { parkedPages } from './parked-entries.ts';
-import { PostgresError } from './postgres-error.ts';
 
 /** A session PostgreSQL refuses as it is; no state. */
 export interface ParkedSession {

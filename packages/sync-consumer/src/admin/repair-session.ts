@@ -1,8 +1,7 @@
+import { asked, type SessionRow } from '@cauce/postgres';
 import { isVersion, type LocatedSession } from '@cauce/protocol';
-import type { SessionRow } from '../postgres/queries.ts';
 import type { AdminDeps } from './admin-deps.ts';
 import type { ComparedRow } from './compare-rows.ts';
-import { asked } from './postgres-error.ts';
 
 /**
  * `reissued`: announced with a new version, a consumer syncs it. `adopted`: Redis took the newer row, its own

@@ -1,5 +1,5 @@
+import type { PostgresFailure } from '@cauce/postgres';
 import type { PartitionEntries } from '../pipeline/read-batch.ts';
-import type { PostgresFailure } from '../postgres/classify-failure.ts';
 import { emptyReport, type SyncReport } from '../sync-report.ts';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { createAdminPass, untilGivenUp } from './admin-pass.ts';

@@ -1,9 +1,9 @@
+import { asked } from '@cauce/postgres';
 import { RedisError, type TableIdentity } from '@cauce/protocol';
 import { type ResyncedSessions, resyncSessions } from '../maintenance/resync-sessions.ts';
 import { forgetDatabase } from '../maintenance/watch-database.ts';
 import type { AdminDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
-import { asked } from './postgres-error.ts';
 import type { ResyncOptions } from './resync.ts';
 
 /**

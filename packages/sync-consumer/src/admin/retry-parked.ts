@@ -1,3 +1,4 @@
+import type { PostgresFailure } from '@cauce/postgres';
 import {
   type LocatedSession,
   nextParkedRecord,
@@ -5,7 +6,6 @@ import {
   RedisError,
   type SessionRef,
 } from '@cauce/protocol';
-import type { PostgresFailure } from '../postgres/classify-failure.ts';
 import { emptyReport, type SyncReport } from '../sync-report.ts';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass, untilGivenUp } from './admin-pass.ts';

@@ -1,3 +1,4 @@
+import type { SessionRow } from '@cauce/postgres';
 import {
   isVersion,
   type Keyspace,
@@ -10,7 +11,6 @@ import {
   textsIn,
   textsOrNullIn,
 } from '@cauce/protocol';
-import type { SessionRow } from '../postgres/queries.ts';
 
 const SCAN_COUNT = 1000;
 

@@ -1,4 +1,4 @@
-import type { Queries } from '../postgres/queries.ts';
+import type { Queries } from '@cauce/postgres';
 
 export interface PurgeOptions {
   /** Rows nobody saved for longer than this go, days. */

@@ -1,6 +1,6 @@
+import type { Queries } from '@cauce/postgres';
 import { Cron } from 'croner';
 import type { Logger } from 'pino';
-import type { Queries } from '../postgres/queries.ts';
 import { purgeHistory } from './purge-history.ts';
 
 export interface SchedulePurgeDeps {

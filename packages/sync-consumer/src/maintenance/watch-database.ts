@@ -1,3 +1,4 @@
+import type { Queries } from '@cauce/postgres';
 import {
   countIn,
   type Keyspace,
@@ -8,7 +9,6 @@ import {
   textsOrNullIn,
 } from '@cauce/protocol';
 import type { Logger } from 'pino';
-import type { Queries } from '../postgres/queries.ts';
 import { type ResyncDeps, resyncSessions } from './resync-sessions.ts';
 
 export interface WatchDatabaseDeps extends ResyncDeps {

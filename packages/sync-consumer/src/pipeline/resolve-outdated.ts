@@ -1,9 +1,16 @@
+import {
+  type ConflictRow,
+  classifyPostgresFailure,
+  mayBeOneRow,
+  type PostgresFailure,
+  type Queries,
+  rowId,
+  type SessionRow,
+} from '@cauce/postgres';
 import { compareVersions, isVersion, MAX_SCRIPT_BYTES, type Scripts } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import type { CircuitBreaker } from '../postgres/circuit-breaker.ts';
-import { classifyPostgresFailure, mayBeOneRow, type PostgresFailure } from '../postgres/classify-failure.ts';
 import type { ParkLimiter } from '../postgres/park-limiter.ts';
-import { type ConflictRow, type Queries, rowId, type SessionRow } from '../postgres/queries.ts';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import { uncountableRows } from '../redis/unreadable-sessions.ts';
 import { groupBy } from './group-by.ts';

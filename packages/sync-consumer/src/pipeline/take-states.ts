@@ -1,3 +1,4 @@
+import type { SessionRow } from '@cauce/postgres';
 import {
   MAX_SCRIPT_BYTES,
   type ParkedRecord,
@@ -5,7 +6,6 @@ import {
   type TakenSession,
   type Version,
 } from '@cauce/protocol';
-import type { SessionRow } from '../postgres/queries.ts';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import { oversizeSession, unreadableSessions } from '../redis/unreadable-sessions.ts';
 import type { AnnouncedSession } from './dedupe-by-session.ts';

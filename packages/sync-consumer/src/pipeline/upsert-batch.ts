@@ -1,7 +1,12 @@
+import {
+  classifyPostgresFailure,
+  mayBeOneRow,
+  type PostgresFailure,
+  type Queries,
+  type SessionRow,
+} from '@cauce/postgres';
 import type { CircuitBreaker } from '../postgres/circuit-breaker.ts';
-import { classifyPostgresFailure, mayBeOneRow, type PostgresFailure } from '../postgres/classify-failure.ts';
 import type { ParkLimiter } from '../postgres/park-limiter.ts';
-import type { Queries, SessionRow } from '../postgres/queries.ts';
 import { shuffled } from './shuffled.ts';
 
 export interface UpsertDeps {

@@ -1,4 +1,4 @@
-import { classifyPostgresFailure, type PostgresFailure } from './classify-failure.ts';
+import { classifyPostgresFailure, type PostgresFailure } from '@cauce/postgres';
 
 /**
  * Whether PostgreSQL may be asked, shared by everything in this process that writes to it.

@@ -1,3 +1,4 @@
+import type { Layout, Queries } from '@cauce/postgres';
 import {
   type Epoch,
   type Keyspace,
@@ -10,7 +11,6 @@ import {
   tableMismatch,
 } from '@cauce/protocol';
 import type { CircuitBreaker } from '../postgres/circuit-breaker.ts';
-import type { Layout, Queries } from '../postgres/queries.ts';
 import { type AskDeps, askAllPartitions, askPartitions } from './ask-partitions.ts';
 import { refuseOtherTable } from './refuse-other-table.ts';
 

@@ -1,10 +1,6 @@
 import { CauceError, isCauceError } from '@cauce/protocol';
 import pg from 'pg';
-import {
-  classifyPostgresFailure,
-  describeFailure,
-  type PostgresFailure,
-} from '../postgres/classify-failure.ts';
+import { classifyPostgresFailure, describeFailure, type PostgresFailure } from './classify-failure.ts';
 
 /** PostgreSQL could not do what an operation needs; {@link PostgresError.failure} says why. */
 export class PostgresError extends CauceError {

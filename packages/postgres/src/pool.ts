@@ -7,8 +7,10 @@ export interface PoolOptions {
   readonly maxConnections: number;
   /** Longest wait for a connection, ms. */
   readonly connectTimeoutMs: number;
-  /** Longest wait for a statement's answer, ms; then the connection is given up. */
-  readonly queryTimeoutMs: number;
+  /** Longest wait for a statement's answer, ms; then the connection is given up. Default: no limit of the pool's. */
+  readonly queryTimeoutMs?: number;
+  /** What `pg_stat_activity` shows. Default `cauce-sync`. */
+  readonly applicationName?: string;
   /** Told of connections that fail while idle; the pool replaces them. */
   readonly onError: (error: Error) => void;
 }
@@ -23,10 +25,10 @@ export function createPool(options: PoolOptions): pg.Pool {
     connectionString: options.databaseUrl,
     max: options.maxConnections,
     connectionTimeoutMillis: options.connectTimeoutMs,
-    query_timeout: options.queryTimeoutMs,
+    ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
     keepAlive: true,
     pipeline: true,
-    application_name: 'cauce-sync',
+    application_name: options.applicationName ?? 'cauce-sync',
   });
   pool.on('error', options.onError);
   return pool;

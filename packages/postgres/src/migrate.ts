@@ -14,7 +14,7 @@ export interface MigrateOptions extends TableNames {
   readonly log?: (message: string) => void;
 }
 
-const MIGRATIONS_DIR = join(import.meta.dirname, '../../sql/migrations');
+const MIGRATIONS_DIR = join(import.meta.dirname, '../sql/migrations');
 
 /**
  * Brings the tables up to this release; creates the schema when it is missing. Safe to run from many processes

@@ -1,7 +1,8 @@
 import { InvalidOptionError } from '@cauce/protocol';
 import pg from 'pg';
-import { describeEncoding } from './check-database.ts';
+import { describeEncoding } from './assess-database.ts';
 import type { TableNames } from './identifiers.ts';
+import { renderStatements } from './statements.ts';
 
 /** What there is before anything is changed. */
 export interface MigrationTarget {
@@ -22,6 +23,7 @@ export async function inspectTarget(
   databaseUrl: string,
   { schema, table }: TableNames,
 ): Promise<MigrationTarget> {
+  const statements = renderStatements({ schema, table });
   const client = new pg.Client({ connectionString: databaseUrl });
   // The call under way fails too, and an error that nobody listens to ends the process.
   client.on('error', () => {});
@@ -30,18 +32,13 @@ export async function inspectTarget(
     const ledger = `${table}_migration`;
     const names = [...companions.map((companion) => table + companion), ledger];
     const { rows } = await client.query<{ encoding: string; has_schema: boolean; found: string[] }>(
-      `SELECT current_setting('server_encoding') AS encoding,
-              EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS has_schema,
-              ARRAY(
-                SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-                WHERE nspname = $1 AND relname = ANY ($2::text[])
-              ) AS found`,
+      statements.inspectSchema,
       [schema, names],
     );
     const { encoding = '', has_schema: hasSchema = false, found = [] } = rows[0] ?? {};
     if (encoding !== 'UTF8') throw new InvalidOptionError(sentence(describeEncoding(encoding)));
     // After the tables: whoever migrates at this moment commits both together.
-    const done = found.includes(ledger) ? await migrationsIn(client, `"${schema}"."${ledger}"`) : [];
+    const done = found.includes(ledger) ? await migrationsIn(client, statements.listMigrations) : [];
     const others = found.filter((name) => name !== ledger).map((name) => `${schema}.${name}`);
     if (done.length === 0 && others.length > 0) {
       throw new InvalidOptionError(
@@ -55,8 +52,8 @@ export async function inspectTarget(
   }
 }
 
-async function migrationsIn(client: pg.Client, ledger: string): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(`SELECT name FROM ${ledger} ORDER BY id`);
+async function migrationsIn(client: pg.Client, statement: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(statement);
   return rows.map(({ name }) => name);
 }
 

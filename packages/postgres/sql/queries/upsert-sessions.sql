@@ -1,6 +1,8 @@
--- Writes a batch; a row changes only if the incoming version is newer (P3). Same batch twice: no effect.
+-- Writes a batch, for the consumer and for the bot; a row changes only if the incoming version is newer (P3). Same batch
+-- twice: no effect.
 --
 -- $1 text[] tenant ids   $2 text[] user ids   $3 jsonb[] states; NULL = tombstone   $4 text[] versions
+-- $5 text identity of the table that is meant: in another one nothing is written; NULL = whichever it is
 -- Returns position (0-based, as given) of each row that was not written as given: the guard rejected it, or a trigger
 -- kept it out or changed its version. All others were written.
 --
@@ -14,6 +16,7 @@ WITH incoming AS (
   INSERT INTO {session} AS stored (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
   SELECT tenant_id, user_id, state, version, updated_at, updated_at, clock_timestamp()
   FROM incoming
+  WHERE $5::text IS NULL OR $5::text = (SELECT id::text FROM {session_identity})
   ON CONFLICT (tenant_id, user_id) DO UPDATE
   SET state = excluded.state,
       version = excluded.version,

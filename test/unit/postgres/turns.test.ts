@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createTurns } from '../../../packages/session-client/src/turns.ts';
+import { createTurns } from '../../../packages/postgres/src/turns.ts';
 
 async function hasCome(turn: { came: Promise<void> }): Promise<boolean> {
   return Promise.race([turn.came.then(() => true), new Promise<false>((r) => setImmediate(r, false))]);

@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '@cauce/protocol';
 import { expect, test } from 'vitest';
-import { queries } from '../../../packages/sync-consumer/src/generated/queries.ts';
-import { renderSql } from '../../../packages/sync-consumer/src/postgres/identifiers.ts';
+import { queries } from '../../../packages/postgres/src/generated/queries.ts';
+import { renderSql } from '../../../packages/postgres/src/identifiers.ts';
 
 test('puts the names in place of the four placeholders, everywhere, and leaves the rest alone', () => {
   const sql = "{session} {session_conflict} {session_layout} {session_literal} {session} $1 '{}' {other}";

@@ -4,7 +4,7 @@ import {
   classifyPostgresFailure,
   describeFailure,
   type PostgresFailure,
-} from '../../../packages/sync-consumer/src/postgres/classify-failure.ts';
+} from '../../../packages/postgres/src/classify-failure.ts';
 import { errorOf, failureOf } from './failures.ts';
 
 const CANARY = 's3cr3t-CANARY';

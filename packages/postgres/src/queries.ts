@@ -7,18 +7,11 @@ import {
   type Version,
 } from '@cauce/protocol';
 import type pg from 'pg';
-import { queries as sql } from '../generated/queries.ts';
 import { addressOf, atServer } from './at-server.ts';
-import { jsonbArray, textArray } from './binary-array.ts';
-import { renderSql, type TableNames } from './identifiers.ts';
-import { inTransaction, type TransactionOptions } from './in-transaction.ts';
-
-/** A session as a row: `state` is JSON text, null for a tombstone. */
-export interface SessionRow {
-  readonly ref: SessionRef;
-  readonly state: string | null;
-  readonly version: Version;
-}
+import type { TableNames } from './identifiers.ts';
+import { rowId, type SessionRow } from './session-row.ts';
+import { refColumns, renderStatements, type SelectedRow, selectOf, upsertOf } from './statements.ts';
+import { inTransaction, type Statement } from './transaction.ts';
 
 export interface ConflictRow extends SessionRow {
   readonly winningVersion: Version;
@@ -43,7 +36,7 @@ export interface ExaminedTable {
   readonly lacking: readonly string[];
 }
 
-/** The statements with named arguments; what each promises stands in its header (`sql/queries`). */
+/** The statements with named arguments; the header of each (`sql/queries`) has what it promises. */
 export interface Queries {
   /** `host:port` of what is asked; undefined when it is not known. */
   readonly server: string | undefined;
@@ -94,60 +87,49 @@ export interface Queries {
   ping(): Promise<void>;
 }
 
-export interface QueriesOptions extends TableNames, TransactionOptions {
+export interface QueriesOptions extends TableNames {
+  /** Longest wait for a row or table another transaction has locked, ms. */
+  readonly lockTimeoutMs: number;
+  /** Longest run of a statement, ms: the server gives up too, not only the caller. */
+  readonly statementTimeoutMs: number;
   /** Longest wait for a statement that reads or deletes much (max version, purge), ms. */
   readonly longTimeoutMs: number;
 }
 
 /** Only unnamed statements and no session state, so PgBouncer's transaction mode works. */
 export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
-  const text = Object.fromEntries(
-    Object.entries(sql).map(([name, statement]) => [name, renderSql(statement, options)]),
-  ) as Record<keyof typeof sql, string>;
-
+  const statements = renderStatements(options);
   const server = addressOf(pool.options ?? {});
   return located({
     async upsertSessions(rows) {
-      const found = await transact<{ position: number }>(text.upsertSessions, [
-        textArray(rows.map(({ ref }) => ref.tenantId)),
-        textArray(rows.map(({ ref }) => ref.userId)),
-        jsonbArray(rows.map(({ state }) => state)),
-        textArray(rows.map(({ version }) => version)),
-      ]);
+      const found = await transact<{ position: number }>(upsertOf(statements, rows));
       const rejected = new Set(found.map(({ position }) => position));
       return rows.filter((_, position) => !rejected.has(position));
     },
 
     async selectLockedSessions(rows) {
-      const locked = await transact<RefRow>(
-        text.selectLockedSessions,
-        refColumns(rows.map(({ ref }) => ref)),
-      );
+      const values = refColumns(rows.map(({ ref }) => ref));
+      const locked = await transact<RefRow>({ text: statements.selectLockedSessions, values });
       return matching(rows, locked);
     },
 
     async selectSessions(refs) {
-      const rows = await transact<{
-        tenant_id: string;
-        user_id: string;
-        state: string | null;
-        version: string;
-      }>(text.selectSessions, refColumns(refs));
-      return rows.map(({ tenant_id, user_id, state, version }) => ({
-        ref: { tenantId: tenant_id, userId: user_id },
-        state,
-        version,
-      }));
+      const rows = await transact<SelectedRow>(selectOf(statements, refs));
+      return rows.flatMap(({ position, state, version }) => {
+        const ref = refs[position];
+        return ref === undefined || version === null ? [] : [{ ref, state, version }];
+      });
     },
 
     async archiveConflicts(conflicts) {
       // Redis lets go of the state afterwards, so it has to be as durable as a row.
-      const kept = await transact<{ position: number }>(text.archiveConflicts, [
+      const values = [
         ...refColumns(conflicts.map(({ ref }) => ref)),
         conflicts.map(({ state }) => state),
         conflicts.map(({ version }) => version),
         conflicts.map(({ winningVersion }) => winningVersion),
-      ]);
+      ];
+      const kept = await transact<{ position: number }>({ text: statements.archiveConflicts, values });
       return kept.flatMap(({ position }) => conflicts[position] ?? []);
     },
 
@@ -161,7 +143,7 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
         position: number;
         stored_version: string | null;
         difference: RowDifference;
-      }>(text.compareSessions, values, { mustSeeAll: true });
+      }>({ text: statements.compareSessions, values }, { mustSeeAll: true });
       return rows.map(({ position, stored_version, difference }) => ({
         position,
         difference,
@@ -170,47 +152,51 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     },
 
     async maxVersion() {
-      const rows = await transact<{ version: string }>(text.maxVersion, [], { isLong: true });
+      const rows = await transact<{ version: string }>({ text: statements.maxVersion }, { isLong: true });
       return rows[0]?.version ?? '0';
     },
 
     async pinLayout(partitions) {
       const values = [partitions, PARTITION_HASH, PROTOCOL_VERSION];
       const pin = async (): Promise<Layout | undefined> =>
-        (await transact<Layout>(text.pinLayout, values))[0];
+        (await transact<Layout>({ text: statements.pinLayout, values }))[0];
       // Nothing comes back when another process pinned it within the same moment: then it can be read.
       const layout = (await pin()) ?? (await pin());
       if (!layout) throw new Error('The layout was neither written nor read.');
       return layout;
     },
 
-    examineDatabase: () => transact<ExaminedTable>(text.examineDatabase, []),
+    examineDatabase: () => transact<ExaminedTable>({ text: statements.examineDatabase }),
 
     async identifyTable() {
-      const [row] = await transact<{ id: string; database: string }>(text.identifyTable, []);
+      const [row] = await transact<{ id: string; database: string }>({ text: statements.identifyTable });
       if (!row) throw new Error(`${options.schema}.${options.table}_identity is empty: restore its row.`);
       return { id: row.id, name: nameTable({ ...options, database: row.database }) };
     },
 
     async countBlocks() {
-      const rows = await transact<{ blocks: string }>(text.countBlocks, []);
+      const rows = await transact<{ blocks: string }>({ text: statements.countBlocks });
       return Number(rows[0]?.blocks ?? 0);
     },
 
     async estimateRows() {
-      const { rows } = await pool.query<{ rows: string | null }>(text.estimateRows);
+      const { rows } = await pool.query<{ rows: string | null }>(statements.estimateRows);
       if (rows[0] === undefined) return 'no_table';
       return rows[0].rows === null ? undefined : Number(rows[0].rows);
     },
 
     purgeSessions: ({ firstBlock, endBlock, historyDays, settledHours, isDryRun }) =>
-      countPurged(text.purgeSessions, [firstBlock, endBlock, historyDays, settledHours, isDryRun]),
+      countPurged({
+        text: statements.purgeSessions,
+        values: [firstBlock, endBlock, historyDays, settledHours, isDryRun],
+      }),
 
-    purgeConflicts: ({ historyDays, isDryRun }) => countPurged(text.purgeConflicts, [historyDays, isDryRun]),
+    purgeConflicts: ({ historyDays, isDryRun }) =>
+      countPurged({ text: statements.purgeConflicts, values: [historyDays, isDryRun] }),
 
     async identifyDatabase() {
       try {
-        const { rows } = await pool.query<{ database: string }>(text.identifyDatabase);
+        const { rows } = await pool.query<{ database: string }>(statements.identifyDatabase);
         return rows[0]?.database;
       } catch {
         return undefined;
@@ -237,25 +223,21 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
   }
 
   async function transact<Row extends pg.QueryResultRow>(
-    statement: string,
-    values: unknown[],
+    statement: Statement,
     { isLong = false, mustSeeAll = false }: { isLong?: boolean; mustSeeAll?: boolean } = {},
   ): Promise<Row[]> {
-    const { lockTimeoutMs, longTimeoutMs } = options;
-    const limits = isLong ? { lockTimeoutMs, statementTimeoutMs: longTimeoutMs } : options;
-    const patience = isLong ? { answerTimeoutMs: longTimeoutMs } : {};
-    const call = { statement, values, mustSeeAll, ...patience };
-    return (await inTransaction<Row>(pool, limits, call)).rows;
+    const { lockTimeoutMs, statementTimeoutMs, longTimeoutMs } = options;
+    const long = { lockTimeoutMs, statementTimeoutMs: longTimeoutMs, answerTimeoutMs: longTimeoutMs };
+    const limits = isLong ? long : { lockTimeoutMs, statementTimeoutMs };
+    const call = { statements: [statement], limits: () => limits, mustSeeAll };
+    const [rows = []] = await inTransaction(pool, call);
+    return rows as Row[];
   }
 
-  async function countPurged(statement: string, values: unknown[]): Promise<number> {
-    const rows = await transact<{ purged: number }>(statement, values, { isLong: true, mustSeeAll: true });
+  async function countPurged(statement: Statement): Promise<number> {
+    const rows = await transact<{ purged: number }>(statement, { isLong: true, mustSeeAll: true });
     return rows[0]?.purged ?? 0;
   }
-}
-
-function refColumns(refs: readonly SessionRef[]): [tenantIds: string[], userIds: string[]] {
-  return [refs.map(({ tenantId }) => tenantId), refs.map(({ userId }) => userId)];
 }
 
 interface RefRow {
@@ -269,9 +251,4 @@ function matching<Row extends SessionRow>(rows: readonly Row[], named: readonly 
   return named.flatMap(
     ({ tenant_id, user_id }) => byId.get(rowId({ tenantId: tenant_id, userId: user_id })) ?? [],
   );
-}
-
-/** The primary key as one text. Ids hold no control character, so this pair of them is no other. */
-export function rowId({ tenantId, userId }: SessionRef): string {
-  return `${tenantId}\n${userId}`;
 }

@@ -1,7 +1,7 @@
 import {
   classifyPostgresFailure,
   type PostgresFailure,
-} from '../../../packages/sync-consumer/src/postgres/classify-failure.ts';
+} from '../../../packages/postgres/src/classify-failure.ts';
 
 /** What pg rejects with for a SQLSTATE, or Node for a socket error. */
 export function errorOf(code: string, message = `error ${code}`): Error {

@@ -5,14 +5,14 @@ import format from 'pg-format';
 export interface TableNames {
   /** Default `public`. */
   readonly schema: string;
-  /** Table of the sessions, default `session`; `<table>_conflict`, `_layout` and `_identity` go with it. */
+  /** Table of the sessions, default `session`; `<table>_conflict`, `_layout`, `_identity` and `_migration` go with it. */
   readonly table: string;
 }
 
 /**
- * Puts the configured names, quoted, in place of `{session}`, `{session_conflict}`, `{session_layout}` and
- * `{session_identity}`, and as text in place of `{session_literal}` and so on. Nothing else is ever put into a
- * statement; values are parameters.
+ * Puts the configured names, quoted, in place of `{session}`, `{session_conflict}`, `{session_layout}`,
+ * `{session_identity}` and `{session_migration}`, and as text in place of `{session_literal}` and so on. Nothing else is
+ * ever put into a statement; values are parameters.
  *
  * @throws InvalidOptionError for a name that is not a plain identifier
  */
@@ -23,6 +23,7 @@ export function renderSql(sql: string, { schema, table }: TableNames): string {
     session_conflict: `${table}_conflict`,
     session_layout: `${table}_layout`,
     session_identity: `${table}_identity`,
+    session_migration: `${table}_migration`,
   };
   return Object.entries(names).reduce((rendered, [placeholder, name]) => {
     const qualified = format('%I.%I', schema, name);
@@ -35,10 +36,14 @@ export function renderSql(sql: string, { schema, table }: TableNames): string {
 /** @throws InvalidOptionError for a name that is not a plain identifier */
 export function refuseBadNames({ schema, table }: TableNames): void {
   for (const name of [schema, table]) {
-    if (!/^[a-z_][a-z0-9_]{0,49}$/.test(name)) {
+    if (!isPlainIdentifier(name)) {
       throw new InvalidOptionError(
         `${JSON.stringify(name)} is not a lower-case SQL identifier of at most 50 characters.`,
       );
     }
   }
+}
+
+export function isPlainIdentifier(name: string): boolean {
+  return /^[a-z_][a-z0-9_]{0,49}$/.test(name);
 }

@@ -1,0 +1,4 @@
+-- Which migrations ran, in their order.
+--
+-- Returns name text
+SELECT name FROM {session_migration} ORDER BY id

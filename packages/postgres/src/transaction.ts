@@ -1,0 +1,109 @@
+import type pg from 'pg';
+
+export interface Statement {
+  readonly text: string;
+  readonly values?: unknown[];
+}
+
+export interface TransactionLimits {
+  /** Longest run of each statement, ms: the server gives up too, not only the caller. */
+  readonly statementTimeoutMs: number;
+  /** Longest wait for a row or table another transaction has locked, ms. Default: as long as a statement may run. */
+  readonly lockTimeoutMs?: number;
+  /** Longest wait for each answer, ms; then the connection is given up. Default: the pool's. */
+  readonly answerTimeoutMs?: number;
+}
+
+export interface TransactionCall {
+  readonly statements: readonly Statement[];
+  /** Asked when there is a connection, which may have taken a while; what it throws ends the call. */
+  readonly limits: () => TransactionLimits;
+  /**
+   * Fails where rows may be there that the statements do not see: a policy of row-level security binds the role, or the
+   * server is a replica. Default false.
+   */
+  readonly mustSeeAll?: boolean;
+}
+
+/**
+ * Runs statements in a transaction of its own that is durable when this resolves, whatever the server's default for
+ * synchronous_commit. Returns the rows of each. SET LOCAL, because a session setting would stay on a pooled connection;
+ * unnamed statements, because PgBouncer hands the next one to another backend.
+ *
+ * On a pipelining pool all messages leave together, so it costs one round trip; on any other one for each. A statement
+ * that fails turns the COMMIT into a rollback. @throws what pg throws; the transaction may then have been committed or
+ * not
+ */
+export async function inTransaction(
+  pool: pg.Pool,
+  { statements, limits, mustSeeAll = false }: TransactionCall,
+): Promise<pg.QueryResultRow[][]> {
+  const client = await checkOut(pool);
+  let failure: Error | undefined;
+  try {
+    const { answerTimeoutMs, ...ofServer } = limits();
+    const ask = ({ text, values }: Statement) => client.query(patient(text, answerTimeoutMs), values);
+    const all = [{ text: beginWith(ofServer, mustSeeAll) }, ...statements, { text: 'COMMIT' }];
+    const results = client.pipeline ? await together(all, ask) : await inTurn(all, ask);
+    return results.slice(1, -1).map(({ rows }) => rows);
+  } catch (error) {
+    failure = error as Error;
+    throw error;
+  } finally {
+    client.off('error', ignore);
+    // A connection after a failure may be inside a transaction, or broken: the pool replaces it.
+    client.release(failure);
+  }
+}
+
+type Ask = (statement: Statement) => Promise<pg.QueryResult>;
+
+async function together(statements: readonly Statement[], ask: Ask): Promise<pg.QueryResult[]> {
+  const answers = statements.map(ask);
+  // All answers first, so that none is left on the connection; then the earliest error explains the others.
+  await Promise.allSettled(answers);
+  return Promise.all(answers);
+}
+
+async function inTurn(statements: readonly Statement[], ask: Ask): Promise<pg.QueryResult[]> {
+  const results: pg.QueryResult[] = [];
+  for (const statement of statements) results.push(await ask(statement));
+  return results;
+}
+
+/**
+ * A connection with a listener: while it is checked out the pool has none, and an error that nobody listens to ends the
+ * process. Whatever is sent on the connection then fails and tells. Not with a promise, which would come too late: a
+ * server may end a connection in the same piece of data in which it says that it is ready.
+ */
+function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      if (!client) return reject(error ?? new Error('The pool gave no connection.'));
+      client.on('error', ignore);
+      resolve(client);
+    });
+  });
+}
+
+function ignore(): void {}
+
+function beginWith({ lockTimeoutMs, statementTimeoutMs }: TransactionLimits, mustSeeAll: boolean): string {
+  return [
+    // A replica cannot become writable, and says so.
+    mustSeeAll ? 'BEGIN READ WRITE' : 'BEGIN',
+    ...(mustSeeAll ? ['SET LOCAL row_security = off'] : []),
+    'SET LOCAL synchronous_commit = on',
+    ...(lockTimeoutMs === undefined ? [] : [`SET LOCAL lock_timeout = ${Math.ceil(lockTimeoutMs)}`]),
+    `SET LOCAL statement_timeout = ${Math.ceil(statementTimeoutMs)}`,
+    // A process that is frozen between two messages holds its locks no longer.
+    `SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(statementTimeoutMs)}`,
+  ].join('; ');
+}
+
+// query_timeout can be given for one statement; the type declarations of pg know it only for the whole pool.
+function patient(text: string, answerTimeoutMs: number | undefined): pg.QueryConfig {
+  const config: pg.QueryConfig & { query_timeout?: number } = { text };
+  if (answerTimeoutMs !== undefined) config.query_timeout = answerTimeoutMs;
+  return config;
+}
