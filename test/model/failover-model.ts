@@ -447,8 +447,9 @@ function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
     }
     case 'missed': {
       // lease.lua
+      if (session && weakness.leaseTrusts) return [look('lease: hit', load, true)];
       if (session)
-        return [look('lease: hit', load, Boolean(weakness.leaseTrusts) || Boolean(weakness.noConfirm))];
+        return [{ name: name('lease: hit'), next: become({ ...noLoad, phase: 'again', floor: load.floor }) }];
       // That of whoever asked before in this epoch is shared.
       const { epoch } = redis;
       const isShared = redis.lease.token !== 0 && redis.lease.epoch === epoch;
@@ -468,7 +469,7 @@ function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
         return [
           {
             name: name('hydrate: refused'),
-            next: become({ ...noLoad, phase: 'missed', floor: load.floor }),
+            next: become({ ...noLoad, phase: 'again', floor: load.floor }),
           },
         ];
       if (load.row.save === 0) return [give('no row', noRow)];

@@ -51,7 +51,7 @@ test('the rare steps really happened, so the exploration saw what it is for', ()
       'confirm: outdated',
       'confirm: superseded',
       'hydrate: refused',
-      'lease: hit: doubted',
+      'lease: hit',
       'compare-and-set: conflict',
       'compare-and-set over nothing',
       'resync',

@@ -1,5 +1,4 @@
 import { ABSENT_VERSION, type Version } from '@cauce/protocol';
-import { presentIn } from './absence.ts';
 import {
   AbortedError,
   DurabilityError,
@@ -7,6 +6,7 @@ import {
   SaveUnknownError,
   VersionConflictError,
 } from './errors.ts';
+import { presentIn } from './loaded.ts';
 import type { Basis, LoadBasis, SaveCondition } from './save-condition.ts';
 import type { SaveReceipt } from './save-receipt.ts';
 import type { SaveSession } from './save-session.ts';

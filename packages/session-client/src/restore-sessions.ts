@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import {
-  isCauceError,
+  type HeldSession,
   type Keyspace,
   type Lease,
   type LocatedSession,
-  MAX_VERSION,
   type RedisConnection,
   RedisError,
   type Scripts,
@@ -12,24 +11,26 @@ import {
   textOrNullIn,
   withDeadline,
 } from '@cauce/protocol';
-import type { Loaded } from './absence.ts';
-import { RestoreError } from './errors.ts';
 import { Flights } from './flights.ts';
-import type { PartitionOpener } from './partition-opener.ts';
+import type { Found } from './loaded.ts';
 import { isReadOnly } from './read-only.ts';
-import { areRows, type SessionLoader } from './session-loader.ts';
+import type { ReadRows } from './read-rows.ts';
 
-/** What a load that missed does: lease, ask the loader, hydrate, so that no old row enters Redis (P5). */
-export type RestoreSessions = (sessions: readonly LocatedSession[]) => Promise<Loaded[]>;
+/**
+ * The step of a load for sessions that Redis does not hold: take their leases, ask the loader, hydrate those that nobody
+ * saved since, so that no old row enters Redis (P5). A Redis that takes no writes gets nothing; the rows are served.
+ *
+ * @param sessions distinct
+ * @throws RestoreError when the loader failed: never a false "no session"
+ * @throws RedisError
+ */
+export type RestoreSessions = (sessions: readonly LocatedSession[]) => Promise<Found[]>;
 
 export interface RestoreDeps {
   readonly redis: RedisConnection;
-  readonly scripts: Scripts;
+  readonly scripts: Pick<Scripts, 'lease' | 'hydrate'>;
   readonly keyspace: Keyspace;
-  readonly loader: SessionLoader;
-  readonly opener: Pick<PartitionOpener, 'syncedTo'>;
-  /** Handed to the loader. */
-  readonly signal: AbortSignal;
+  readonly readRows: ReadRows;
   /** How long a hydrated session stays. */
   readonly newTtlMs: () => number;
 }
@@ -39,21 +40,10 @@ export interface RestoreOptions {
   readonly commandTimeoutMs: number;
 }
 
-/** Sessions that are saved again and again while they are being restored are served without caching them. */
-const MAX_ROUNDS = 3;
-
-/** What a restore found. */
-interface Restored {
-  readonly found: Loaded;
-  /** Whether it also answers loads that joined while the rows were being read. */
-  readonly isForJoined: boolean;
+interface Restored extends Found {
+  /** After the row was read Redis still had the lease: nobody had saved, so the row was the newest at that moment. */
+  readonly isVouched: boolean;
 }
-
-/**
- * `kept`: nobody saved or deleted the session since its lease. `refused`: somebody did. `served`: not known, because
- * Redis takes no writes.
- */
-type Kept = 'kept' | 'refused' | 'served';
 
 interface Miss {
   readonly session: LocatedSession;
@@ -61,16 +51,12 @@ interface Miss {
   readonly lease: Lease | undefined;
 }
 
-/**
- * @returns a function that rejects with RestoreError when the loader failed: never a false "no session".
- *   Loads of the same session in this process share one restore, as long as it is shown after they began that its
- *   row is the newest: a row may be older than a load that joined after it was read (P5).
- */
+/** @returns a function whose calls share the restores of the same session that are under way in this process */
 export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions): RestoreSessions {
-  const { redis, scripts, keyspace, loader, opener, signal, newTtlMs } = deps;
+  const { redis, scripts, keyspace, readRows, newTtlMs } = deps;
   const flights = new Flights<Restored>();
 
-  async function takeLease(session: LocatedSession): Promise<StoredSession | Miss> {
+  async function takeLease(session: LocatedSession): Promise<HeldSession | Miss> {
     const token = randomBytes(9).toString('base64url');
     try {
       const reply = await scripts.lease(session, { token, leaseTtlMs: options.leaseTtlMs });
@@ -81,93 +67,62 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     }
   }
 
-  async function loadRows(misses: readonly Miss[]): Promise<(StoredSession | undefined)[]> {
-    let rows: (StoredSession | undefined)[];
-    try {
-      rows = await loader.load(
-        misses.map(({ session }) => session.ref),
-        { signal, syncedTo: opener.syncedTo },
-      );
-    } catch (error) {
-      if (isCauceError(error) && error.code === 'TABLE_MISMATCH')
-        throw new RestoreError(error.message, error);
-      throw new RestoreError('The session loader failed, so whether there is a session is not known.', error);
-    }
-    if (!areRows(rows, misses.length)) {
-      throw new RestoreError(
-        'The session loader did not answer with one session or undefined for each ref, with a state and with a ' +
-          `version from 1 to ${MAX_VERSION}. Such a row has to be mended: see docs/failure-modes.md.`,
-      );
-    }
-    return rows;
+  async function isLeaseThere(session: LocatedSession, lease: Lease): Promise<boolean> {
+    const held = await withDeadline(redis.get(keyspace.lease(session)), options.commandTimeoutMs);
+    return textOrNullIn('hydrate', held) === lease;
   }
 
-  async function keep({ session, lease }: Miss, row: StoredSession | undefined): Promise<Kept> {
-    if (lease === undefined) return 'served';
+  async function keep({ session, lease }: Miss, row: StoredSession | undefined): Promise<Restored> {
+    const found = { session, loaded: row ?? { lease } };
+    const unkept = { ...found, isChanged: false, isVouched: false };
+    if (lease === undefined) return unkept;
     try {
-      if (!row) {
-        const call = redis.get(keyspace.lease(session));
-        const held = textOrNullIn('hydrate', await withDeadline(call, options.commandTimeoutMs));
-        return held === lease ? 'kept' : 'refused';
-      }
-      const call = { ...row, lease, ttlMs: newTtlMs() };
-      return (await scripts.hydrate(session, call)) === 'hydrated' ? 'kept' : 'refused';
+      const isKept = row
+        ? (await scripts.hydrate(session, { ...row, lease, ttlMs: newTtlMs() })) === 'hydrated'
+        : await isLeaseThere(session, lease);
+      return { ...found, isChanged: !isKept, isVouched: isKept };
     } catch (error) {
       const failure = RedisError.from(error, 'hydrate');
-      if (isReadOnly(failure)) return 'served';
+      if (isReadOnly(failure)) return unkept;
       throw failure;
     }
   }
 
-  async function restoreBatch(sessions: readonly LocatedSession[]): Promise<Map<string, Restored>> {
-    const found = new Map<string, Restored>();
-    let open = sessions;
-    for (let round = 1; open.length > 0 && round <= MAX_ROUNDS; round++) {
-      const leases = await Promise.all(open.map(takeLease));
-      const misses: Miss[] = [];
-      leases.forEach((reply, i) => {
-        const key = open[i]?.key ?? '';
-        if ('session' in reply) misses.push(reply);
-        else found.set(key, { found: reply, isForJoined: round > 1 });
-      });
-      if (misses.length === 0) break;
-      const rows = await loadRows(misses);
-      // Whoever comes from here on may know of a newer save than the answers to what is asked of Redis now.
-      if (round === 1) for (const { session } of misses) flights.forget(session.key);
-      const kept = await Promise.all(misses.map((miss, i) => keep(miss, rows[i])));
-      // Every row was read after its miss, so none is older than the call that missed; that is good enough in the
-      // end. Calls that joined did so before the second round.
-      misses.forEach(({ session, lease }, i) => {
-        found.set(session.key, { found: rows[i] ?? { lease }, isForJoined: round > 1 || kept[i] === 'kept' });
-      });
-      open = misses.filter((_, i) => kept[i] === 'refused').map(({ session }) => session);
+  async function restoreAll(sessions: readonly LocatedSession[]): Promise<Map<string, Restored>> {
+    const restored = new Map<string, Restored>();
+    const misses: Miss[] = [];
+    const replies = await Promise.all(sessions.map(takeLease));
+    sessions.forEach((session, i) => {
+      const reply = replies[i] as HeldSession | Miss;
+      if ('lease' in reply) misses.push(reply);
+      else restored.set(session.key, { session, loaded: reply, isChanged: true, isVouched: false });
+    });
+    const rows = await readRows(misses.map(({ session }) => session));
+    // A call from here on may know of a newer save than the answers to what is asked of Redis now.
+    for (const { session } of misses) flights.forget(session.key);
+    const kept = await Promise.all(misses.map((miss, i) => keep(miss, rows[i])));
+    for (const one of kept) restored.set(one.session.key, one);
+    return restored;
+  }
+
+  /** Joins what is under way, and starts the rest together. */
+  function joinOrStart(sessions: readonly LocatedSession[]): Promise<Restored[]> {
+    const fresh = sessions.filter(({ key }) => !flights.get(key));
+    const batch = restoreAll(fresh);
+    for (const { key } of fresh) {
+      const one = async (): Promise<Restored> => (await batch).get(key) as Restored;
+      flights.add(key, one());
     }
-    return found;
-  }
-
-  function start(sessions: readonly LocatedSession[]): Map<string, Promise<Restored>> {
-    const batch = restoreBatch(sessions);
-    const one = async (key: string): Promise<Restored> => (await batch).get(key) as Restored;
-    return new Map(sessions.map(({ key }) => [key, flights.add(key, one(key))]));
-  }
-
-  async function join(session: LocatedSession, underWay: Promise<Restored>): Promise<Restored> {
-    const joined = await underWay;
-    if (joined.isForJoined) return joined;
-    // One that is under way now began after this load, so whatever it finds is new enough.
-    return flights.get(session.key) ?? (start([session]).get(session.key) as Promise<Restored>);
+    return Promise.all(sessions.map(({ key }) => flights.get(key) as Promise<Restored>));
   }
 
   return async (sessions) => {
-    const distinct = new Map(sessions.map((session) => [session.key, session]));
-    const joined = [...distinct.values()].flatMap((session) => {
-      const underWay = flights.get(session.key);
-      return underWay ? [[session.key, join(session, underWay)] as const] : [];
-    });
-    const joinedKeys = new Set(joined.map(([key]) => key));
-    const fresh = [...distinct.values()].filter(({ key }) => !joinedKeys.has(key));
-    const restores = new Map([...joined, ...start(fresh)]);
-    const restored = await Promise.all(sessions.map(({ key }) => restores.get(key) as Promise<Restored>));
-    return restored.map(({ found }) => found);
+    const isJoined = sessions.map(({ key }) => flights.get(key) !== undefined);
+    const first = await joinOrStart(sessions);
+    // The row may have been read before this call, and the session saved in between.
+    const isEarly = first.map(({ isVouched }, i) => isJoined[i] && !isVouched);
+    // Whatever is under way by now began after this call.
+    const second = await joinOrStart(sessions.filter((_, i) => isEarly[i]));
+    return [...first.filter((_, i) => !isEarly[i]), ...second];
   };
 }

@@ -1,6 +1,6 @@
 import { ABSENT_VERSION, type Epoch, type Lease, type LocatedSession, type Version } from '@cauce/protocol';
-import { type Loaded, presentIn } from './absence.ts';
 import type { LoadSessions } from './load-sessions.ts';
+import { type Loaded, presentIn } from './loaded.ts';
 import type { PartitionOpener } from './partition-opener.ts';
 
 /**

@@ -13,16 +13,17 @@ import {
   type Version,
 } from '@cauce/protocol';
 import { raceAbort, refuseAborted } from './abort.ts';
-import { presentIn } from './absence.ts';
 import { createCalls } from './calls.ts';
 import { createConditionalSave } from './conditional-save.ts';
 import { createConfirmSessions } from './confirm-sessions.ts';
 import { createUntilDurable } from './durable-saves.ts';
 import { AbortedError } from './errors.ts';
 import { createLoadSessions } from './load-sessions.ts';
+import { presentIn } from './loaded.ts';
 import { createOpIds } from './op-ids.ts';
 import { type ResolvedOptions, resolveOptions, type SessionClientOptions, saveLimits } from './options.ts';
 import { createPartitionOpener } from './partition-opener.ts';
+import { createReadRows } from './read-rows.ts';
 import { createSessionReader } from './read-sessions.ts';
 import { createReplicatedSaves } from './replicated-saves.ts';
 import { createRestoreSessions } from './restore-sessions.ts';
@@ -258,11 +259,11 @@ function assemble<T>(options: ResolvedOptions<T>) {
   const { loader = nothingElsewhere } = options;
   // ±10 %, so that what was restored together does not expire together.
   const newTtlMs = (): number => Math.round(options.sessionTtlSeconds * 1000 * (0.9 + 0.2 * Math.random()));
-  const shared = { opener, scripts, loader, signal: calls.closing, newTtlMs };
+  const readRows = createReadRows({ loader, opener, signal: calls.closing });
   const loads = createLoadSessions({
     ...{ opener, reader },
-    restore: createRestoreSessions({ ...shared, redis, keyspace }, options),
-    confirm: createConfirmSessions({ ...shared, reader, now }),
+    confirm: createConfirmSessions({ opener, scripts, readRows, now, newTtlMs }),
+    restore: createRestoreSessions({ redis, scripts, keyspace, readRows, newTtlMs }, options),
   });
   const loadBasis = createLoadBasis({ opener, loads });
   const limits = saveLimits(options);

@@ -1,10 +1,4 @@
-import {
-  isVersion,
-  type SessionRef,
-  type StoredSession,
-  type TableIdentity,
-  type Version,
-} from '@cauce/protocol';
+import type { SessionRef, StoredSession, TableIdentity, Version } from '@cauce/protocol';
 
 export interface LoaderCallOptions {
   /** Aborted when the client is closed. */
@@ -37,16 +31,4 @@ export interface SessionLoader {
    * @returns the version the row has then
    */
   write?(ref: SessionRef, session: StoredSession, options: LoaderCallOptions): Promise<Version | undefined>;
-}
-
-/** Whether a loader answered as it should: it may be somebody's own, and not typed. */
-export function areRows(rows: readonly (StoredSession | undefined)[], count: number): boolean {
-  return Array.isArray(rows) && rows.length === count && rows.every(isRow);
-}
-
-function isRow(row: StoredSession | undefined): boolean {
-  if (row === undefined) return true;
-  if (row === null) return false;
-  const { state, version } = row as Partial<Record<keyof StoredSession, unknown>>;
-  return typeof state === 'string' && isVersion(version);
 }

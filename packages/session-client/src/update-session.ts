@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ABSENT_VERSION, compareVersions, InvalidOptionError, type StoredSession } from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
-import { presentIn } from './absence.ts';
 import { DurabilityError, notRecognised, SaveUnknownError, VersionConflictError } from './errors.ts';
+import { presentIn } from './loaded.ts';
 import type { Basis, SaveCondition } from './save-condition.ts';
 import type { Durability, SaveReceipt } from './save-receipt.ts';
 

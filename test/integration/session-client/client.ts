@@ -1,5 +1,10 @@
-import type { LocatedSession, StoredSession } from '@cauce/protocol';
-import { createSessionClient, type SessionClient, type SessionClientOptions } from '@cauce/session-client';
+import type { LocatedSession, SessionRef, StoredSession } from '@cauce/protocol';
+import {
+  createSessionClient,
+  type SessionClient,
+  type SessionClientOptions,
+  type SessionLoader,
+} from '@cauce/session-client';
 import { inject, onTestFinished } from 'vitest';
 import { type IsolatedRedis, isolatedRedis } from '../../helpers/isolated.ts';
 
@@ -35,15 +40,17 @@ export function isolatedClient(
   };
 }
 
-/** Makes a session clean, as the sync consumer does once PostgreSQL has it, and removes it: expired. */
-export async function syncAndExpire(
-  { redis, scripts }: IsolatedRedis,
-  session: LocatedSession,
-): Promise<void> {
+/** Makes a session clean, as the sync consumer does once PostgreSQL has it. */
+export async function syncOne({ redis, scripts }: IsolatedRedis, session: LocatedSession): Promise<void> {
   const [version, event] = await redis.hmget(session.key, 'v', 'q');
   const settled = { key: session.key, written: version ?? undefined, eventIds: event ? [event] : [] };
   await scripts.settle(session.partition, [settled], { ttlMs: 60_000, takenAtUs: '0' });
-  await redis.del(session.key);
+}
+
+/** Makes a session clean and removes it: expired. */
+export async function syncAndExpire(isolated: IsolatedRedis, session: LocatedSession): Promise<void> {
+  await syncOne(isolated, session);
+  await isolated.redis.del(session.key);
 }
 
 export function row(state: State, version = '5'): StoredSession {
@@ -59,4 +66,21 @@ export function signal<T = void>(): { readonly promise: Promise<T>; give(value: 
     give = resolve;
   });
   return { promise, give: (value) => give(value) };
+}
+
+type Answer = (
+  ref: SessionRef,
+  call: number,
+) => StoredSession | undefined | Promise<StoredSession | undefined>;
+
+/** Stands for PostgreSQL where a test decides what happens while a row is being read. */
+export function loaderOf(answer: Answer): SessionLoader & { readonly calls: string[][] } {
+  const calls: string[][] = [];
+  return {
+    calls,
+    load: (refs) => {
+      calls.push(refs.map(({ userId }) => userId));
+      return Promise.all(refs.map(async (ref) => answer(ref, calls.length)));
+    },
+  };
 }

@@ -1,23 +1,6 @@
-import type { SessionLoader, SessionRef, StoredSession } from '@cauce/session-client';
+import type { SessionLoader, StoredSession } from '@cauce/session-client';
 import { describe, expect, it } from 'vitest';
-import { isolatedClient, row, signal, syncAndExpire, tombstone } from './client.ts';
-
-type Answer = (
-  ref: SessionRef,
-  call: number,
-) => StoredSession | undefined | Promise<StoredSession | undefined>;
-
-/** Stands for PostgreSQL where a test decides what happens while a row is being read. */
-function loaderOf(answer: Answer): SessionLoader & { readonly calls: string[][] } {
-  const calls: string[][] = [];
-  return {
-    calls,
-    load: (refs) => {
-      calls.push(refs.map(({ userId }) => userId));
-      return Promise.all(refs.map(async (ref) => answer(ref, calls.length)));
-    },
-  };
-}
+import { isolatedClient, loaderOf, row, signal, syncAndExpire, tombstone } from './client.ts';
 
 describe('restoring what is not in Redis', () => {
   it('without a loader there is no session', async () => {
