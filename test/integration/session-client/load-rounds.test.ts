@@ -1,9 +1,12 @@
-import type { SessionClient, SessionClientOptions, StoredSession } from '@cauce/session-client';
+import type { LocatedSession } from '@cauce/protocol';
+import type { SessionClient, SessionClientOptions } from '@cauce/session-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   createConfirmSessions,
+  isOf,
   LOADER_REST_MS,
 } from '../../../packages/session-client/src/confirm-sessions.ts';
+import { createRestoreSessions } from '../../../packages/session-client/src/restore-sessions.ts';
 import { connectRedis } from '../../helpers/isolated.ts';
 import { ownRedis } from '../../helpers/own-servers.ts';
 import {
@@ -77,6 +80,15 @@ describe('a session of an earlier epoch, while its row is being read', () => {
     expect(loader.calls).toHaveLength(2);
   });
 
+  it('was saved after Redis had lost everything, and its version is below: it is what counts', async () => {
+    const client = isolatedClient({ loader: loaderOf(() => row({ step: 'old' }, NEWEST)) });
+    await client.another().saveUserState('ana', { step: 'saved since' });
+    // As a consumer leaves it that found such a row; then the server's second epoch begins.
+    const meta = client.keyspace.meta(client.locate('ana').partition);
+    await client.redis.hset(meta, { seeded: NEWEST, epochEndsAtMs: '1' });
+    expect(await client.sessions.getUserState('ana')).toEqual({ step: 'saved since' });
+  });
+
   it.each([
     ['newer', NEWEST],
     ['held', '5'],
@@ -117,19 +129,87 @@ describe('a session that is not in Redis, while its row is being read', () => {
   }
 
   it.each(['saved', 'restored'])('appears as it was %s in an earlier epoch: it is compared', async (how) => {
-    const rows: StoredSession[] = [row({ step: 'old' })];
+    let stored = row({ step: 'old' });
     const loader = loaderOf(async (_, call) => {
       if (call === 1) await appear();
-      return rows[0];
+      return stored;
     });
     const client = isolatedClient();
     if (how === 'saved') await client.sessions.saveUserState('ana', { step: 'old' });
-    else await client.another({ loader: loaderOf(() => rows[0]) }).getUserState('ana');
+    else await client.another({ loader: loaderOf(() => stored) }).getUserState('ana');
     const appear = await wentBack(client);
-    rows[0] = row({ step: 'newer' }, NEWEST);
+    stored = row({ step: 'newer' }, NEWEST);
     await beginEpoch(client);
     expect(await client.another({ loader }).getUserState('ana')).toEqual({ step: 'newer' });
     expect(loader.calls).toHaveLength(2);
+  });
+
+  it('appears, and an epoch begins that the bot has not heard of: it is compared', async () => {
+    const loader = loaderOf(async (_, call) => {
+      if (call === 1) await Promise.all([appear(), beginEpoch(client)]);
+      return row({ step: 'newer' }, NEWEST);
+    });
+    const client = isolatedClient({ loader });
+    await client.sessions.saveUserState('ana', { step: 'old' });
+    const appear = await wentBack(client);
+    expect(await client.sessions.getUserState('ana')).toEqual({ step: 'newer' });
+    expect(loader.calls).toHaveLength(2);
+  });
+
+  it('appears as it was in an earlier epoch, also for a load that joined', async () => {
+    const isAsked = signal();
+    const mayAnswer = signal();
+    const loader = loaderOf(async (_, call) => {
+      isAsked.give();
+      if (call === 1) await mayAnswer.promise;
+      return row({ step: 'newer' }, NEWEST);
+    });
+    const client = isolatedClient();
+    await client.sessions.saveUserState('ana', { step: 'old' });
+    const appear = await wentBack(client);
+    await beginEpoch(client);
+    const bot = client.another({ loader });
+    const first = bot.getUserState('ana');
+    await isAsked.promise;
+    const second = bot.getUserState('ana');
+    // Its miss comes before the answer.
+    await bot.getUserState('bo');
+    await appear();
+    mayAnswer.give();
+    expect(await Promise.all([first, second])).toEqual([{ step: 'newer' }, { step: 'newer' }]);
+  });
+
+  it('P5 is saved after it was hydrated, while others of the call are not: a later load does not join', async () => {
+    const client = isolatedClient();
+    const { redis, scripts, keyspace } = client;
+    const [a, b] = ['a', 'b'].map(client.locate) as [LocatedSession, LocatedSession];
+    const [isHydrated, mayHydrate] = [signal(), signal()];
+    let stored = row({ step: 'old' });
+    const restore = createRestoreSessions(
+      {
+        ...{ redis, keyspace, newTtlMs: () => 60_000 },
+        readRows: async (sessions) => sessions.map(() => stored),
+        scripts: {
+          lease: scripts.lease,
+          async hydrate(session, call) {
+            if (session.key === b.key) await mayHydrate.promise;
+            const outcome = await scripts.hydrate(session, call);
+            isHydrated.give();
+            return outcome;
+          },
+        },
+      },
+      { leaseTtlMs: 10_000, commandTimeoutMs: 5000 },
+    );
+    const both = restore([a, b]);
+    await isHydrated.promise;
+    const { version } = await client.sessions.saveUserState('a', { step: 'newer' });
+    await syncAndExpire(client, a);
+    stored = row({ step: 'newer' }, version);
+    const later = restore([a]);
+    mayHydrate.give();
+    await both;
+    expect(await later).toMatchObject([{ loaded: stored }]);
   });
 });
 
@@ -231,4 +311,9 @@ describe('while PostgreSQL cannot be asked', () => {
     nowMs += LOADER_REST_MS;
     expect(await askedAfter()).toBe(3);
   });
+});
+
+it('no session is of an epoch that is not known', () => {
+  const restored = { ...row({}), savedIn: '', confirmedIn: '7' };
+  expect([isOf('7', restored), isOf('', restored)]).toEqual([true, false]);
 });
