@@ -87,7 +87,7 @@ test('what was committed before the consumer died is already there', async () =>
   const { code, json } = await cli.runJson(['replay', '--min-idle', '0ms']);
 
   expect(code).toBe(0);
-  expect(json).toMatchObject({ report: { written: 0, duplicates: 1 } });
+  expect(json).toMatchObject({ report: { written: 0, duplicate: 1 } });
   expect(await cli.countDirty()).toBe(0);
 });
 
@@ -111,7 +111,7 @@ test('an entry that was synced and saved again by others meanwhile is superseded
     { ...consumerOptions(readSettings(cli.env)), minIdleMs: 0, signal: new AbortController().signal },
   );
 
-  expect(result.report).toMatchObject({ written: 0, superseded: 1, conflicts: 0 });
+  expect(result.report).toMatchObject({ written: 0, superseded: 1, conflict: 0 });
   expect(await cli.row(ana)).toEqual({ state: { step: 2 }, version: newest });
 });
 

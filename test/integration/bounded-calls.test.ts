@@ -1,6 +1,7 @@
 import { MAX_SCRIPT_BYTES } from '@cauce/protocol';
 import { expect, test } from 'vitest';
 import type { AnnouncedSession } from '../../packages/sync-consumer/src/pipeline/dedupe-by-session.ts';
+import { toTakeAgain } from '../../packages/sync-consumer/src/pipeline/fate.ts';
 import { settleBatch } from '../../packages/sync-consumer/src/pipeline/settle-batch.ts';
 import { MAX_BATCH_BYTES, takeStates } from '../../packages/sync-consumer/src/pipeline/take-states.ts';
 import type { PartitionFailure } from '../../packages/sync-consumer/src/redis/ask-partitions.ts';
@@ -42,11 +43,8 @@ test('a large batch is taken and settled a few sessions at a time, and the earli
   const { rows, takenAtUs } = await takeStates(deps, announced, { maxBytes: MAX_BATCH_BYTES });
   expect(rows).toHaveLength(sessions.length);
   expect(takenAtUs.get(PARTITION)).toBe(times[0]);
-  await settleBatch(
-    deps,
-    { committed: rows, acknowledged: [], refused: [], held: [], takenAtUs },
-    { ttlMs: TTL_MS },
-  );
+  const fates = rows.map((row) => ({ outcome: 'written', row }) as const);
+  await settleBatch(deps, fates, { ttlMs: TTL_MS, takenAtUs });
   expect(sizes).toEqual([AT_ONCE, AT_ONCE, 1, AT_ONCE, AT_ONCE, 1]);
   expect([await world.announced(), await world.pending()]).toEqual([[], 0]);
 });
@@ -64,12 +62,14 @@ test('the states of a batch are bounded together, over however many partitions, 
   const deps = { ...pipeline, onSkipped: () => expect.fail('nothing is skipped') };
   const found: number[] = [];
   for (let left: readonly AnnouncedSession[] = announced, inTurn = false; left.length > 0; inTurn = true) {
-    const { rows, deferred } = await takeStates(deps, left, { maxBytes: MAX_BATCH_BYTES, inTurn });
+    const { rows, fates } = await takeStates(deps, left, { maxBytes: MAX_BATCH_BYTES, inTurn });
+    expect(rows.length + fates.length).toBe(left.length);
+    expect(fates.every(({ outcome }) => outcome === 'deferred')).toBe(true);
     const taken = rows.map(({ state }) => state?.length ?? 0);
     expect(taken.length).toBeGreaterThan(0);
     expect(taken.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(MAX_BATCH_BYTES);
     found.push(...taken);
-    left = deferred;
+    left = toTakeAgain(fates);
   }
   expect(found.sort()).toEqual(sizes.sort());
 });
@@ -90,13 +90,13 @@ test('a state larger than a batch is deferred in front of the others, and is tak
   const [large, small] = [await announce('ana', MAX_BATCH_BYTES + 1), await announce('bo', 10)];
   const together = await take([large, small], MAX_BATCH_BYTES);
   expect(together.rows.map(({ announced }) => announced)).toEqual([small]);
-  expect(together.deferred).toEqual([large]);
+  expect(together.fates).toEqual([{ outcome: 'deferred', announced: large }]);
   expect((await take([large], MAX_SCRIPT_BYTES)).rows).toHaveLength(1);
   expect(failures).toEqual([]);
 
   // Not by a bot, whose states end at this size.
   const tooLarge = await announce('cy', MAX_SCRIPT_BYTES + 1);
-  const { rows, deferred, skipped } = await take([tooLarge], MAX_SCRIPT_BYTES);
-  expect([rows, deferred, skipped]).toEqual([[], [], [tooLarge]]);
+  const { rows, fates } = await take([tooLarge], MAX_SCRIPT_BYTES);
+  expect([rows, fates]).toEqual([[], [{ outcome: 'skipped', announced: tooLarge }]]);
   expect(failures.map(({ error }) => error.failure.reason)).toEqual(['OVERSIZE']);
 });

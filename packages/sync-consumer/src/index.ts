@@ -21,4 +21,4 @@ export { ParkLimiter, type ParkLimiterOptions } from './postgres/park-limiter.ts
 export type { RedisMetricsDeps } from './redis-metrics.ts';
 export { SyncConsumer, type SyncConsumerDeps, type SyncConsumerOptions } from './sync-consumer.ts';
 export { SyncPass, type SyncPassDeps, type SyncPassOptions, type SyncPhase } from './sync-pass.ts';
-export { addToReport, emptyReport, type SyncReport } from './sync-report.ts';
+export { addToReport, emptyReport, type FinalOutcome, type SyncReport } from './sync-report.ts';

@@ -1,7 +1,7 @@
 import type { PostgresFailure } from '@cauce/postgres';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { type RedisMetricsDeps, registerRedisMetrics } from './redis-metrics.ts';
-import type { SyncReport } from './sync-report.ts';
+import { finalOutcomes, type SyncReport } from './sync-report.ts';
 
 /** What the sync consumer measures. Labels are bounded: never a tenant, user or session. */
 export interface SyncMetrics {
@@ -16,16 +16,6 @@ const failureClasses = [
   'misconfigured',
   'refused',
 ] as const satisfies PostgresFailure['class'][];
-const outcomes = [
-  'written',
-  'duplicates',
-  'superseded',
-  'conflicts',
-  'reissued',
-  'parked',
-  'held',
-  'clean',
-] as const satisfies (keyof SyncReport)[];
 
 /** Registers the consumer's metrics. Names and units: `docs/operations.md`. */
 export function createSyncMetrics({ registry, measureRedis }: RedisMetricsDeps): SyncMetrics {
@@ -73,7 +63,7 @@ export function createSyncMetrics({ registry, measureRedis }: RedisMetricsDeps):
 
   // A series that begins with its first failure hides it from rate() and increase().
   for (const failureClass of failureClasses) failures.inc({ class: failureClass }, 0);
-  for (const outcome of outcomes) rows.inc({ outcome }, 0);
+  for (const outcome of finalOutcomes) rows.inc({ outcome }, 0);
 
   return {
     statement(count, durationMs) {
@@ -82,10 +72,8 @@ export function createSyncMetrics({ registry, measureRedis }: RedisMetricsDeps):
     },
     failure: ({ class: failureClass }) => failures.inc({ class: failureClass }),
     synced(report) {
-      for (const outcome of outcomes) {
-        rows.inc({ outcome }, report[outcome]);
-      }
-      conflicts.inc(report.conflicts + report.reissued);
+      for (const outcome of finalOutcomes) rows.inc({ outcome }, report[outcome]);
+      conflicts.inc(report.conflict + report.reissued);
       lastSync.set(Date.now() / 1000);
     },
     announcedAgain: (sessions) => announced.inc(sessions),

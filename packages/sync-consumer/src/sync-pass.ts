@@ -1,16 +1,11 @@
 import type { PostgresFailure, Queries } from '@cauce/postgres';
-import {
-  countIn,
-  isHeldBack,
-  type Keyspace,
-  MAX_SCRIPT_BYTES,
-  type Scripts,
-  withDeadline,
-} from '@cauce/protocol';
+import { countIn, type Keyspace, MAX_SCRIPT_BYTES, type Scripts, withDeadline } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import { type ClaimCursors, claimStale } from './pipeline/claim-stale.ts';
 import { decodeBatch } from './pipeline/decode-batch.ts';
 import { type AnnouncedSession, dedupeBySession } from './pipeline/dedupe-by-session.ts';
+import { type Fate, toTakeAgain } from './pipeline/fate.ts';
+import { holdBack } from './pipeline/hold-back.ts';
 import { inLanes } from './pipeline/in-lanes.ts';
 import { planReads } from './pipeline/plan-reads.ts';
 import { type PartitionEntries, type ReadBatch, readBatch } from './pipeline/read-batch.ts';
@@ -23,7 +18,7 @@ import type { ParkLimiter } from './postgres/park-limiter.ts';
 import { type AskDeps, askAllPartitions } from './redis/ask-partitions.ts';
 import { keepOwnership } from './redis/keep-ownership.ts';
 import { createSlots, type Slots } from './slots.ts';
-import { addToReport, emptyReport, type SyncReport } from './sync-report.ts';
+import { countFates, emptyReport, type SyncReport } from './sync-report.ts';
 
 /** The boundaries of a batch's life; a test stops the world at one of them. */
 export type SyncPhase = 'read' | 'taken' | 'committed' | 'settled';
@@ -59,7 +54,7 @@ export interface SyncPassOptions {
 /**
  * Syncs changed sessions from Redis to PostgreSQL:
  *
- *   claim stale or read new → decode → dedupe by session → take states → upsert → settle | park
+ *   claim stale or read new → decode → dedupe by session → take states → hold back → upsert → resolve → settle
  *
  * At least once, newest version only: an event is acknowledged after the commit, a batch that is synced twice
  * changes nothing, and a session that was saved meanwhile stays dirty and is announced again (P3, P4). A session
@@ -156,10 +151,11 @@ export class SyncPass {
       let inTurn = false;
       while (left.length > 0) {
         const taken = await takeStates(this.#deps, left, { maxBytes: MAX_BATCH_BYTES, inTurn });
-        inTurn = taken.deferred.length > 0;
+        const deferred = toTakeAgain(taken.fates);
+        inTurn = deferred.length > 0;
         left =
-          taken.deferred.length < left.length
-            ? [...taken.deferred, ...(await this.#syncTaken(taken, report, signal))]
+          deferred.length < left.length
+            ? await this.#syncTaken(taken, report, signal)
             : await this.#syncFirst(left, report, signal);
       }
       await dropMalformed(this.#deps, malformed);
@@ -181,56 +177,24 @@ export class SyncPass {
     });
   }
 
-  /** Returns what has to be taken again, because it waited too long. */
+  /** Gives each session its fate. Returns what has to be taken again. */
   async #syncTaken(
-    { rows, clean, skipped, takenAtUs }: TakenBatch,
+    { fates: taken, rows, takenAtUs }: TakenBatch,
     report: SyncReport,
     signal: AbortSignal,
   ): Promise<AnnouncedSession[]> {
     const { onPhase = async () => {} } = this.#deps;
     const { ttlMs } = this.#options;
     await onPhase('taken');
-    const held = rows.filter(({ parked }) => parked !== undefined && isHeldBack(parked, Date.now()));
-    const due = rows.filter((row) => !held.includes(row));
-    const { written, outdated, postponed, expired, ...upserted } = await upsertBatch(
-      this.#upsertDeps(report),
-      due,
-      signal,
-    );
-    const { duplicates, superseded, conflicts, reissued, unsettled, ...ignored } = await resolveOutdated(
-      this.#deps,
-      outdated,
-      { ttlMs, signal },
-    );
-    const refused = [...upserted.refused, ...ignored.refused];
+    const { fates: held, due } = holdBack(rows, Date.now());
+    const { fates: upserted, outdated } = await upsertBatch(this.#upsertDeps(report), due, signal);
+    const resolved = await resolveOutdated(this.#deps, outdated, { ttlMs, signal });
+    const fates: readonly Fate[] = [...taken, ...held, ...upserted, ...resolved];
     await onPhase('committed');
-    await settleBatch(
-      { ...this.#deps, nowMs: Date.now },
-      {
-        committed: [...written, ...duplicates],
-        acknowledged: [
-          ...clean,
-          ...[...superseded, ...conflicts, ...reissued].map(({ announced }) => announced),
-        ],
-        refused,
-        held,
-        takenAtUs,
-      },
-      { ttlMs },
-    );
+    await settleBatch({ ...this.#deps, nowMs: Date.now }, fates, { ttlMs, takenAtUs });
     await onPhase('settled');
-    addToReport(report, {
-      written: written.length,
-      duplicates: duplicates.length,
-      superseded: superseded.length,
-      conflicts: conflicts.length,
-      reissued: reissued.length,
-      parked: refused.length,
-      held: held.length,
-      clean: clean.length,
-      unsettled: unsettled.length + postponed.length + skipped.length,
-    });
-    return expired.map(({ announced }) => announced);
+    countFates(report, fates);
+    return toTakeAgain(fates);
   }
 
   async #opened(read: Promise<ReadBatch>): Promise<readonly PartitionEntries[]> {

@@ -1,50 +1,46 @@
-/** What became of the sessions that were synced. */
-export interface SyncReport {
-  /** Newest version written to PostgreSQL. */
-  written: number;
-  /** PostgreSQL had this very version already. */
-  duplicates: number;
-  /** PostgreSQL and Redis had a newer one. */
-  superseded: number;
-  /** PostgreSQL had a newer one than Redis: archived, and Redis took the row over. */
-  conflicts: number;
-  /** Saved below its row's version after Redis had lost its clock: announced with a version above it. */
-  reissued: number;
-  /** PostgreSQL refused it. */
-  parked: number;
-  /** Parked before, next attempt not due. */
-  held: number;
-  /** Announced, but synced or gone already. */
-  clean: number;
-  /**
-   * Left pending: its row is locked, or vanished while it was compared, or was refused with the parkLimiter open; or its
-   * partition failed, or its key cannot be read.
-   */
-  unsettled: number;
+import { type Fate, isPassing, type Outcome, type PassingOutcome } from './pipeline/fate.ts';
+
+/** Those that a session's way through a pass may end with. */
+export type FinalOutcome = Exclude<Outcome, PassingOutcome>;
+
+/** How many sessions came to each end: what each outcome means is said in `pipeline/fate.ts`. */
+export interface SyncReport extends Record<FinalOutcome, number> {
   /** Entries in a changes stream that Cauce did not write; removed. */
   malformed: number;
   statements: number;
   durationMs: number;
 }
 
+const none: Readonly<Record<FinalOutcome, number>> = {
+  written: 0,
+  duplicate: 0,
+  superseded: 0,
+  conflict: 0,
+  reissued: 0,
+  parked: 0,
+  held: 0,
+  clean: 0,
+  postponed: 0,
+  skipped: 0,
+};
+
+export const finalOutcomes = Object.keys(none) as readonly FinalOutcome[];
+
 export function emptyReport(): SyncReport {
-  return {
-    written: 0,
-    duplicates: 0,
-    superseded: 0,
-    conflicts: 0,
-    reissued: 0,
-    parked: 0,
-    held: 0,
-    clean: 0,
-    unsettled: 0,
-    malformed: 0,
-    statements: 0,
-    durationMs: 0,
-  };
+  return { ...none, malformed: 0, statements: 0, durationMs: 0 };
+}
+
+/** Adds to `report` what became of each session. */
+export function countFates(report: SyncReport, fates: readonly Fate[]): void {
+  for (const fate of fates) if (!isPassing(fate)) report[fate.outcome] += 1;
 }
 
 /** Adds `more` to `total`. */
-export function addToReport(total: SyncReport, more: Partial<SyncReport>): void {
+export function addToReport(total: SyncReport, more: SyncReport): void {
   for (const [name, count] of Object.entries(more)) total[name as keyof SyncReport] += count;
+}
+
+/** Whether there was anything to do: what was synced already or is not due was only acknowledged. Pure. */
+export function hasWork(report: SyncReport): boolean {
+  return finalOutcomes.some((outcome) => outcome !== 'clean' && outcome !== 'held' && report[outcome] > 0);
 }

@@ -6,7 +6,7 @@ import type { CircuitBreaker, CircuitState } from './postgres/circuit-breaker.ts
 import type { ParkLimiter } from './postgres/park-limiter.ts';
 import { createProgressLog } from './progress-log.ts';
 import type { Skipped } from './skipped.ts';
-import type { SyncReport } from './sync-report.ts';
+import { hasWork, type SyncReport } from './sync-report.ts';
 
 export interface SyncStatusDeps {
   readonly consumer: string;
@@ -129,8 +129,8 @@ export class SyncStatus {
     const { logger } = this.#deps;
     this.redisWorked();
     this.#lastSyncAtMs = Date.now();
-    const { written, duplicates, superseded, conflicts, reissued, parked, malformed, unsettled } = report;
-    if (written + duplicates + superseded + conflicts + reissued + parked + unsettled > 0) {
+    const { written, parked, malformed } = report;
+    if (hasWork(report)) {
       this.#syncs++;
       this.#lastSync = report;
       logger.debug(report, 'synced');

@@ -1,4 +1,5 @@
 import type { SessionRow } from '@cauce/postgres';
+import type { Fate } from '../../../packages/sync-consumer/src/pipeline/fate.ts';
 import { type UpsertDeps, upsertBatch } from '../../../packages/sync-consumer/src/pipeline/upsert-batch.ts';
 import { CircuitBreaker } from '../../../packages/sync-consumer/src/postgres/circuit-breaker.ts';
 import { ParkLimiter } from '../../../packages/sync-consumer/src/postgres/park-limiter.ts';
@@ -84,7 +85,18 @@ export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {})
     statements,
     committed,
     failures,
-    upsert: (rows: readonly TestRow[], signal: AbortSignal = new AbortController().signal) =>
-      upsertBatch(deps, rows, signal),
+    /** The rows by what became of them. */
+    async upsert(rows: readonly TestRow[], signal: AbortSignal = new AbortController().signal) {
+      const { fates, outdated } = await upsertBatch(deps, rows, signal);
+      const rowsOf = (wanted: (typeof fates)[number]['outcome']): TestRow[] =>
+        fates.filter(({ outcome }) => outcome === wanted).map(({ row }) => row);
+      return {
+        written: rowsOf('written'),
+        outdated,
+        refused: fates.filter((fate): fate is Fate<'parked', TestRow> => fate.outcome === 'parked'),
+        postponed: rowsOf('postponed'),
+        expired: rowsOf('expired'),
+      };
+    },
   };
 }

@@ -1,4 +1,4 @@
-import { consumerOptions, type ReplayResult, replay } from '@cauce/sync-consumer';
+import { consumerOptions, type FinalOutcome, type ReplayResult, replay } from '@cauce/sync-consumer';
 import { Option } from 'commander';
 import { parseCount, parseDuration } from '../arguments.ts';
 import { type CommandDescriptor, withStores } from '../command.ts';
@@ -58,7 +58,8 @@ export const replayCommand: CommandDescriptor<ReplayFlags> = {
       }),
     );
     const { problem, ...data } = result;
-    const stillFailing = result.report.parked + result.report.held + result.report.unsettled;
+    const { parked, held, postponed, skipped } = result.report;
+    const stillFailing = parked + held + postponed + skipped;
     output.result({ ...data, stillFailing, problem }, describeReplay(result));
     if (problem) {
       output.note(
@@ -71,6 +72,19 @@ export const replayCommand: CommandDescriptor<ReplayFlags> = {
   },
 };
 
+const labels: Readonly<Record<FinalOutcome, string>> = {
+  written: 'applied',
+  duplicate: 'already there',
+  superseded: 'superseded',
+  conflict: 'conflicts',
+  reissued: 'reissued',
+  clean: 'clean',
+  parked: 'parked',
+  held: 'held',
+  postponed: 'postponed',
+  skipped: 'skipped',
+};
+
 function exitCodeAfter(stillFailing: number): ExitCode {
   return stillFailing > 0 ? exitCodes.problem : exitCodes.ok;
 }
@@ -80,15 +94,6 @@ function describeReplay({ isDryRun, found, claimed, report }: ReplayResult): str
   if (found === 0) return 'Nothing to replay.';
   return [
     `Took over ${count(claimed)} of ${counted(found, 'pending entry', 'pending entries')}.`,
-    fields([
-      ['applied', report.written],
-      ['already there', report.duplicates],
-      ['superseded', report.superseded],
-      ['conflicts', report.conflicts],
-      ['clean', report.clean],
-      ['parked', report.parked],
-      ['held', report.held],
-      ['unsettled', report.unsettled],
-    ]),
+    fields(Object.entries(labels).map(([outcome, label]) => [label, report[outcome as FinalOutcome]])),
   ].join('\n');
 }

@@ -2,6 +2,7 @@ import {
   countIn,
   type Keyspace,
   nextParkedRecord,
+  type ParkedRecord,
   type Scripts,
   type SettleSession,
   SYNC_GROUP,
@@ -9,26 +10,20 @@ import {
 } from '@cauce/protocol';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import type { AnnouncedSession } from './dedupe-by-session.ts';
+import type { Fate, TakenRow } from './fate.ts';
 import { groupBy } from './group-by.ts';
 import { SESSIONS_AT_ONCE, slicesOf } from './slices-of.ts';
-import type { TakenRow } from './take-states.ts';
-
-/** What is known of each session after PostgreSQL answered. */
-export interface Settlement {
-  /** This version is committed. */
-  readonly committed: readonly TakenRow[];
-  /** Acknowledge; no version of this batch was written for it. */
-  readonly acknowledged: readonly AnnouncedSession[];
-  /** PostgreSQL refuses the row. */
-  readonly refused: readonly { readonly row: TakenRow; readonly sqlState: string }[];
-  /** Parked before and not due yet: acknowledge, try later. */
-  readonly held: readonly TakenRow[];
-  readonly takenAtUs: ReadonlyMap<number, string>;
-}
 
 export interface SettleDeps extends AskDeps {
   readonly scripts: Pick<Scripts, 'settle' | 'park'>;
   readonly nowMs: () => number;
+}
+
+export interface SettleOptions {
+  /** How long a synced session stays in Redis, ms. */
+  readonly ttlMs: number;
+  /** When each partition was read, Redis' clock in µs. */
+  readonly takenAtUs: ReadonlyMap<number, string>;
 }
 
 /**
@@ -38,33 +33,20 @@ export interface SettleDeps extends AskDeps {
  */
 export async function settleBatch(
   deps: SettleDeps,
-  settlement: Settlement,
-  { ttlMs }: { ttlMs: number },
+  fates: readonly Fate[],
+  { ttlMs, takenAtUs }: SettleOptions,
 ): Promise<void> {
   const { scripts, nowMs } = deps;
-  const sessions = [
-    ...settlement.committed.map(({ announced, version }) => toSettle(announced, version)),
-    ...settlement.acknowledged.map((announced) => toSettle(announced, undefined)),
-  ];
-  const parked = [
-    ...settlement.refused.map(({ row, sqlState }) => ({
-      row,
-      record: nextParkedRecord(row.parked, { version: row.version, sqlState }, nowMs()),
-    })),
-    ...settlement.held.map((row) => ({
-      row,
-      record: row.parked ?? nextParkedRecord(undefined, { version: row.version, sqlState: 'LOCAL' }, nowMs()),
-    })),
-  ].map((one) => ({ partition: one.row.announced.session.partition, ...one }));
-  await askPartitions(deps, parked, 'park', ({ row: { announced, version }, record }) =>
+  const { parks, settles } = planCalls(fates, nowMs());
+  await askPartitions(deps, parks, 'park', ({ row: { announced, version }, record }) =>
     scripts.park(announced.session, { version, record, eventIds: announced.eventIds }),
   );
   // A few at a time, so that bots get their turn.
-  for (const few of slicesOf(sessions, SESSIONS_AT_ONCE)) {
+  for (const few of slicesOf(settles, SESSIONS_AT_ONCE)) {
     const groups = [...groupBy(few, ({ partition }) => partition)];
     const asked = groups.map(([partition, group]) => ({ partition, group }));
     await askPartitions(deps, asked, 'settle', ({ partition, group }) =>
-      scripts.settle(partition, group, { ttlMs, takenAtUs: settlement.takenAtUs.get(partition) ?? '0' }),
+      scripts.settle(partition, group, { ttlMs, takenAtUs: takenAtUs.get(partition) ?? '0' }),
     );
   }
 }
@@ -81,9 +63,60 @@ export async function dropMalformed(
   });
 }
 
-function toSettle(
-  { session, eventIds }: AnnouncedSession,
-  written: Version | undefined,
-): SettleSession & { partition: number } {
+interface Settle extends SettleSession {
+  readonly partition: number;
+}
+
+interface Park {
+  readonly partition: number;
+  readonly row: TakenRow;
+  readonly record: ParkedRecord;
+}
+
+/** Which of the scripts each session needs. Pure. */
+function planCalls(fates: readonly Fate[], nowMs: number): { parks: Park[]; settles: Settle[] } {
+  const parks: Park[] = [];
+  const settles: Settle[] = [];
+  for (const fate of fates) {
+    switch (fate.outcome) {
+      case 'written':
+      case 'duplicate':
+        settles.push(toSettle(fate.row.announced, fate.row.version));
+        break;
+      case 'superseded':
+      case 'conflict':
+      case 'reissued':
+        settles.push(toSettle(fate.row.announced, undefined));
+        break;
+      case 'clean':
+        settles.push(toSettle(fate.announced, undefined));
+        break;
+      case 'parked': {
+        const { row, sqlState } = fate;
+        parks.push(toPark(row, nextParkedRecord(row.parked, { version: row.version, sqlState }, nowMs)));
+        break;
+      }
+      case 'held':
+        parks.push(toPark(fate.row, fate.record));
+        break;
+      case 'postponed':
+      case 'skipped':
+      case 'deferred':
+      case 'expired':
+        // Its events stay pending.
+        break;
+      default:
+        fate satisfies never;
+    }
+  }
+  return { parks, settles };
+}
+
+/** `written`: the version that is in PostgreSQL now, if it is one of this batch. */
+function toSettle({ session, eventIds }: AnnouncedSession, written: Version | undefined): Settle {
   return { partition: session.partition, key: session.key, written, eventIds };
+}
+
+function toPark(row: TakenRow, record: ParkedRecord): Park {
+  return { partition: row.announced.session.partition, row, record };
 }

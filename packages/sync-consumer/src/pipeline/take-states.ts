@@ -1,14 +1,8 @@
-import type { SessionRow } from '@cauce/postgres';
-import {
-  MAX_SCRIPT_BYTES,
-  type ParkedRecord,
-  type Scripts,
-  type TakenSession,
-  type Version,
-} from '@cauce/protocol';
+import { MAX_SCRIPT_BYTES, type Scripts, type TakenSession } from '@cauce/protocol';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
 import { oversizeSession, unreadableSessions } from '../redis/unreadable-sessions.ts';
 import type { AnnouncedSession } from './dedupe-by-session.ts';
+import type { Fate, TakenRow } from './fate.ts';
 import { groupBy } from './group-by.ts';
 import { SESSIONS_AT_ONCE, slicesOf } from './slices-of.ts';
 
@@ -18,22 +12,10 @@ import { SESSIONS_AT_ONCE, slicesOf } from './slices-of.ts';
  */
 export const MAX_BATCH_BYTES: number = 2 * 1024 * 1024;
 
-/** What a session holds now, on its way to its row. */
-export interface TakenRow extends SessionRow {
-  readonly announced: AnnouncedSession;
-  readonly parked: ParkedRecord | undefined;
-  /** Rows up to this version are older, whatever their versions say: they were there when Redis had lost everything. */
-  readonly winsOver: Version;
-}
-
 export interface TakenBatch {
+  readonly fates: readonly Fate<'clean' | 'skipped' | 'deferred'>[];
+  /** To be synced. */
   readonly rows: readonly TakenRow[];
-  /** Nothing to sync: synced already, or vanished. */
-  readonly clean: readonly AnnouncedSession[];
-  /** Did not fit any more: take them next. */
-  readonly deferred: readonly AnnouncedSession[];
-  /** Of a partition that failed, or what is under its key cannot be synced: left pending, to be tried again. */
-  readonly skipped: readonly AnnouncedSession[];
   /** When each partition was read, Redis' clock in µs. */
   readonly takenAtUs: ReadonlyMap<number, string>;
 }
@@ -61,9 +43,9 @@ export async function takeStates(
   { maxBytes, inTurn = false }: TakeOptions,
 ): Promise<TakenBatch> {
   const rows: TakenRow[] = [];
-  const clean: AnnouncedSession[] = [];
+  const fates: Fate<'clean' | 'skipped' | 'deferred'>[] = [];
   const takenAtUs = new Map<number, string>();
-  const skipped = new Set(sessions);
+  const unanswered = new Set(sessions);
   let bytesLeft = maxBytes;
 
   const large: AnnouncedSession[] = [];
@@ -80,10 +62,14 @@ export async function takeStates(
   const [oversize] = deferred;
   if (oversize && bytesLeft >= MAX_SCRIPT_BYTES) {
     deferred.shift();
-    skipped.add(oversize);
     deps.onSkipped([oversizeSession(oversize.session.partition)]);
   }
-  return { rows, clean, deferred, skipped: [...skipped], takenAtUs };
+  for (const announced of deferred) {
+    unanswered.delete(announced);
+    fates.push({ outcome: 'deferred', announced });
+  }
+  for (const announced of unanswered) fates.push({ outcome: 'skipped', announced });
+  return { fates, rows, takenAtUs };
 
   /** Returns those that do not fit. */
   async function take(few: readonly AnnouncedSession[]): Promise<AnnouncedSession[]> {
@@ -103,10 +89,12 @@ export async function takeStates(
   }
 
   function keep(one: AnnouncedSession, taken: TakenSession): TakenSession['outcome'] {
-    if (taken.outcome === 'unreadable') return taken.outcome;
-    skipped.delete(one);
-    if (taken.outcome === 'clean') clean.push(one);
+    if (taken.outcome === 'clean') {
+      unanswered.delete(one);
+      fates.push({ outcome: 'clean', announced: one });
+    }
     if (taken.outcome === 'dirty') {
+      unanswered.delete(one);
       bytesLeft -= Buffer.byteLength(taken.state);
       rows.push({
         ref: one.session.ref,

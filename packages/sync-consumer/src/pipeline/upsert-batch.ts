@@ -7,6 +7,7 @@ import {
 } from '@cauce/postgres';
 import type { CircuitBreaker } from '../postgres/circuit-breaker.ts';
 import type { ParkLimiter } from '../postgres/park-limiter.ts';
+import type { Fate } from './fate.ts';
 import { shuffled } from './shuffled.ts';
 
 export interface UpsertDeps {
@@ -20,18 +21,9 @@ export interface UpsertDeps {
 }
 
 export interface UpsertedBatch<Row> {
-  readonly written: readonly Row[];
+  readonly fates: readonly Fate<'written' | 'parked' | 'postponed' | 'expired', Row>[];
   /** Not written: the row in PostgreSQL is as new or newer, or something keeps it out without a word. */
   readonly outdated: readonly Row[];
-  /** PostgreSQL refuses this row alone: park it. */
-  readonly refused: readonly { readonly row: Row; readonly sqlState: string }[];
-  /**
-   * Neither: somebody holds the row locked, it runs out of time by itself, or it was refused while the parkLimiter is
-   * open. Leave it pending.
-   */
-  readonly postponed: readonly Row[];
-  /** Waited so long for PostgreSQL that it has to be taken again. */
-  readonly expired: readonly Row[];
 }
 
 /** After this many broken connections over the same rows, while others get through, the rows are suspect. */
@@ -68,11 +60,8 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   signal: AbortSignal,
 ): Promise<UpsertedBatch<Row>> {
   const { queries, circuit, parkLimiter, onFailure, onStatement } = deps;
-  const written: Row[] = [];
+  const fates: Fate<'written' | 'parked' | 'postponed' | 'expired', Row>[] = [];
   const outdated: Row[] = [];
-  const refused: { row: Row; sqlState: string }[] = [];
-  const postponed: Row[] = [];
-  const expired: Row[] = [];
   let refusalsWhileOpen = 0;
   const takenAtMs = performance.now();
 
@@ -83,7 +72,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
     await circuit.enter(signal);
     const startedAtMs = performance.now();
     if (startedAtMs - takenAtMs > MAX_TAKEN_AGE_MS) {
-      expired.push(...attempt.rows);
+      for (const row of attempt.rows) fates.push({ outcome: 'expired', row });
       // It may have been let in to try.
       if (!circuit.isUp) await probe();
       continue;
@@ -93,14 +82,17 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
       onStatement(attempt.rows.length, performance.now() - startedAtMs);
       parkLimiter.sawRows(attempt.rows.length);
       circuit.succeeded();
-      for (const row of attempt.rows) (writtenNow.has(row) ? written : outdated).push(row);
+      for (const row of attempt.rows) {
+        if (writtenNow.has(row)) fates.push({ outcome: 'written', row });
+        else outdated.push(row);
+      }
     } catch (error) {
       const failure = await judged(classifyPostgresFailure(error));
       onFailure(failure);
       await handleFailure(attempt, failure);
     }
   }
-  return { written, outdated, refused, postponed, expired };
+  return { fates, outdated };
 
   async function probe(): Promise<void> {
     try {
@@ -138,7 +130,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
 
     if (locked !== undefined && locked.length > 0) {
       circuit.succeeded();
-      postponed.push(...locked);
+      postpone(locked);
       const free = attempt.rows.filter((row) => !locked.includes(row));
       if (free.length > 0) waiting.push({ rows: free, breaks: 0, timeouts: 0 });
     } else if (attempt.rows.length > 1 && (isSuspect || isTooLong || locked !== undefined)) {
@@ -148,7 +140,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
       waiting.push({ rows: attempt.rows.slice(0, half), breaks: 0, timeouts: 0 });
     } else if (locked !== undefined || timeouts >= POSTPONE_AFTER_TIMEOUTS) {
       circuit.succeeded();
-      postponed.push(...attempt.rows);
+      postpone(attempt.rows);
     } else if (isSuspect) {
       circuit.succeeded();
       refuse(attempt.rows[0] as Row, failure.code);
@@ -161,13 +153,16 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   function refuse(row: Row, sqlState: string): void {
     // A row that is parked already says nothing new about the table.
     if (row.parked !== undefined || parkLimiter.mayPark()) {
-      refused.push({ row, sqlState });
+      fates.push({ outcome: 'parked', row, sqlState });
       return;
     }
-    postponed.push(row);
+    postpone([row]);
     refusalsWhileOpen++;
-    if (refusalsWhileOpen >= REFUSALS_WHILE_OPEN)
-      postponed.push(...waiting.splice(0).flatMap((one) => one.rows));
+    if (refusalsWhileOpen >= REFUSALS_WHILE_OPEN) postpone(waiting.splice(0).flatMap((one) => one.rows));
+  }
+
+  function postpone(later: readonly Row[]): void {
+    for (const row of later) fates.push({ outcome: 'postponed', row });
   }
 
   async function lockedRows(among: readonly Row[]): Promise<Row[] | undefined> {
