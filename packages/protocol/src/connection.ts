@@ -1,4 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
+import { backoffMs } from './backoff.ts';
 import { refuseClusterConnection, refuseConnection, refuseOptions } from './connection-options.ts';
 import { InvalidOptionError } from './error.ts';
 import { ErrorCause } from './error-cause.ts';
@@ -8,6 +9,7 @@ import { isLocalHost } from './plain-text.ts';
 import { DeadlineError, RedisError, type RedisFailure, withDeadline } from './redis-failure.ts';
 import { type RedisTls, type RedisTlsFiles, readRedisTls } from './redis-tls.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
+import { REDIS_CONNECTION_BACKOFF, SENTINEL_RETRY_MS } from './retry-pauses.ts';
 
 /** A connection of ioredis 5.11+ or 6, to one server or to a cluster. */
 export type RedisConnection = Redis | Cluster;
@@ -103,14 +105,13 @@ const CONNECT_TIMEOUT_MS = 5000;
 const CLOSE_TIMEOUT_MS = 2000;
 /** After this long a socket that the other side does not close is destroyed. */
 const DISCONNECT_TIMEOUT_MS = 500;
-const SENTINEL_RETRY_MS = 1000;
 /** So few that a save is refused before an answer is given up on, and is not applied long after. */
 const MAX_REDIRECTIONS = 8;
 /** How often a cluster is asked who serves what, when no redirection told before. */
 const SLOTS_REFRESH_MS = 10_000;
 
 function retryDelayMs(attempt: number): number {
-  return Math.round(Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.5 + Math.random() / 2));
+  return backoffMs(REDIS_CONNECTION_BACKOFF, attempt, Math.random());
 }
 
 type Opened = Pick<OpenRedis, 'redis' | 'plainTextHosts'>;

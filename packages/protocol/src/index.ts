@@ -1,9 +1,11 @@
+export { type Backoff, backoffMs } from './backoff.ts';
 export {
   type ChangeEvent,
   type DecodedEvent,
   decodeEvent,
   type StreamEntry,
 } from './change-event.ts';
+export { type Clocks, hostClocks } from './clocks.ts';
 export {
   confirmDatabase,
   isCluster,
@@ -43,9 +45,7 @@ export {
   decodeParkedRecord,
   encodeParkedRecord,
   isHeldBack,
-  MAX_PARK_BACKOFF_MS,
   nextParkedRecord,
-  PARK_BACKOFF_MS,
   type ParkedRecord,
 } from './parked-record.ts';
 export { PARTITION_HASH } from './partition.ts';
@@ -74,6 +74,15 @@ export {
   textsOrNullIn,
   understood,
 } from './replies.ts';
+export {
+  ADMIN_POSTGRES_BACKOFF,
+  CONFLICT_BACKOFF,
+  LOADER_RETRY_MS,
+  MAX_PARK_BACKOFF_MS,
+  PARK_BACKOFF,
+  POSTGRES_BACKOFF,
+  REDIS_RETRY_MS,
+} from './retry-pauses.ts';
 export {
   type ConfirmOutcome,
   createScripts,

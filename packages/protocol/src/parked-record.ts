@@ -1,3 +1,5 @@
+import { backoffMs } from './backoff.ts';
+import { MAX_PARK_BACKOFF_MS, PARK_BACKOFF } from './retry-pauses.ts';
 import type { Version } from './version.ts';
 
 /** Why a session waits for a person or its next attempt. Holds no state and no text of the server's errors. */
@@ -17,11 +19,6 @@ export interface ParkedRecord {
   readonly retryAtMs: number;
 }
 
-/** First wait before a parked session is tried again; it doubles with each attempt. */
-export const PARK_BACKOFF_MS = 30_000;
-/** Longest wait between two attempts. */
-export const MAX_PARK_BACKOFF_MS = 3_600_000;
-
 /** The record after one more refusal. Pure. */
 export function nextParkedRecord(
   previous: ParkedRecord | undefined,
@@ -29,14 +26,13 @@ export function nextParkedRecord(
   nowMs: number,
 ): ParkedRecord {
   const attempts = (previous?.attempts ?? 0) + 1;
-  const backoffMs = Math.min(PARK_BACKOFF_MS * 2 ** (attempts - 1), MAX_PARK_BACKOFF_MS);
   return {
     version: refusal.version,
     sqlState: refusal.sqlState,
     attempts,
     firstSeenMs: previous?.firstSeenMs ?? nowMs,
     lastSeenMs: nowMs,
-    retryAtMs: nowMs + backoffMs,
+    retryAtMs: nowMs + backoffMs(PARK_BACKOFF, attempts, 1),
   };
 }
 

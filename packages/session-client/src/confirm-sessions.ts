@@ -2,6 +2,7 @@ import {
   compareVersions,
   type Epoch,
   type HeldSession,
+  LOADER_RETRY_MS,
   type LocatedSession,
   RedisError,
   type Scripts,
@@ -44,9 +45,6 @@ export interface ConfirmDeps {
   readonly newTtlMs: () => number;
 }
 
-/** After the loader failed nobody waits for it for so long, ms. */
-export const LOADER_REST_MS = 5000;
-
 export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
   const { opener, scripts, readRows, now, newTtlMs } = deps;
   /** `epoch`: of the sessions that were asked for; a later one is worth another try at once. */
@@ -61,7 +59,7 @@ export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
     try {
       return await readRows(sessions);
     } catch {
-      rest = { untilMs: now() + LOADER_REST_MS, epoch };
+      rest = { untilMs: now() + LOADER_RETRY_MS, epoch };
       return undefined;
     }
   }

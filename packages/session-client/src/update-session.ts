@@ -1,5 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ABSENT_VERSION, compareVersions, InvalidOptionError, type StoredSession } from '@cauce/protocol';
+import {
+  ABSENT_VERSION,
+  backoffMs,
+  CONFLICT_BACKOFF,
+  compareVersions,
+  InvalidOptionError,
+  type StoredSession,
+} from '@cauce/protocol';
 import { abortedBefore, raceAbort, refuseAborted } from './abort.ts';
 import { DurabilityError, notRecognised, SaveUnknownError, VersionConflictError } from './errors.ts';
 import { presentIn } from './loaded.ts';
@@ -29,8 +36,6 @@ export interface UpdateSteps<T> {
 }
 
 export const DEFAULT_UPDATE_ATTEMPTS = 10;
-const FIRST_PAUSE_MS = 4;
-const MAX_PAUSE_MS = 250;
 
 /** Compare-and-set: nothing that others save meanwhile is overwritten. */
 export async function updateSession<T>(
@@ -45,13 +50,12 @@ export async function updateSession<T>(
   let state = await changed(steps, change, basis);
   for (let attempt = 1; ; attempt++) {
     refuseAborted(signal);
-    // Full jitter: those who collided should not collide again.
-    let pauseMs = steps.random() * Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), MAX_PAUSE_MS);
+    let pauseMs = backoffMs(CONFLICT_BACKOFF, attempt, steps.random());
     try {
       return await saveOnce(steps, state, basis.condition);
     } catch (error) {
       if (!(error instanceof VersionConflictError) || attempt >= maxAttempts) throw error;
-      if (isBehind(error)) pauseMs = MAX_PAUSE_MS;
+      if (isBehind(error)) pauseMs = CONFLICT_BACKOFF.maxMs;
     }
     await raceAbort(delay(pauseMs), signal, abortedBefore);
     const before = basis.condition.ifVersion;

@@ -11,6 +11,7 @@ import {
   isCauceError,
   type Keyspace,
   type OpenRedis,
+  REDIS_RETRY_MS,
   RedisUnsafeError,
   type Scripts,
   type TableIdentity,
@@ -76,8 +77,6 @@ const FORGET_AFTER_MS = 3_600_000;
 const LONG_STATEMENT_MS = 600_000;
 /** How soon the number of waiting sessions is looked at between two intervals. */
 const EARLY_CHECK_MS = 1000;
-/** Pause after Redis failed. */
-const REDIS_RETRY_MS = 500;
 
 /**
  * Syncs sessions from Redis to PostgreSQL until it is stopped.

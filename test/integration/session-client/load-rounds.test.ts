@@ -1,11 +1,7 @@
-import type { LocatedSession } from '@cauce/protocol';
+import { LOADER_RETRY_MS, type LocatedSession } from '@cauce/protocol';
 import type { SessionClient, SessionClientOptions } from '@cauce/session-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import {
-  createConfirmSessions,
-  isOf,
-  LOADER_REST_MS,
-} from '../../../packages/session-client/src/confirm-sessions.ts';
+import { createConfirmSessions, isOf } from '../../../packages/session-client/src/confirm-sessions.ts';
 import { createRestoreSessions } from '../../../packages/session-client/src/restore-sessions.ts';
 import { connectRedis } from '../../helpers/isolated.ts';
 import { ownRedis } from '../../helpers/own-servers.ts';
@@ -304,11 +300,11 @@ describe('while PostgreSQL cannot be asked', () => {
       return asked;
     };
     expect(await askedAfter()).toBe(1);
-    nowMs = LOADER_REST_MS - 1;
+    nowMs = LOADER_RETRY_MS - 1;
     expect(await askedAfter()).toBe(1);
     epoch = '8';
     expect(await askedAfter()).toBe(2);
-    nowMs += LOADER_REST_MS;
+    nowMs += LOADER_RETRY_MS;
     expect(await askedAfter()).toBe(3);
   });
 });

@@ -4,7 +4,7 @@ import {
   isHeldBack,
   MAX_PARK_BACKOFF_MS,
   nextParkedRecord,
-  PARK_BACKOFF_MS,
+  PARK_BACKOFF,
   type ParkedRecord,
 } from '@cauce/protocol';
 import fc from 'fast-check';
@@ -18,7 +18,7 @@ it('the first refusal waits the first backoff', () => {
     attempts: 1,
     firstSeenMs: 1000,
     lastSeenMs: 1000,
-    retryAtMs: 1000 + PARK_BACKOFF_MS,
+    retryAtMs: 1000 + PARK_BACKOFF.firstMs,
   });
 });
 

@@ -206,7 +206,7 @@ test('1,000 waits leave no timer and no listener behind, and Node sees no leak',
 
 test('waits that are given up while PostgreSQL stays away take no memory with them', async () => {
   vi.useRealTimers();
-  const circuit = new CircuitBreaker({ now }, { initialDelayMs: 60_000, maxDelayMs: 60_000 });
+  const circuit = new CircuitBreaker({ now }, { backoff: { firstMs: 60_000, maxMs: 60_000, jitter: 0.5 } });
   circuit.failed(down);
   const giveUp = async (times: number): Promise<void> => {
     for (let i = 0; i < times; i++) {

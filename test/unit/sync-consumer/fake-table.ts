@@ -49,7 +49,7 @@ export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {})
   const committed: TestRow[] = [];
   const failures: string[] = [];
   const now = (): number => performance.now();
-  const circuit = new CircuitBreaker({ now }, { initialDelayMs: 1, maxDelayMs: 2 });
+  const circuit = new CircuitBreaker({ now }, { backoff: { firstMs: 1, maxMs: 2, jitter: 0.5 } });
   const parkLimiter = new ParkLimiter({ now, parkLimit });
   const deps: UpsertDeps = {
     circuit,

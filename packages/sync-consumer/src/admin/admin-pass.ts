@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { PostgresError, type PostgresFailure } from '@cauce/postgres';
-import type { TableIdentity } from '@cauce/protocol';
+import { ADMIN_POSTGRES_BACKOFF, type TableIdentity } from '@cauce/protocol';
 import { silentLogger } from '../logger.ts';
 import { sweepDirty } from '../maintenance/sweep-dirty.ts';
 import { checkDatabase } from '../postgres/check-database.ts';
@@ -63,7 +63,7 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
   const circuit = new CircuitBreaker(
     { now },
     {
-      maxDelayMs: 2000,
+      backoff: ADMIN_POSTGRES_BACKOFF,
       onChange(state) {
         if (state.kind === 'up') endPatience();
         else if (patienceMs !== undefined) {

@@ -1,4 +1,4 @@
-import { classifyPostgresFailure, type PostgresFailure } from '@cauce/postgres';
+import { type Backoff, backoffMs, POSTGRES_BACKOFF } from '@cauce/protocol';
 
 /**
  * Whether PostgreSQL may be asked, shared by everything in this process that writes to it.
@@ -30,10 +30,8 @@ export interface CircuitBreakerDeps {
 }
 
 export interface CircuitBreakerOptions {
-  /** First wait after a failure, ms. Default 200. */
-  readonly initialDelayMs?: number;
-  /** Longest wait between two attempts, ms. Default 10,000. */
-  readonly maxDelayMs?: number;
+  /** Default: 200 ms up to 10 s. */
+  readonly backoff?: Backoff;
   /** Told of each change from up to not up, of each new kind of failure, and of the return. */
   readonly onChange?: (state: CircuitState) => void;
   /** 0 to 1, for the jitter. */
@@ -50,8 +48,7 @@ export class CircuitBreaker {
   constructor({ now }: CircuitBreakerDeps, options: CircuitBreakerOptions = {}) {
     this.#now = now;
     this.#options = {
-      initialDelayMs: 200,
-      maxDelayMs: 10_000,
+      backoff: POSTGRES_BACKOFF,
       onChange: () => {},
       random: Math.random,
       ...options,
@@ -131,9 +128,8 @@ export class CircuitBreaker {
     // Several batches may fail at once; only the first starts a wait.
     if (previous.kind === 'away') return;
     const attempts = previous.kind === 'probing' ? previous.attempts + 1 : 1;
-    const { initialDelayMs, maxDelayMs, random } = this.#options;
-    const delayMs =
-      Math.min(initialDelayMs * 2 ** Math.min(attempts - 1, 20), maxDelayMs) * (0.5 + random() / 2);
+    const { backoff, random } = this.#options;
+    const delayMs = backoffMs(backoff, attempts, random());
     this.#change(
       { kind: 'away', failure, attempts, retryAtMs: this.#now() + delayMs },
       previous.kind === 'up' || previous.failure.code !== failure.code,
