@@ -1,6 +1,19 @@
 // Biome formats and lints fast; this adds what needs types: promises nobody awaits, and the package borders.
 import tseslint from 'typescript-eslint';
 
+const ofTheProgram = [
+  { object: 'process', property: 'env', message: 'Take what you need as a parameter.' },
+  { object: 'process', property: 'exit', message: 'Return or throw; main exits.' },
+];
+const ofTheClocks = [
+  {
+    object: 'Date',
+    property: 'now',
+    message: 'Take `now` for a wait or a duration, `wallClockMs` for a time of day.',
+  },
+  { object: 'performance', property: 'now', message: 'Take `now` as a dependency.' },
+];
+
 export default tseslint.config(
   {
     ignores: [
@@ -41,12 +54,12 @@ export default tseslint.config(
       'packages/dev-services/src/environment.ts',
       'packages/example-bot/src/{demo,start,bot-process}.ts',
     ],
-    rules: {
-      'no-restricted-properties': [
-        'error',
-        { object: 'process', property: 'env', message: 'Take what you need as a parameter.' },
-        { object: 'process', property: 'exit', message: 'Return or throw; main exits.' },
-      ],
-    },
+    rules: { 'no-restricted-properties': ['error', ...ofTheProgram] },
+  },
+  {
+    // Time comes from the clocks that are handed in: a step of the host's own must not change what waits.
+    files: ['packages/{session-client,sync-consumer}/src/**/*.ts'],
+    ignores: ['packages/sync-consumer/src/{main.ts,admin/**}'],
+    rules: { 'no-restricted-properties': ['error', ...ofTheProgram, ...ofTheClocks] },
   },
 );

@@ -25,7 +25,7 @@ test('a large batch is taken and settled a few sessions at a time, and the earli
   const deps = {
     redis,
     onSkipped: () => expect.fail('nothing is skipped'),
-    nowMs: Date.now,
+    wallClockMs: Date.now,
     scripts: {
       ...scripts,
       take: async (...call: Parameters<typeof scripts.take>) => {

@@ -251,7 +251,7 @@ export const mutants = [
     file: 'packages/sync-consumer/src/sync-pass.ts',
     find: "await onPhase('taken');",
     replace: `await settleBatch(
-          { ...this.#deps, nowMs: Date.now },
+          this.#deps,
           rows.map((row) => ({ outcome: 'written', row })),
           { ttlMs, takenAtUs },
         );

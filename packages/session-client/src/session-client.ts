@@ -2,6 +2,7 @@ import {
   createKeyspace,
   createScripts,
   describeKind,
+  hostClocks,
   InvalidIdError,
   InvalidOptionError,
   type LocatedSession,
@@ -242,7 +243,7 @@ export function createSessionClient<T = unknown>(options: SessionClientOptions<T
 /** Puts the parts together; nothing is sent yet. */
 function assemble<T>(options: ResolvedOptions<T>) {
   const { commandTimeoutMs } = options;
-  const now = (): number => performance.now();
+  const { now } = hostClocks;
   const keyspace = createKeyspace(options);
   const connection = openRedis(options.redis, {
     connectionName: 'cauce-session-client',

@@ -1,4 +1,11 @@
-import { type Keyspace, printable, type RedisConnection, understood } from '@cauce/protocol';
+import {
+  type Clocks,
+  hostClocks,
+  type Keyspace,
+  printable,
+  type RedisConnection,
+  understood,
+} from '@cauce/protocol';
 import type { SyncReport } from './sync-report.ts';
 
 const states = ['opening', 'running', 'away', 'misconfigured', 'stopping'] as const;
@@ -49,8 +56,12 @@ export interface ConsumerBoard {
 }
 
 /** The heartbeats of the last day, newest first. Writes nothing. @throws what ioredis throws, RedisError */
-export async function readHeartbeats(redis: RedisConnection, keyspace: Keyspace): Promise<Heartbeat[]> {
-  return [...(await readBoard(redis, keyspace, Date.now())).heartbeats];
+export async function readHeartbeats(
+  redis: RedisConnection,
+  keyspace: Keyspace,
+  { wallClockMs }: Pick<Clocks, 'wallClockMs'> = hostClocks,
+): Promise<Heartbeat[]> {
+  return [...(await readBoard(redis, keyspace, wallClockMs())).heartbeats];
 }
 
 /** Writes nothing. @throws what ioredis throws, RedisError */

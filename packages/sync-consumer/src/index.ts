@@ -14,7 +14,7 @@ export { createLogger, silentLogger } from './logger.ts';
 export { type GroupConsumer, listConsumers } from './maintenance/forget-consumers.ts';
 export { type PurgeOptions, type PurgeReport, purgeHistory } from './maintenance/purge-history.ts';
 export type { RedisMeasurement } from './measure-redis.ts';
-export { createSyncMetrics, type SyncMetrics } from './metrics.ts';
+export { createSyncMetrics, type SyncMetrics, type SyncMetricsDeps } from './metrics.ts';
 export { type PeriodicSync, type PeriodicSyncOptions, startPeriodicSync, syncToDB } from './periodic-sync.ts';
 export { CircuitBreaker, type CircuitBreakerOptions, type CircuitState } from './postgres/circuit-breaker.ts';
 export { ParkLimiter, type ParkLimiterOptions } from './postgres/park-limiter.ts';

@@ -1,4 +1,5 @@
 import type { PostgresFailure } from '@cauce/postgres';
+import type { Clocks } from '@cauce/protocol';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { type RedisMetricsDeps, registerRedisMetrics } from './redis-metrics.ts';
 import { finalOutcomes, type SyncReport } from './sync-report.ts';
@@ -17,8 +18,10 @@ const failureClasses = [
   'refused',
 ] as const satisfies PostgresFailure['class'][];
 
+export interface SyncMetricsDeps extends RedisMetricsDeps, Pick<Clocks, 'wallClockMs'> {}
+
 /** Registers the consumer's metrics. Names and units: `docs/operations.md`. */
-export function createSyncMetrics({ registry, measureRedis }: RedisMetricsDeps): SyncMetrics {
+export function createSyncMetrics({ registry, measureRedis, wallClockMs }: SyncMetricsDeps): SyncMetrics {
   const registers = [registry];
   registerRedisMetrics({ registry, measureRedis });
   const lastSync = new Gauge({
@@ -74,7 +77,7 @@ export function createSyncMetrics({ registry, measureRedis }: RedisMetricsDeps):
     synced(report) {
       for (const outcome of finalOutcomes) rows.inc({ outcome }, report[outcome]);
       conflicts.inc(report.conflict + report.reissued);
-      lastSync.set(Date.now() / 1000);
+      lastSync.set(wallClockMs() / 1000);
     },
     announcedAgain: (sessions) => announced.inc(sessions),
   };

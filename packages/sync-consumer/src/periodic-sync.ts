@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, plainTextHosts, withoutRows } from '@cauce/postgres';
 import {
+  type Clocks,
   createKeyspace,
+  hostClocks,
   type OpenRedis,
   openRedis,
   plainTextWarning,
@@ -36,6 +38,8 @@ export interface PeriodicSyncOptions {
   readonly logger?: Logger;
   /** Where metrics are registered; none by default. */
   readonly registry?: Registry | undefined;
+  /** The host's by default. */
+  readonly clocks?: Clocks | undefined;
   readonly onPhase?: ((phase: SyncPhase) => Promise<void>) | undefined;
 }
 
@@ -95,7 +99,7 @@ export async function syncToDB(
 }
 
 function assemble(options: PeriodicSyncOptions): { consumer: SyncConsumer; close: () => Promise<void> } {
-  const { logger = silentLogger(), registry } = options;
+  const { logger = silentLogger(), registry, clocks = hostClocks } = options;
   const given = Object.entries(options.settings ?? {}).filter(([, value]) => value !== undefined);
   const settings = readSettings(Object.fromEntries(given.map(([name, value]) => [name, String(value)])), []);
   const keyspace = createKeyspace({
@@ -129,12 +133,13 @@ function assemble(options: PeriodicSyncOptions): { consumer: SyncConsumer; close
   }
   const metrics = registry
     ? createSyncMetrics({
+        ...clocks,
         registry,
         measureRedis: () => measureRedis({ redis, keyspace }, { timeoutMs: SCRAPE_TIMEOUT_MS }),
       })
     : undefined;
   const consumer = new SyncConsumer(
-    { redis, pool, keyspace, logger, metrics, onPhase: options.onPhase },
+    { ...clocks, redis, pool, keyspace, logger, metrics, onPhase: options.onPhase },
     syncOptions,
   );
   return { consumer, close: () => closeAll(redis, ownPool) };

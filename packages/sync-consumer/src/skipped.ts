@@ -3,6 +3,8 @@ import { groupBy } from './pipeline/group-by.ts';
 import { namePartitions, type PartitionFailure } from './redis/ask-partitions.ts';
 
 export interface SkippedDeps {
+  /** Monotonic clock, ms. */
+  readonly now: () => number;
   readonly logger: Logger;
 }
 
@@ -37,7 +39,7 @@ export class Skipped {
       // A primary that is away says so in changing words.
       const key = `${one.partition} ${retryable ? '' : reason}`;
       if (!this.#noted.has(key)) news.push(one);
-      this.#noted.set(key, { ...one, seenAtMs: performance.now() });
+      this.#noted.set(key, { ...one, seenAtMs: this.#deps.now() });
     }
     for (const [reason, alike] of groupBy(news, ({ error }) => error.message)) {
       const isPassing = alike.every(({ error }) => error.retryable);
@@ -59,7 +61,7 @@ export class Skipped {
   }
 
   #forget(): void {
-    const before = performance.now() - this.#options.forgetAfterMs;
+    const before = this.#deps.now() - this.#options.forgetAfterMs;
     for (const [key, { seenAtMs }] of this.#noted) if (seenAtMs < before) this.#noted.delete(key);
   }
 }

@@ -1,5 +1,12 @@
 import type { PostgresFailure, Queries } from '@cauce/postgres';
-import { countIn, type Keyspace, MAX_SCRIPT_BYTES, type Scripts, withDeadline } from '@cauce/protocol';
+import {
+  type Clocks,
+  countIn,
+  type Keyspace,
+  MAX_SCRIPT_BYTES,
+  type Scripts,
+  withDeadline,
+} from '@cauce/protocol';
 import type { Logger } from 'pino';
 import { type ClaimCursors, claimStale } from './pipeline/claim-stale.ts';
 import { decodeBatch } from './pipeline/decode-batch.ts';
@@ -23,7 +30,7 @@ import { countFates, emptyReport, type SyncReport } from './sync-report.ts';
 /** The boundaries of a batch's life; a test stops the world at one of them. */
 export type SyncPhase = 'read' | 'taken' | 'committed' | 'settled';
 
-export interface SyncPassDeps extends AskDeps {
+export interface SyncPassDeps extends AskDeps, Clocks {
   readonly keyspace: Keyspace;
   readonly scripts: Scripts;
   readonly queries: Queries;
@@ -85,7 +92,7 @@ export class SyncPass {
    */
   async syncNew(signal: AbortSignal): Promise<SyncReport> {
     const report = emptyReport();
-    const startedAtMs = performance.now();
+    const startedAtMs = this.#deps.now();
     const plan = planReads(await this.countWaiting(), this.#options.batchRows);
     await inLanes(this.#options.batchesInFlight, plan, (reads) =>
       this.#inFlight(async () => {
@@ -95,14 +102,14 @@ export class SyncPass {
         await this.#sync(batch, report, signal);
       }),
     );
-    report.durationMs = performance.now() - startedAtMs;
+    report.durationMs = this.#deps.now() - startedAtMs;
     return report;
   }
 
   /** Takes over what other consumers left behind, and syncs it. @throws AbortError, RedisError */
   async syncStale(signal: AbortSignal): Promise<SyncReport> {
     const report = emptyReport();
-    const startedAtMs = performance.now();
+    const startedAtMs = this.#deps.now();
     do {
       await this.#deps.circuit.whenUp(signal);
       const batch = await this.#opened(
@@ -114,7 +121,7 @@ export class SyncPass {
       await this.sync(batch, report, signal);
       // Every partition's list was gone through once when its cursor is back at the start.
     } while (this.#claimCursors.some((cursor) => cursor !== '0-0'));
-    report.durationMs = performance.now() - startedAtMs;
+    report.durationMs = this.#deps.now() - startedAtMs;
     return report;
   }
 
@@ -186,12 +193,12 @@ export class SyncPass {
     const { onPhase = async () => {} } = this.#deps;
     const { ttlMs } = this.#options;
     await onPhase('taken');
-    const { fates: held, due } = holdBack(rows, Date.now());
+    const { fates: held, due } = holdBack(rows, this.#deps.wallClockMs());
     const { fates: upserted, outdated } = await upsertBatch(this.#upsertDeps(report), due, signal);
     const resolved = await resolveOutdated(this.#deps, outdated, { ttlMs, signal });
     const fates: readonly Fate[] = [...taken, ...held, ...upserted, ...resolved];
     await onPhase('committed');
-    await settleBatch({ ...this.#deps, nowMs: Date.now }, fates, { ttlMs, takenAtUs });
+    await settleBatch(this.#deps, fates, { ttlMs, takenAtUs });
     await onPhase('settled');
     countFates(report, fates);
     return toTakeAgain(fates);

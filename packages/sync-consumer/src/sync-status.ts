@@ -1,15 +1,17 @@
 import { describeFailure, isBusy, withoutRows } from '@cauce/postgres';
-import { RedisError } from '@cauce/protocol';
+import { type Clocks, RedisError } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import type { Heartbeat } from './heartbeats.ts';
+import type { Lifecycle } from './lifecycle.ts';
 import type { CircuitBreaker, CircuitState } from './postgres/circuit-breaker.ts';
 import type { ParkLimiter } from './postgres/park-limiter.ts';
 import { createProgressLog } from './progress-log.ts';
 import type { Skipped } from './skipped.ts';
 import { hasWork, type SyncReport } from './sync-report.ts';
 
-export interface SyncStatusDeps {
+export interface SyncStatusDeps extends Clocks {
   readonly consumer: string;
+  readonly lifecycle: Pick<Lifecycle, 'phase'>;
   readonly circuit: Pick<CircuitBreaker, 'state'>;
   readonly parkLimiter: Pick<ParkLimiter, 'isOpen'>;
   readonly skipped: Pick<Skipped, 'problem'>;
@@ -28,9 +30,8 @@ interface Problem {
  * `cauce status`. It decides nothing.
  */
 export class SyncStatus {
-  phase: 'created' | 'opening' | 'running' | 'stopping' | 'stopped' = 'created';
   readonly #deps: SyncStatusDeps;
-  readonly #startedAtMs: number = Date.now();
+  readonly #startedAtMs: number;
   #redisProblem: string | undefined;
   #redisFault: string | undefined;
   #wasBreakerOpen = false;
@@ -42,30 +43,32 @@ export class SyncStatus {
 
   constructor(deps: SyncStatusDeps) {
     this.#deps = deps;
-    this.#logProgress = createProgressLog({ logger: deps.logger, now: () => performance.now() });
+    this.#startedAtMs = deps.wallClockMs();
+    this.#logProgress = createProgressLog(deps);
   }
 
   /** Whether sessions are being synced, or why not. */
   get readiness(): { isReady: boolean; reason?: string } {
     if (this.#redisProblem !== undefined) return { isReady: false, reason: this.#redisProblem };
-    const isCarrying = this.phase === 'running' || this.phase === 'opening';
-    if (!isCarrying) return { isReady: false, reason: this.phase };
+    const { phase } = this.#deps.lifecycle;
+    const isSyncing = phase === 'running' || phase === 'opening';
+    if (!isSyncing) return { isReady: false, reason: phase };
     if (this.#redisFault !== undefined) return { isReady: false, reason: this.#redisFault };
     const problem = this.#postgresProblem();
     if (problem) return { isReady: false, reason: problem.sentence };
-    if (this.phase === 'opening') return { isReady: false, reason: this.phase };
+    if (phase === 'opening') return { isReady: false, reason: phase };
     const skipped = this.#deps.skipped.problem;
     return skipped === undefined ? { isReady: true } : { isReady: false, reason: `Redis: ${skipped}` };
   }
 
   get heartbeat(): Heartbeat {
     const problem = this.#postgresProblem();
+    const { phase } = this.#deps.lifecycle;
     return {
       consumer: this.#deps.consumer,
       startedAtMs: this.#startedAtMs,
-      seenAtMs: Date.now(),
-      state:
-        problem?.state ?? (this.phase === 'running' || this.phase === 'opening' ? this.phase : 'stopping'),
+      seenAtMs: this.#deps.wallClockMs(),
+      state: problem?.state ?? (phase === 'running' || phase === 'opening' ? phase : 'stopping'),
       problem: problem?.reason ?? this.#deps.skipped.problem,
       lastSyncAtMs: this.#lastSyncAtMs,
       lastSyncDurationMs: this.#lastSync && Math.round(this.#lastSync.durationMs),
@@ -113,7 +116,8 @@ export class SyncStatus {
     this.#redisProblem = undefined;
   }
 
-  redisFailed(thrown: unknown): void {
+  /** @param job what failed, if it is not the syncing itself */
+  redisFailed(thrown: unknown, job?: string): void {
     // A stop ends what is under way.
     if (thrown instanceof Error && thrown.name === 'AbortError') return;
     const error = withoutRows(thrown);
@@ -122,13 +126,16 @@ export class SyncStatus {
     this.#failedSyncs++;
     if (!isNews) return;
     const level = error instanceof RedisError && error.retryable ? 'warn' : 'error';
-    this.#deps.logger[level]({ err: error }, 'a pass ended early; what it did not finish is tried again');
+    this.#deps.logger[level](
+      { err: error, job },
+      'a pass ended early; what it did not finish is tried again',
+    );
   }
 
   synced(report: SyncReport): void {
     const { logger } = this.#deps;
     this.redisWorked();
-    this.#lastSyncAtMs = Date.now();
+    this.#lastSyncAtMs = this.#deps.wallClockMs();
     const { written, parked, malformed } = report;
     if (hasWork(report)) {
       this.#syncs++;

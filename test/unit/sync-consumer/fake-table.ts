@@ -52,6 +52,7 @@ export function createFakeTable(behaviour: Behaviour, options: FakeOptions = {})
   const circuit = new CircuitBreaker({ now }, { backoff: { firstMs: 1, maxMs: 2, jitter: 0.5 } });
   const parkLimiter = new ParkLimiter({ now, parkLimit });
   const deps: UpsertDeps = {
+    now,
     circuit,
     parkLimiter,
     onFailure: ({ code }) => failures.push(code),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { PostgresError, type PostgresFailure } from '@cauce/postgres';
-import { ADMIN_POSTGRES_BACKOFF, type TableIdentity } from '@cauce/protocol';
+import { ADMIN_POSTGRES_BACKOFF, hostClocks, type TableIdentity } from '@cauce/protocol';
 import { silentLogger } from '../logger.ts';
 import { sweepDirty } from '../maintenance/sweep-dirty.ts';
 import { checkDatabase } from '../postgres/check-database.ts';
@@ -59,7 +59,7 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
     patience = undefined;
   };
 
-  const now = (): number => performance.now();
+  const { now } = hostClocks;
   const circuit = new CircuitBreaker(
     { now },
     {
@@ -76,7 +76,7 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
   );
   const currentFailure = (): PostgresFailure | undefined =>
     circuit.state.kind === 'up' ? undefined : circuit.state.failure;
-  const { note: onSkipped } = new Skipped({ logger }, { forgetAfterMs: 2 * options.claimIdleMs });
+  const { note: onSkipped } = new Skipped({ now, logger }, { forgetAfterMs: 2 * options.claimIdleMs });
   const toOpen = { redis, keyspace, scripts, queries, circuit };
   let table: TableIdentity | undefined;
   const openAll = async (onSkipped: AskDeps['onSkipped']): Promise<void> => {
@@ -85,6 +85,7 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
   };
   const pass = new SyncPass(
     {
+      ...hostClocks,
       redis,
       keyspace,
       scripts: takeForTable({ scripts, table: () => table, reopen: () => openAll(onSkipped) }),

@@ -16,8 +16,8 @@ export interface WatchDatabaseDeps extends ResyncDeps {
   readonly keyspace: Keyspace;
   readonly queries: Pick<Queries, 'identifyDatabase' | 'identifyTable'>;
   readonly logger: Logger;
-  /** The table the partitions were opened for. */
-  readonly table: TableIdentity;
+  /** The table the partitions were opened for; undefined before they were. */
+  readonly table: () => TableIdentity | undefined;
   /** Monotonic clock, ms. */
   readonly now: () => number;
   /** Told when sessions were announced. */
@@ -47,11 +47,11 @@ export function createDatabaseWatch(
   deps: WatchDatabaseDeps,
   { batchRows }: { readonly batchRows: number },
 ): (signal: AbortSignal) => Promise<void> {
-  const { redis, keyspace, queries, logger, table, now, onResynced } = deps;
+  const { redis, keyspace, queries, logger, now, onResynced } = deps;
   const meta = keyspace.meta(0);
   let resynced: { readonly database: string; readonly againAtMs: number } | undefined;
 
-  async function refuseAnotherTable(): Promise<void> {
+  async function refuseAnotherTable(table: TableIdentity): Promise<void> {
     const found = await queries.identifyTable().catch(() => undefined);
     if (found === undefined || found.id === table.id) return;
     await forgetDatabase(deps);
@@ -59,7 +59,9 @@ export function createDatabaseWatch(
   }
 
   return async (signal) => {
-    await refuseAnotherTable();
+    const table = deps.table();
+    if (!table) return;
+    await refuseAnotherTable(table);
     const database = await queries.identifyDatabase();
     if (database === undefined) return;
     const reply = await asked(redis.hmget(meta, 'database', 'table', 'tableName'));

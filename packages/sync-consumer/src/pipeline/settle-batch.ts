@@ -16,7 +16,8 @@ import { SESSIONS_AT_ONCE, slicesOf } from './slices-of.ts';
 
 export interface SettleDeps extends AskDeps {
   readonly scripts: Pick<Scripts, 'settle' | 'park'>;
-  readonly nowMs: () => number;
+  /** Time of day, ms since 1970. */
+  readonly wallClockMs: () => number;
 }
 
 export interface SettleOptions {
@@ -36,8 +37,8 @@ export async function settleBatch(
   fates: readonly Fate[],
   { ttlMs, takenAtUs }: SettleOptions,
 ): Promise<void> {
-  const { scripts, nowMs } = deps;
-  const { parks, settles } = planCalls(fates, nowMs());
+  const { scripts, wallClockMs } = deps;
+  const { parks, settles } = planCalls(fates, wallClockMs());
   await askPartitions(deps, parks, 'park', ({ row: { announced, version }, record }) =>
     scripts.park(announced.session, { version, record, eventIds: announced.eventIds }),
   );

@@ -11,6 +11,8 @@ import type { Fate } from './fate.ts';
 import { shuffled } from './shuffled.ts';
 
 export interface UpsertDeps {
+  /** Monotonic clock, ms. */
+  readonly now: () => number;
   readonly queries: Pick<Queries, 'upsertSessions' | 'selectLockedSessions' | 'ping'>;
   readonly circuit: CircuitBreaker;
   readonly parkLimiter: ParkLimiter;
@@ -59,18 +61,18 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
   rows: readonly Row[],
   signal: AbortSignal,
 ): Promise<UpsertedBatch<Row>> {
-  const { queries, circuit, parkLimiter, onFailure, onStatement } = deps;
+  const { now, queries, circuit, parkLimiter, onFailure, onStatement } = deps;
   const fates: Fate<'written' | 'parked' | 'postponed' | 'expired', Row>[] = [];
   const outdated: Row[] = [];
   let refusalsWhileOpen = 0;
-  const takenAtMs = performance.now();
+  const takenAtMs = now();
 
   // While refused rows end a batch early, another order each time lets every row have its turn.
   const inOrder = parkLimiter.isOpen ? shuffled(rows) : rows;
   const waiting: Attempt<Row>[] = inOrder.length > 0 ? [{ rows: inOrder, breaks: 0, timeouts: 0 }] : [];
   for (let attempt = waiting.pop(); attempt; attempt = waiting.pop()) {
     await circuit.enter(signal);
-    const startedAtMs = performance.now();
+    const startedAtMs = now();
     if (startedAtMs - takenAtMs > MAX_TAKEN_AGE_MS) {
       for (const row of attempt.rows) fates.push({ outcome: 'expired', row });
       // It may have been let in to try.
@@ -79,7 +81,7 @@ export async function upsertBatch<Row extends SessionRow & { parked?: unknown }>
     }
     try {
       const writtenNow = new Set(await queries.upsertSessions(attempt.rows));
-      onStatement(attempt.rows.length, performance.now() - startedAtMs);
+      onStatement(attempt.rows.length, now() - startedAtMs);
       parkLimiter.sawRows(attempt.rows.length);
       circuit.succeeded();
       for (const row of attempt.rows) {

@@ -1,3 +1,4 @@
+import { classifyPostgresFailure, type PostgresFailure } from '@cauce/postgres';
 import { type Backoff, backoffMs, POSTGRES_BACKOFF } from '@cauce/protocol';
 
 /**
