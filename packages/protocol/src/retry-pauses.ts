@@ -4,7 +4,7 @@ import type { Backoff } from './backoff.ts';
 /** Of one connection to Redis. Two seconds at most, because bots are refused until it is back. */
 export const REDIS_CONNECTION_BACKOFF: Backoff = { firstMs: 100, maxMs: 2000, jitter: 0.5 };
 
-/** To a sentinel that ended the connection. Fixed: it only announces; commands do not wait for it. */
+/** Of the connection to one sentinel. Fixed: the others are asked meanwhile. */
 export const SENTINEL_RETRY_MS = 1000;
 
 /** Of a sync that ended early because of Redis. Short and fixed: the connection below it waits longer by itself. */

@@ -1,107 +1,78 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { SyncLoop } from '../../../packages/sync-consumer/src/sync-loop.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { SyncLoop, type SyncLoopOptions } from '../../../packages/sync-consumer/src/sync-loop.ts';
 
-beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
-const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
 const unreachable = (): never => expect.unreachable();
 
 interface Fakes {
-  readonly countWaiting?: () => Promise<number>;
-  readonly sync?: () => Promise<void>;
+  readonly waiting?: () => Promise<number>;
+  /** What a sync does, from 1. */
+  readonly sync?: (nth: number, loop: SyncLoop) => void;
   readonly onError?: (error: unknown) => void;
 }
 
-/** A loop of a minute that says when it synced, ms after its start. */
-function startLoop({
-  countWaiting = async () => 0,
-  sync = async () => {},
-  onError = unreachable,
-}: Fakes = {}) {
+/** Runs a loop until it has begun to sync so often. Returns the pauses in between, ms. */
+async function pausesOf(
+  times: number,
+  options: Partial<SyncLoopOptions>,
+  { waiting = async () => 0, sync = () => {}, onError = unreachable }: Fakes = {},
+): Promise<number[]> {
   const stopping = new AbortController();
-  const startedAtMs = performance.now();
-  const syncedAtMs: number[] = [];
+  const startsMs: number[] = [];
   const loop = new SyncLoop(
     {
       now: () => performance.now(),
-      countWaiting,
-      sync: () => {
-        syncedAtMs.push(performance.now() - startedAtMs);
-        return sync();
+      countWaiting: waiting,
+      async sync() {
+        startsMs.push(performance.now());
+        if (startsMs.length === times) stopping.abort();
+        sync(startsMs.length, loop);
       },
       onError,
     },
-    { syncIntervalMs: MINUTE_MS, earlySessions: 100 },
+    { syncIntervalMs: HOUR_MS, earlySessions: 100, ...options },
   );
-  const ended = loop.run(stopping.signal);
-  return {
-    loop,
-    syncedAtMs,
-    async stop() {
-      stopping.abort();
-      await ended;
-      expect(vi.getTimerCount()).toBe(0);
-    },
-  };
+  await loop.run(stopping.signal);
+  return startsMs.slice(1).map((ms, i) => ms - (startsMs[i] ?? 0));
 }
 
 test('syncs at once and then at each interval', async () => {
-  const { syncedAtMs, stop } = startLoop({ countWaiting: async () => 99 });
-  await vi.advanceTimersByTimeAsync(2 * MINUTE_MS);
-  expect(syncedAtMs).toEqual([0, MINUTE_MS, 2 * MINUTE_MS]);
-  await stop();
+  const pauses = await pausesOf(4, { syncIntervalMs: 30 }, { waiting: async () => 99 });
+  for (const pauseMs of pauses) expect(pauseMs).toBeGreaterThan(29);
 });
 
 test('with many sessions waiting the interval is not waited for', async () => {
-  let waiting = 0;
-  const sync = async (): Promise<void> => {
-    waiting = 0;
-  };
-  const { syncedAtMs, stop } = startLoop({ countWaiting: async () => waiting, sync });
-  await vi.advanceTimersByTimeAsync(10_500);
-  waiting = 100;
-  await vi.advanceTimersByTimeAsync(MINUTE_MS);
-  expect(syncedAtMs).toEqual([0, 11_000, 71_000]);
-  await stop();
+  let looks = 0;
+  const [pauseMs] = await pausesOf(2, {}, { waiting: async () => (++looks === 2 ? 100 : 99) });
+  expect(looks).toBe(2);
+  expect(pauseMs).toBeLessThan(HOUR_MS);
 });
 
-test('syncSoon has the next look sync, also when it is said during a sync', async () => {
-  const { loop, syncedAtMs, stop } = startLoop({
-    sync: async () => {
-      if (syncedAtMs.length === 1) loop.syncSoon();
-    },
-  });
-  await vi.advanceTimersByTimeAsync(500);
-  expect(syncedAtMs).toEqual([0, 1]);
-  loop.syncSoon();
-  await vi.advanceTimersByTimeAsync(1000);
-  expect(syncedAtMs).toEqual([0, 1, 1001]);
-  await stop();
+test('syncSoon has the next look sync, and one that is said during a sync is not lost', async () => {
+  const [pauseMs] = await pausesOf(2, {}, { waiting: unreachable, sync: (_, loop) => loop.syncSoon() });
+  expect(pauseMs).toBeLessThan(HOUR_MS);
 });
 
-test('a sync that fails is told, and the next look comes all the same', async () => {
+test('a sync that fails is told, and the next comes after the pause of Redis; the end is no failure', async () => {
   const errors: unknown[] = [];
-  const { syncedAtMs, stop } = startLoop({
-    countWaiting: async () => {
-      throw new Error('count');
-    },
-    sync: async () => {
-      throw new Error('sync');
-    },
-    onError: (error) => errors.push(error),
-  });
-  await vi.advanceTimersByTimeAsync(2500);
-  expect(syncedAtMs).toEqual([0]);
-  expect(errors.map(String)).toEqual(['Error: sync', 'Error: count', 'Error: count']);
-  await stop();
+  const sync = (nth: number): void => {
+    throw new Error(`sync ${nth}`);
+  };
+  const pauses = await pausesOf(3, { syncIntervalMs: 1 }, { sync, onError: (error) => errors.push(error) });
+  for (const pauseMs of pauses) expect(pauseMs).toBeGreaterThan(490);
+  expect(errors.map(String)).toEqual(['Error: sync 1', 'Error: sync 2']);
 });
 
-test.each([-1, 1])('a clock of the host that steps by %i h changes no interval', async (hours) => {
-  const { syncedAtMs, stop } = startLoop();
-  await vi.advanceTimersByTimeAsync(MINUTE_MS / 2);
-  vi.setSystemTime(Date.now() + hours * 60 * MINUTE_MS);
-  await vi.advanceTimersByTimeAsync(MINUTE_MS);
-  expect(syncedAtMs).toEqual([0, MINUTE_MS]);
-  await stop();
-});
+test.each([-1, 1])(
+  'a clock of the host that steps by %i h makes no pause longer or shorter',
+  async (hours) => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const sync = (): void => void vi.setSystemTime(Date.now() + hours * HOUR_MS);
+    for (const pauseMs of await pausesOf(4, { syncIntervalMs: 30 }, { sync })) {
+      expect(pauseMs).toBeGreaterThan(29);
+      expect(pauseMs).toBeLessThan(HOUR_MS);
+    }
+  },
+);
