@@ -97,8 +97,9 @@ export function createConfirmSessions(deps: ConfirmDeps): ConfirmSessions {
       asked.map(({ session }) => session),
       Math.max(...asked.map((one) => Number(epochOf(one)))),
     );
-    const answers = asked.map((one, i) => (rows ? compare(one, rows[i], epochOf(one)) : asHeld(one)));
-    return [...doubted.filter(isTrusted).map(asHeld), ...(await Promise.all(answers))];
+    if (!rows) return doubted.map(asHeld);
+    const compared = await Promise.all(asked.map((one, i) => compare(one, rows[i], epochOf(one))));
+    return [...doubted.filter(isTrusted).map(asHeld), ...compared];
   };
 }
 

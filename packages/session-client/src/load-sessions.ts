@@ -8,22 +8,22 @@ import type { SessionReader } from './read-sessions.ts';
 import type { RestoreSessions } from './restore-sessions.ts';
 
 /**
- * What the stores hold, tombstones included. Redis is read first; then a session is in one of three states, and each
- * round takes one step with all that are in the same:
+ * What the stores hold, tombstones included. Redis is read; then a session is in one of three states, and a round takes
+ * one step with all that are in the same:
  *
  *   read ─┬─► trusted ──────────────────────────► loaded   what Redis holds
  *    ▲    ├─► doubted ── confirm-sessions.ts ─┬─► loaded   the newer of what Redis holds and the row
- *    │    └─► missing ── restore-sessions.ts ─┼─► loaded   the row, which is kept in Redis; or that there is none
- *    └───────────── changed meanwhile ◄───────┘
+ *    │    └─► missing ── restore-sessions.ts ─┼─► loaded   the row, which Redis keeps; or that there is no session
+ *    └──────────── changed meanwhile ◄────────┘
  *
- * - trusted: saved, restored or confirmed in the present epoch. doubted: in an earlier one only, so Redis may have come
- *   back older than PostgreSQL. missing: Redis does not hold it.
+ * - trusted: saved, restored or confirmed in the present epoch. doubted: in an earlier one, so Redis may have come back
+ *   older than PostgreSQL. missing: Redis does not hold it.
  * - changed meanwhile: a doubted session was saved, left Redis, or another epoch began; a missing one came to Redis, or
- *   was saved and has left again.
- * - A session that changes in each of {@link MAX_ROUNDS} rounds is served as the last step read it. Nothing is served
- *   that was read before the load began, so no round is needed to keep P5; they are there to keep sessions in Redis.
- * - A missing session fails the load when the loader fails. A doubted one is served as Redis holds it: after a restart
- *   of Redis PostgreSQL must not be needed.
+ *   was saved and left it again. Read again, it is not trusted before Redis was asked for the epoch.
+ * - A session that changes in each of {@link MAX_ROUNDS} rounds is served as the last step read it, and not kept in
+ *   Redis. No step gives what was read before the load began (P5).
+ * - When the loader fails, a missing session fails the load. A doubted one is served as Redis holds it: a bot needs no
+ *   PostgreSQL after a restart of Redis.
  */
 export interface LoadSessions {
   one(session: LocatedSession, signal?: AbortSignal): Promise<Loaded>;
@@ -41,9 +41,15 @@ export interface LoadDeps {
 const MAX_ROUNDS = 3;
 
 export function createLoadSessions({ opener, reader, confirm, restore }: LoadDeps): LoadSessions {
+  const isTrusted = ({ partition }: LocatedSession, held: HeldSession): boolean =>
+    isOf(opener.epochOf(partition), held);
+
   async function loadOne(session: LocatedSession): Promise<Loaded> {
     await opener.open([session.partition]);
-    const [loaded] = await takeSteps([session], [await reader.read(session)]);
+    const held = await reader.read(session);
+    // Nearly always; the rest is not worth its microseconds then.
+    if (held && isTrusted(session, held)) return held;
+    const [loaded] = await takeSteps([session], [held]);
     return loaded as Loaded;
   }
 
@@ -64,7 +70,7 @@ export function createLoadSessions({ opener, reader, confirm, restore }: LoadDep
       const missing: LocatedSession[] = [];
       for (const { session, held } of open) {
         if (!held) missing.push(session);
-        else if (round === 1 && isOf(opener.epochOf(session.partition), held)) loaded.set(session.key, held);
+        else if (round === 1 && isTrusted(session, held)) loaded.set(session.key, held);
         else doubted.push({ session, held });
       }
       const found = (await Promise.all([confirm(doubted), restore(missing)])).flat();

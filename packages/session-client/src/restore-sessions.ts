@@ -111,7 +111,7 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     const batch = restoreAll(fresh);
     for (const { key } of fresh) {
       const one = async (): Promise<Restored> => (await batch).get(key) as Restored;
-      flights.add(key, one());
+      void flights.add(key, one());
     }
     return Promise.all(sessions.map(({ key }) => flights.get(key) as Promise<Restored>));
   }
