@@ -1,5 +1,5 @@
 /**
- * protocol ← postgres ← session-client, sync-consumer; sync-consumer ← cli; protocol ← history ← cli. Client and
+ * protocol ← postgres ← session-client; postgres ← sync-consumer ← admin ← cli; protocol ← history ← cli. Client and
  * consumer never meet.
  */
 module.exports = {
@@ -36,10 +36,23 @@ module.exports = {
       to: { path: '^packages/(?!protocol/|history/)' },
     },
     {
-      name: 'cli-does-not-know-the-client',
+      name: 'admin-does-not-know-the-client',
+      severity: 'error',
+      from: { path: '^packages/admin/' },
+      to: { path: '^packages/(?!protocol/|postgres/|sync-consumer/|admin/)' },
+    },
+    {
+      name: 'cli-is-on-admin',
+      comment: 'Of the consumer it has the settings and how to notice that npm is gone.',
       severity: 'error',
       from: { path: '^packages/cli/' },
-      to: { path: '^packages/(?!protocol/|postgres/|history/|sync-consumer/|cli/)' },
+      to: { path: '^packages/(?!protocol/|history/|admin/|sync-consumer/src/index\\.ts$|cli/)' },
+    },
+    {
+      name: 'internals-are-for-admin',
+      severity: 'error',
+      from: { pathNot: '^packages/(admin|sync-consumer)/' },
+      to: { path: '^packages/sync-consumer/src/internal\\.ts$' },
     },
     {
       name: 'only-entry-points-of-other-packages',
@@ -48,7 +61,10 @@ module.exports = {
       from: { path: '^packages/([^/]+)/' },
       to: {
         path: '^packages/[^/]+/src/',
-        pathNot: ['^packages/$1/', '^packages/[^/]+/src/(index|postgres|metrics|loader|migrate)\\.ts$'],
+        pathNot: [
+          '^packages/$1/',
+          '^packages/[^/]+/src/(index|postgres|metrics|loader|migrate|internal)\\.ts$',
+        ],
       },
     },
     {

@@ -30,7 +30,7 @@ const check = [
   docs('--check'),
 ];
 const crash = (...flags) => ({ title: 'crash', command: [...script('test/crash/run.mjs'), ...flags] });
-const forCrash = buildOf('session-client', 'sync-consumer', 'history', 'dev-services');
+const forCrash = buildOf('session-client', 'admin', 'history', 'dev-services');
 const tasks = {
   build,
   check,

@@ -1,4 +1,5 @@
-import { consumerOptions, readSettings, replay } from '@cauce/sync-consumer';
+import { replay, syncOptionsOf } from '@cauce/admin';
+import { readSettings } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { createCli, secretState, user } from './cli.ts';
 
@@ -108,7 +109,7 @@ test('an entry that was synced and saved again by others meanwhile is superseded
         await cli.queries.upsertSessions([{ ref: ana, state: '{"step":2}', version: newest }]);
       },
     },
-    { ...consumerOptions(readSettings(cli.env)), minIdleMs: 0, signal: new AbortController().signal },
+    { ...syncOptionsOf(readSettings(cli.env)), minIdleMs: 0, signal: new AbortController().signal },
   );
 
   expect(result.report).toMatchObject({ written: 0, superseded: 1, conflict: 0 });

@@ -1,4 +1,4 @@
-import { verify } from '@cauce/sync-consumer';
+import { verify } from '@cauce/admin';
 import { expect, test } from 'vitest';
 import { type Cli, createCli, secretState, user } from './cli.ts';
 

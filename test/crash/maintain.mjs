@@ -1,6 +1,6 @@
 // What a database administrator does to the table while it is in use.
+import { purge } from '@cauce/admin';
 import { createQueries } from '@cauce/postgres';
-import { purgeHistory } from '@cauce/sync-consumer';
 import { SCHEMA } from './sessions.mjs';
 
 const OLD_ROWS = 200;
@@ -12,13 +12,13 @@ export async function maintain({ world }) {
   await pool.query(`VACUUM FULL ${SCHEMA}.session`);
   await pool.query(`REINDEX TABLE ${SCHEMA}.session`);
   await pool.query(`ALTER TABLE ${SCHEMA}.session ADD COLUMN note text DEFAULT 'of another team'`);
-  await purge(world);
+  await purgeOld(world);
   await pool.query(`ALTER TABLE ${SCHEMA}.session DROP COLUMN note`);
   world.see('table rewritten and purged');
 }
 
 /** Rows of users nobody has heard of for longer than the history go, and none of those in use. */
-async function purge({ pool }) {
+async function purgeOld({ pool }) {
   await pool.query(
     `INSERT INTO ${SCHEMA}.session (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
      SELECT 'old', 'old-' || i, '{}', 1, long_ago, long_ago, long_ago
@@ -29,6 +29,6 @@ async function purge({ pool }) {
     ...{ schema: SCHEMA, table: 'session' },
     ...{ lockTimeoutMs: LIMIT_MS, statementTimeoutMs: LIMIT_MS, longTimeoutMs: LIMIT_MS },
   });
-  const { sessions } = await purgeHistory(queries, { historyDays: HISTORY_DAYS });
+  const { sessions } = await purge({ queries }, { historyDays: HISTORY_DAYS });
   if (sessions !== OLD_ROWS) throw new Error(`the purge deleted ${sessions} rows, not ${OLD_ROWS}`);
 }

@@ -2,9 +2,9 @@
 // One table decides what is refused, so that the constraint comes and goes without locking the sessions.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { createQueries } from '@cauce/postgres';
+import { listParked, queriesOf, retryParked, syncOptionsOf } from '@cauce/admin';
 import { createScripts, openRedis } from '@cauce/protocol';
-import { consumerOptions, listParked, readSettings, retryParked } from '@cauce/sync-consumer';
+import { readSettings } from '@cauce/sync-consumer';
 import { saveCrowd } from './crowd.mjs';
 import { nowUs } from './history.mjs';
 import { between } from './random.mjs';
@@ -67,17 +67,16 @@ export async function refuseAll({ world, random }) {
  */
 export async function retryRefused(world) {
   const { store, pool, keyspace } = world;
-  const options = consumerOptions(
-    readSettings(
-      {
-        SESSION_KEY_PREFIX: KEY_PREFIX,
-        SESSION_PARTITIONS: String(PARTITIONS),
-        SESSION_DB_SCHEMA: SCHEMA,
-        SESSION_TTL: '1',
-      },
-      [],
-    ),
+  const settings = readSettings(
+    {
+      SESSION_KEY_PREFIX: KEY_PREFIX,
+      SESSION_PARTITIONS: String(PARTITIONS),
+      SESSION_DB_SCHEMA: SCHEMA,
+      SESSION_TTL: '1',
+    },
+    [],
   );
+  const options = syncOptionsOf(settings);
   const connection = openRedis(store.urlFor('consumers'), {
     connectionName: 'crash-retry',
     answerTimeoutMs: 2000,
@@ -87,7 +86,7 @@ export async function retryRefused(world) {
     redis: connection.redis,
     keyspace,
     scripts: createScripts({ redis: connection.redis, keyspace }, { timeoutMs: 2000 }),
-    queries: createQueries(pool, { ...options, longTimeoutMs: 10_000 }),
+    queries: queriesOf(pool, settings),
   };
   try {
     await connection.ready(RETRY_LIMIT_MS);

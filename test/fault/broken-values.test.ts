@@ -1,13 +1,6 @@
+import { listParked, listPending, measureBacklog, readHeartbeats, readStatus, resync } from '@cauce/admin';
 import { compareVersions, MAX_VERSION, SYNC_GROUP } from '@cauce/protocol';
-import {
-  listParked,
-  listPending,
-  measureBacklog,
-  readHeartbeats,
-  readStatus,
-  resync,
-  syncToDB,
-} from '@cauce/sync-consumer';
+import { syncToDB } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectRows, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';

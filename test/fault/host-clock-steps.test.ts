@@ -1,5 +1,5 @@
+import { readHeartbeats } from '@cauce/admin';
 import { hostClocks } from '@cauce/protocol';
-import { readHeartbeats } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectSynced, saveUsers, userIds } from '../helpers/expect-synced.ts';

@@ -1,5 +1,6 @@
+import { readHeartbeats } from '@cauce/admin';
 import { RedisError } from '@cauce/protocol';
-import { readHeartbeats, syncToDB } from '@cauce/sync-consumer';
+import { syncToDB } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectRows, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';

@@ -1,5 +1,5 @@
+import { readHeartbeats } from '@cauce/admin';
 import { migrate } from '@cauce/postgres/migrate';
-import { readHeartbeats } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';

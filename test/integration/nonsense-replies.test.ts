@@ -1,5 +1,3 @@
-import { createKeyspace, createScripts, isCauceError, RedisError } from '@cauce/protocol';
-import { createSessionClient, SaveUnknownError } from '@cauce/session-client';
 import {
   checkLayout,
   listParked,
@@ -8,8 +6,10 @@ import {
   readStatus,
   resync,
   showParked,
-  syncToDB,
-} from '@cauce/sync-consumer';
+} from '@cauce/admin';
+import { createKeyspace, createScripts, isCauceError, RedisError } from '@cauce/protocol';
+import { createSessionClient, SaveUnknownError } from '@cauce/session-client';
+import { syncToDB } from '@cauce/sync-consumer';
 import { Redis } from 'ioredis';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { createPipeline } from '../helpers/pipeline.ts';

@@ -13,6 +13,7 @@ export const publishable = [
   'postgres',
   'session-client',
   'sync-consumer',
+  'admin',
   'history',
   'cli',
 ] as const;

@@ -1,17 +1,7 @@
-import { createQueries, plainTextHosts } from '@cauce/postgres';
-import {
-  createKeyspace,
-  createScripts,
-  plainTextWarning,
-  type RedisConnection,
-  redisTlsFilesOf,
-  type SettingName,
-  type Settings,
-  withoutCredentials,
-} from '@cauce/protocol';
-import { type AdminDeps, consumerOptions } from '@cauce/sync-consumer';
+import * as admin from '@cauce/admin';
+import { plainTextWarning, type SettingName, type Settings, withoutCredentials } from '@cauce/protocol';
 import type { Option } from 'commander';
-import type { CliContext, PostgresPool } from './context.ts';
+import type { CliContext } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
 import type { Output } from './output.ts';
 
@@ -52,70 +42,41 @@ export interface CommandDescriptor<Options> {
 /** A descriptor whose options only its own `run` knows. */
 export type AnyCommand = CommandDescriptor<never>;
 
-const LONG_STATEMENT_MS = 600_000;
-
 /** Opens Redis, runs the work, closes Redis. @throws RedisError when it cannot be reached */
-export async function withRedis<T>(
-  { context, settings, output }: Invocation<unknown>,
-  work: (deps: Omit<AdminDeps, 'queries'>) => Promise<T>,
+export function withRedis<T>(
+  invocation: Invocation<unknown>,
+  work: (deps: Omit<admin.AdminDeps, 'queries'>) => Promise<T>,
 ): Promise<T> {
-  const url = settings.REDIS_URL ?? '';
-  const opened = context.openRedis(url, redisTlsFilesOf(settings));
-  warnOfPlainText(output, 'Redis', opened.plainTextHosts);
-  try {
-    await opened.ready(context.connectTimeoutMs);
-    return await work(redisDeps(opened.redis, settings));
-  } finally {
-    await opened.close();
-  }
+  return admin.withRedis(openDeps(invocation), invocation.settings, work);
 }
 
 /** Opens PostgreSQL lazily, runs the work, closes it. */
-export async function withPostgres<T>(
-  { context, settings, output }: Invocation<unknown>,
-  work: (deps: Pick<AdminDeps, 'queries'>) => Promise<T>,
+export function withPostgres<T>(
+  invocation: Invocation<unknown>,
+  work: (deps: Pick<admin.AdminDeps, 'queries'>) => Promise<T>,
 ): Promise<T> {
-  const url = settings.DATABASE_URL ?? '';
-  warnOfPlainText(output, 'PostgreSQL', plainTextHosts(url));
-  const pool = context.openPostgres(url, {
-    maxConnections: settings.SYNC_BATCHES_IN_FLIGHT + 1,
-  });
-  try {
-    return await work({ queries: queriesOf(pool, settings) });
-  } finally {
-    await pool.end();
-  }
+  return admin.withPostgres(openDeps(invocation), invocation.settings, work);
 }
 
 /** Opens both. */
 export function withStores<T>(
   invocation: Invocation<unknown>,
-  work: (deps: AdminDeps) => Promise<T>,
+  work: (deps: admin.AdminDeps) => Promise<T>,
 ): Promise<T> {
-  return withRedis(invocation, (redis) =>
-    withPostgres(invocation, (postgres) => work({ ...redis, ...postgres })),
-  );
+  return admin.withStores(openDeps(invocation), invocation.settings, work);
 }
 
-function warnOfPlainText(output: Output, store: 'Redis' | 'PostgreSQL', hosts: readonly string[]): void {
-  const warning = plainTextWarning(store, hosts);
-  if (warning !== undefined) output.note(`warning: ${warning} (${hosts.join(', ')})`);
+function openDeps({ context, output }: Invocation<unknown>): admin.OpenDeps {
+  return {
+    openers: context,
+    onPlainText(store, hosts) {
+      const warning = plainTextWarning(store, hosts);
+      if (warning !== undefined) output.note(`warning: ${warning} (${hosts.join(', ')})`);
+    },
+  };
 }
 
 /** Which deployment the command looks at. */
 export function describeTarget({ REDIS_URL, SESSION_KEY_PREFIX, SESSION_PARTITIONS }: Settings): string {
   return `${withoutCredentials(REDIS_URL ?? '')} · prefix ${SESSION_KEY_PREFIX} · ${SESSION_PARTITIONS} partitions`;
-}
-
-function redisDeps(redis: RedisConnection, settings: Settings): Omit<AdminDeps, 'queries'> {
-  const keyspace = createKeyspace({
-    keyPrefix: settings.SESSION_KEY_PREFIX,
-    partitions: settings.SESSION_PARTITIONS,
-  });
-  const timeoutMs = consumerOptions(settings).redisTimeoutMs;
-  return { redis, keyspace, scripts: createScripts({ redis, keyspace }, { timeoutMs }) };
-}
-
-function queriesOf(pool: PostgresPool, settings: Settings): AdminDeps['queries'] {
-  return createQueries(pool, { ...consumerOptions(settings), longTimeoutMs: LONG_STATEMENT_MS });
 }

@@ -1,4 +1,4 @@
-import { PostgresError, type PostgresFailure } from '@cauce/postgres';
+import { PostgresError, type PostgresFailure } from '@cauce/admin';
 import { type CauceError, isCauceError, RedisError } from '@cauce/protocol';
 import { ConfigurationError } from '@cauce/sync-consumer';
 import { type ExitCode, exitCodes } from './exit-codes.ts';

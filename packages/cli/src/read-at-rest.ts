@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type AdminDeps, asked } from '@cauce/admin';
 import { type Cached, hashJson, nameSession, type Row } from '@cauce/history';
-import { asked } from '@cauce/postgres';
 import { type LocatedSession, RedisError, type SessionRef } from '@cauce/protocol';
-import type { AdminDeps } from '@cauce/sync-consumer';
 
 export interface AtRestOptions {
   /** Most sessions asked for at once. */

@@ -1,4 +1,4 @@
-import { measureBacklog } from '@cauce/sync-consumer';
+import { measureBacklog } from '@cauce/admin';
 import type { Acknowledged, BotReport, TalkPlan } from './bot-messages.ts';
 import { pause } from './interruption.ts';
 import type { Stores } from './open-stores.ts';

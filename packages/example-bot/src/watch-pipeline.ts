@@ -1,4 +1,4 @@
-import { measureBacklog, readHeartbeats } from '@cauce/sync-consumer';
+import { measureBacklog, readHeartbeats } from '@cauce/admin';
 import type { BotReport } from './bot-messages.ts';
 import type { Stores } from './open-stores.ts';
 import type { LatencySummary } from './save-latency.ts';

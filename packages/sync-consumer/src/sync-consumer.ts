@@ -21,15 +21,14 @@ import { createJobs, type Job } from './maintenance/jobs.ts';
 import { runJobs } from './maintenance/run-jobs.ts';
 import { sweepDirty } from './maintenance/sweep-dirty.ts';
 import type { SyncMetrics } from './metrics.ts';
-import { CircuitBreaker } from './postgres/circuit-breaker.ts';
-import { ParkLimiter } from './postgres/park-limiter.ts';
-import { takeForTable } from './redis/take-for-table.ts';
-import { Skipped } from './skipped.ts';
+import type { CircuitBreaker } from './postgres/circuit-breaker.ts';
+import type { Skipped } from './skipped.ts';
 import { StoreOpener } from './store-opener.ts';
 import { SyncLoop } from './sync-loop.ts';
-import { SyncPass, type SyncPhase } from './sync-pass.ts';
+import type { SyncPass, SyncPhase } from './sync-pass.ts';
 import { addToReport, type SyncReport } from './sync-report.ts';
 import { SyncStatus } from './sync-status.ts';
+import { wirePass } from './wire-pass.ts';
 
 export interface SyncConsumerDeps extends Clocks {
   /** Closed by whoever opened it, after `stop`. */
@@ -95,34 +94,15 @@ export class SyncConsumer {
     const clocks = { now, wallClockMs };
     const lifecycle = this.#lifecycle;
     this.consumer = options.consumer ?? `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
-    const scripts = createScripts({ redis: redis.redis, keyspace }, { timeoutMs: options.redisTimeoutMs });
-    this.#scripts = takeForTable({
-      scripts,
-      table: () => this.#opener.table,
-      reopen: () => this.#opener.openPartitions(lifecycle.signal),
-    });
     const queries = createQueries(pool, { ...options, longTimeoutMs: LONG_STATEMENT_MS });
-    const parkLimiter = new ParkLimiter({ now, parkLimit: options.parkLimit });
-    this.circuit = new CircuitBreaker({ now }, { onChange: (state) => this.#status.circuitChanged(state) });
-    // What waits to be claimed is met again after the idle time.
-    this.#skipped = new Skipped({ now, logger }, { forgetAfterMs: 2 * options.claimIdleMs });
-    const { consumer, circuit } = this;
-    const { note: onSkipped } = this.#skipped;
-    this.#status = new SyncStatus({
-      ...clocks,
-      ...{ consumer, lifecycle, circuit, parkLimiter, skipped: this.#skipped, logger },
-    });
-    const shared = { keyspace, scripts: this.#scripts, queries, circuit, logger, onSkipped };
-    this.#opener = new StoreOpener(
-      { ...shared, redis, status: this.#status, sweepAll: () => this.#sweepAndCount(0) },
-      options,
-    );
-    this.pass = new SyncPass(
+    const wired = wirePass(
       {
         ...clocks,
-        ...shared,
+        ...{ keyspace, queries, logger },
         redis: redis.redis,
-        parkLimiter,
+        scripts: createScripts({ redis: redis.redis, keyspace }, { timeoutMs: options.redisTimeoutMs }),
+        table: () => this.#opener.table,
+        reopen: () => this.#opener.openPartitions(lifecycle.signal),
         onMissingGroups: (partitions) => this.#opener.restoreGroups(partitions, lifecycle.signal),
         onFailure: (failure) => {
           this.#status.statementFailed();
@@ -131,7 +111,26 @@ export class SyncConsumer {
         onStatement: (rows, durationMs) => metrics?.statement(rows, durationMs),
         onPhase: deps.onPhase,
       },
-      { ...options, consumer, ttlMs: options.sessionTtlMs },
+      {
+        ...options,
+        consumer: this.consumer,
+        circuit: { onChange: (state) => this.#status.circuitChanged(state) },
+      },
+    );
+    const { pass, circuit, parkLimiter, skipped, scripts } = wired;
+    this.pass = pass;
+    this.circuit = circuit;
+    this.#skipped = skipped;
+    this.#scripts = scripts;
+    const { consumer } = this;
+    this.#status = new SyncStatus({
+      ...clocks,
+      ...{ consumer, lifecycle, circuit, parkLimiter, skipped, logger },
+    });
+    const shared = { keyspace, scripts, queries, circuit, logger, onSkipped: skipped.note };
+    this.#opener = new StoreOpener(
+      { ...shared, redis, status: this.#status, sweepAll: () => this.#sweepAndCount(0) },
+      options,
     );
     this.#loop = new SyncLoop(
       {

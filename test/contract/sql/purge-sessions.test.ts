@@ -1,4 +1,4 @@
-import { purgeHistory } from '@cauce/sync-consumer';
+import { purge } from '@cauce/admin';
 import { expect, test } from 'vitest';
 import { createPipeline, type Pipeline } from '../../helpers/pipeline.ts';
 import { deletedDaysAgo, savedDaysAgo, userIds } from './rows.ts';
@@ -67,7 +67,7 @@ test('a row stays for 24 h after it was written, however old its save: it stops 
 test('a history of one day does not shorten those 24 h (P3, F1)', async () => {
   const pipeline = await createPipeline();
   await pipeline.queries.upsertSessions([deletedDaysAgo('deleted', 2), savedDaysAgo('saved', 2)]);
-  expect(await purgeHistory(pipeline.queries, { historyDays: 1 })).toEqual({ sessions: 0, conflicts: 0 });
+  expect(await purge(pipeline, { historyDays: 1 })).toEqual({ sessions: 0, conflicts: 0 });
   expect(await remaining(pipeline)).toEqual(['deleted', 'saved']);
 });
 
@@ -114,11 +114,11 @@ test('the walk over the heap reaches every old row of 100,000, in several slices
   );
   const steps: number[] = [];
   const progress = { historyDays: 30, onProgress: ({ blocks }: { blocks: number }) => steps.push(blocks) };
-  const dry = await purgeHistory(queries, { ...progress, isDryRun: true });
+  const dry = await purge(pipeline, { ...progress, isDryRun: true });
   expect(dry).toEqual({ sessions: 90_000, conflicts: 0 });
   expect(steps.length).toBeGreaterThan(1);
   expect(steps.at(-1)).toBe(await queries.countBlocks());
-  expect(await purgeHistory(queries, progress)).toEqual(dry);
+  expect(await purge(pipeline, progress)).toEqual(dry);
   const { rows } = await pool.query(
     `SELECT count(*)::int AS rows, bool_and(updated_at > now() - interval '2 days') AS are_young FROM ${table}`,
   );
@@ -180,7 +180,7 @@ test.each([
      UPDATE ${table} SET synced_at = now() - interval '2 days'`,
   );
   client.release(true);
-  expect(await purgeHistory(queries, { historyDays: 30, isDryRun: true })).toMatchObject({ sessions: 30 });
-  expect(await purgeHistory(queries, { historyDays: 30 })).toMatchObject({ sessions: 30 });
+  expect(await purge(pipeline, { historyDays: 30, isDryRun: true })).toMatchObject({ sessions: 30 });
+  expect(await purge(pipeline, { historyDays: 30 })).toMatchObject({ sessions: 30 });
   expect(await remaining(pipeline)).toEqual(['young']);
 });

@@ -10,7 +10,7 @@ const rows = document
   .filter((line) => line.startsWith('|') && !/^\| you see|^\|---/.test(line))
   .map((line) => line.slice(1, -1).split(' | '));
 /** Of the packages that run in production. */
-const sources = ['protocol', 'postgres', 'session-client', 'sync-consumer', 'cli']
+const sources = ['protocol', 'postgres', 'session-client', 'sync-consumer', 'admin', 'cli']
   .flatMap((name) => sourcesBelow(`packages/${name}/src`))
   .map(read)
   .join('\n');

@@ -1,4 +1,4 @@
-import { consumerOptions, type DrainResult, drain } from '@cauce/sync-consumer';
+import { type DrainResult, drain, syncOptionsOf } from '@cauce/admin';
 import { Option } from 'commander';
 import { parseDuration } from '../arguments.ts';
 import { type CommandDescriptor, withStores } from '../command.ts';
@@ -34,7 +34,7 @@ export const drainCommand: CommandDescriptor<DrainFlags> = {
     const { settings, output, options, signal } = invocation;
     const result = await withStores(invocation, (deps) =>
       drain(deps, {
-        ...consumerOptions(settings),
+        ...syncOptionsOf(settings),
         deadlineMs: options.deadline,
         signal,
         onProgress: ({ dirtyLeft, parkedLeft, problem }) =>

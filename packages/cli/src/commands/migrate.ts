@@ -1,6 +1,5 @@
-import { addressOf, atServer, classifyPostgresFailure, PostgresError } from '@cauce/postgres';
-import { migrate } from '@cauce/postgres/migrate';
-import { isCauceError, withoutCredentials } from '@cauce/protocol';
+import { migrate } from '@cauce/admin';
+import { withoutCredentials } from '@cauce/protocol';
 import type { CommandDescriptor } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { counted } from '../render.ts';
@@ -20,15 +19,12 @@ export const migrateCommand: CommandDescriptor<DryRunOption> = {
   async run({ settings, output, options }) {
     const isDryRun = options.dryRun ?? false;
     const schema = settings.SESSION_DB_SCHEMA;
-    const migrations = await migrated(
-      settings.DATABASE_URL,
-      migrate({
-        databaseUrl: settings.DATABASE_URL ?? '',
-        schema,
-        table: settings.SESSION_DB_TABLE,
-        isDryRun,
-      }),
-    );
+    const migrations = await migrate({
+      databaseUrl: settings.DATABASE_URL ?? '',
+      schema,
+      table: settings.SESSION_DB_TABLE,
+      isDryRun,
+    });
     const where = `${withoutCredentials(settings.DATABASE_URL ?? '')}, schema ${schema}`;
     const summary = `${isDryRun ? 'Would apply' : 'Applied'} ${counted(migrations.length, 'migration')} (${where})`;
     output.result(
@@ -40,14 +36,3 @@ export const migrateCommand: CommandDescriptor<DryRunOption> = {
     return exitCodes.ok;
   },
 };
-
-async function migrated<T>(databaseUrl: string | undefined, migration: Promise<T>): Promise<T> {
-  try {
-    return await migration;
-  } catch (error) {
-    // What the migrator itself objects to (an unknown migration, a wrong order) has no code; its words are needed.
-    const located = atServer(error, addressOf({ connectionString: databaseUrl }));
-    const { code } = classifyPostgresFailure(located);
-    throw code === 'LOCAL' || isCauceError(error) ? error : PostgresError.from(located);
-  }
-}

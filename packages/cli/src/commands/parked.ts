@@ -1,5 +1,4 @@
 import {
-  consumerOptions,
   discardParked,
   listParked,
   type ParkedDetail,
@@ -7,7 +6,8 @@ import {
   type RetryResult,
   retryParked,
   showParked,
-} from '@cauce/sync-consumer';
+  syncOptionsOf,
+} from '@cauce/admin';
 import { Option } from 'commander';
 import { parseCount, parseSession } from '../arguments.ts';
 import {
@@ -148,7 +148,7 @@ const retryCommand: CommandDescriptor<RetryFlags> = {
     }
     const result = await withStores(invocation, (deps) =>
       retryParked(deps, {
-        ...consumerOptions(settings),
+        ...syncOptionsOf(settings),
         ref,
         isDryRun: options.dryRun ?? false,
         patienceMs: options.patience,

@@ -1,4 +1,4 @@
-import { listPending, type PendingConsumer } from '@cauce/sync-consumer';
+import { listPending, type PendingConsumer } from '@cauce/admin';
 import { Option } from 'commander';
 import { parseCount } from '../arguments.ts';
 import { type CommandDescriptor, withRedis } from '../command.ts';

@@ -1,5 +1,4 @@
-import { asked } from '@cauce/postgres';
-import { purgeHistory } from '@cauce/sync-consumer';
+import { purge } from '@cauce/admin';
 import { Option } from 'commander';
 import { type CommandDescriptor, withPostgres } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -38,16 +37,14 @@ export const purgeCommand: CommandDescriptor<PurgeFlags> = {
         `This deletes every row that nobody saved for ${counted(historyDays, 'day')}.`,
       );
     }
-    const report = await withPostgres(invocation, ({ queries }) =>
-      asked(
-        purgeHistory(queries, {
-          historyDays,
-          isDryRun,
-          signal,
-          onProgress: ({ blocks, ofBlocks }) =>
-            output.progress(`purging: ${count(blocks)} of ${count(ofBlocks)} pages looked at`),
-        }),
-      ),
+    const report = await withPostgres(invocation, (deps) =>
+      purge(deps, {
+        historyDays,
+        isDryRun,
+        signal,
+        onProgress: ({ blocks, ofBlocks }) =>
+          output.progress(`purging: ${count(blocks)} of ${count(ofBlocks)} pages looked at`),
+      }),
     );
     output.result(
       { isDryRun, historyDays, ...report },

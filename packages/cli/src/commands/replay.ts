@@ -1,4 +1,4 @@
-import { consumerOptions, type FinalOutcome, type ReplayResult, replay } from '@cauce/sync-consumer';
+import { type FinalOutcome, type ReplayResult, replay, syncOptionsOf } from '@cauce/admin';
 import { Option } from 'commander';
 import { parseCount, parseDuration } from '../arguments.ts';
 import { type CommandDescriptor, withStores } from '../command.ts';
@@ -47,7 +47,7 @@ export const replayCommand: CommandDescriptor<ReplayFlags> = {
     const { settings, output, options, signal } = invocation;
     const result = await withStores(invocation, (deps) =>
       replay(deps, {
-        ...consumerOptions(settings),
+        ...syncOptionsOf(settings),
         minIdleMs: options.minIdle,
         consumer: options.consumer,
         partition: checkedPartition(options, settings),

@@ -1,4 +1,4 @@
-import { checkTable, consumerOptions, resync, resyncToTable } from '@cauce/sync-consumer';
+import { checkTable, resync, resyncToTable } from '@cauce/admin';
 import { Option } from 'commander';
 import { parseMoment } from '../arguments.ts';
 import { type CommandDescriptor, type Invocation, withRedis, withStores } from '../command.ts';
@@ -47,7 +47,7 @@ export const resyncCommand: CommandDescriptor<ResyncFlags> = {
     if (options.toThisTable) return toThisTable(invocation);
     const sinceMs = options.since?.(context.nowMs()) ?? 0;
     const sinceVersion = (BigInt(Math.floor(sinceMs)) * 1000n).toString();
-    const { batchRows } = consumerOptions(settings);
+    const { SYNC_BATCH_ROWS: batchRows } = settings;
     // Without DATABASE_URL it is Redis' alone; with it, the table that is set may be the wrong one.
     if (settings.DATABASE_URL) await withStores(invocation, checkTable);
     const result = await withRedis(invocation, (deps) => resync(deps, { sinceVersion, batchRows, signal }));
@@ -72,7 +72,7 @@ async function toThisTable(invocation: Invocation<ResyncFlags>): Promise<ExitCod
     invocation,
     `The sessions under ${settings.SESSION_KEY_PREFIX} are synced to ${where} from now on; consumers of any other table stop.`,
   );
-  const { batchRows } = consumerOptions(settings);
+  const { SYNC_BATCH_ROWS: batchRows } = settings;
   const { table, ...result } = await withStores(invocation, (deps) =>
     resyncToTable(deps, { batchRows, signal }),
   );

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { readStatus, type Status, type StatusDeps } from '@cauce/admin';
 import { isCauceError, printable } from '@cauce/protocol';
-import { readStatus, type Status, type StatusDeps } from '@cauce/sync-consumer';
 import { Option } from 'commander';
 import { parseDuration, parseSeconds } from '../arguments.ts';
 import {

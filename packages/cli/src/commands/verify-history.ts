@@ -1,3 +1,4 @@
+import { checkTable } from '@cauce/admin';
 import {
   type CallCounts,
   checkHistory,
@@ -9,7 +10,6 @@ import {
   type ViolationKind,
   violationKinds,
 } from '@cauce/history';
-import { checkTable } from '@cauce/sync-consumer';
 import { type Invocation, withStores } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { CommandError } from '../explain-error.ts';

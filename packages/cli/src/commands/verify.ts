@@ -1,4 +1,4 @@
-import { type VerifyResult, verify } from '@cauce/sync-consumer';
+import { type VerifyResult, verify } from '@cauce/admin';
 import { Option } from 'commander';
 import { parseCount, parseDuration } from '../arguments.ts';
 import { type CommandDescriptor, withStores } from '../command.ts';

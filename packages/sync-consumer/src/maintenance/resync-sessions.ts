@@ -1,6 +1,6 @@
 import type { Keyspace, RedisConnection, Scripts, Version } from '@cauce/protocol';
-import { scanSessions } from '../admin/scan-sessions.ts';
 import { groupBy } from '../pipeline/group-by.ts';
+import { scanSessions } from '../redis/scan-sessions.ts';
 
 export interface ResyncDeps {
   readonly redis: RedisConnection;

@@ -1,9 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PostgresFailure } from '@cauce/postgres';
 import { isHeldBack, RedisError } from '@cauce/protocol';
-import { type Backlog, measureBacklog } from '../backlog.ts';
-import { sweepDirty } from '../maintenance/sweep-dirty.ts';
-import { addToReport, emptyReport, type SyncReport } from '../sync-report.ts';
+import {
+  addToReport,
+  type Backlog,
+  emptyReport,
+  measureBacklog,
+  type SyncReport,
+  sweepDirty,
+} from '@cauce/sync-consumer/internal';
 import type { AdminDeps, RedisDeps, SyncOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';

@@ -1,6 +1,5 @@
 import type { PostgresFailure } from '@cauce/postgres';
-import type { PartitionEntries } from '../pipeline/read-batch.ts';
-import { emptyReport, type SyncReport } from '../sync-report.ts';
+import { emptyReport, type PartitionEntries, type SyncReport } from '@cauce/sync-consumer/internal';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { createAdminPass, untilGivenUp } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';

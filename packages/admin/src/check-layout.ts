@@ -1,5 +1,5 @@
 import { PARTITION_HASH, PROTOCOL_VERSION, RedisError, textsOrNullIn } from '@cauce/protocol';
-import { layoutMismatch } from '../redis/open-partitions.ts';
+import { layoutMismatch } from '@cauce/sync-consumer/internal';
 import type { RedisDeps } from './admin-deps.ts';
 
 /**

@@ -1,10 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PostgresError, type Queries } from '@cauce/postgres';
 import { RedisError, type RedisHealth, TableMismatchError } from '@cauce/protocol';
-import { type Backlog, measureBacklog } from '../backlog.ts';
-import { HEARTBEAT_STALE_MS, type Heartbeat, readBoard } from '../heartbeats.ts';
-import { refuseOtherTable } from '../redis/refuse-other-table.ts';
-import { findReplayProblem } from '../redis/replay-rights.ts';
+import {
+  type Backlog,
+  findReplayProblem,
+  HEARTBEAT_STALE_MS,
+  type Heartbeat,
+  measureBacklog,
+  readBoard,
+  refuseOtherTable,
+} from '@cauce/sync-consumer/internal';
 import type { RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 import { readServerStats, writesPerSecond } from './server-stats.ts';

@@ -1,8 +1,32 @@
+export { asked, PostgresError, type PostgresFailure } from '@cauce/postgres';
+export {
+  type Backlog,
+  type FinalOutcome,
+  type Heartbeat,
+  measureBacklog,
+  type PurgeOptions,
+  type PurgeReport,
+  type ResyncedSessions,
+  readHeartbeats,
+  type SyncReport,
+} from '@cauce/sync-consumer/internal';
 export type { AdminDeps, RedisDeps, SyncOptions } from './admin-deps.ts';
 export { checkLayout } from './check-layout.ts';
 export { checkTable } from './check-table.ts';
 export type { Difference } from './compare-rows.ts';
 export { type DrainOptions, type DrainResult, drain } from './drain.ts';
+export { type MigrateOptions, migrate } from './migrate.ts';
+export {
+  type OpenDeps,
+  type PostgresPool,
+  queriesOf,
+  type StoreOpeners,
+  storeOpeners,
+  syncOptionsOf,
+  withPostgres,
+  withRedis,
+  withStores,
+} from './open-stores.ts';
 export {
   type DiscardOptions,
   type DiscardResult,
@@ -15,6 +39,7 @@ export {
   showParked,
 } from './parked.ts';
 export { listPending, type PendingConsumer, type PendingOptions } from './pending.ts';
+export { purge } from './purge.ts';
 export type { Repair } from './repair-session.ts';
 export { type ReplayOptions, type ReplayResult, replay } from './replay.ts';
 export { type ResyncOptions, resync } from './resync.ts';

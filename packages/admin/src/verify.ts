@@ -1,10 +1,10 @@
 import type { LocatedSession, SessionRef, Version } from '@cauce/protocol';
-import { MAX_BATCH_BYTES } from '../pipeline/take-states.ts';
+import { MAX_BATCH_BYTES, scanSessions } from '@cauce/sync-consumer/internal';
 import type { AdminDeps } from './admin-deps.ts';
 import { checkTable } from './check-table.ts';
 import { type ComparedRow, compareRows, type Difference } from './compare-rows.ts';
+import { type HeldSession, partsByBytes, readSessions } from './read-sessions.ts';
 import { type Repair, repairSession } from './repair-session.ts';
-import { type HeldSession, partsByBytes, readSessions, scanSessions } from './scan-sessions.ts';
 
 export interface VerifyOptions {
   /** Most sessions compared by one statement. */

@@ -6,7 +6,7 @@ import {
   RedisError,
   type SessionRef,
 } from '@cauce/protocol';
-import { emptyReport, type SyncReport } from '../sync-report.ts';
+import { emptyReport, type SyncReport } from '@cauce/sync-consumer/internal';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass, untilGivenUp } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';

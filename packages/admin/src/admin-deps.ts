@@ -1,10 +1,8 @@
 import type { Queries } from '@cauce/postgres';
 import type { Keyspace, RedisConnection, Scripts } from '@cauce/protocol';
-import type { Logger } from 'pino';
-import type { SyncConsumerOptions } from '../sync-consumer.ts';
-import type { SyncPhase } from '../sync-pass.ts';
+import type { Logger, SyncConsumerOptions, SyncPhase } from '@cauce/sync-consumer/internal';
 
-/** What the operations an operator starts by hand work on. Whoever opened the stores closes them. */
+/** What the operations an operator starts by hand work on. Who opened the stores closes them. */
 export interface AdminDeps {
   readonly redis: RedisConnection;
   readonly keyspace: Keyspace;

@@ -1,5 +1,5 @@
 import { countIn, entriesIn, listIn, RedisError, SYNC_GROUP, textIn } from '@cauce/protocol';
-import type { PartitionEntries } from '../pipeline/read-batch.ts';
+import type { PartitionEntries } from '@cauce/sync-consumer/internal';
 import type { RedisDeps } from './admin-deps.ts';
 
 /** An event that was handed to a consumer and not settled. */

@@ -1,6 +1,6 @@
 import { asked } from '@cauce/postgres';
 import type { TableIdentity } from '@cauce/protocol';
-import { refuseOtherTable } from '../redis/refuse-other-table.ts';
+import { refuseOtherTable } from '@cauce/sync-consumer/internal';
 import type { AdminDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 

@@ -1,7 +1,6 @@
 import { asked } from '@cauce/postgres';
 import { RedisError, type TableIdentity } from '@cauce/protocol';
-import { type ResyncedSessions, resyncSessions } from '../maintenance/resync-sessions.ts';
-import { forgetDatabase } from '../maintenance/watch-database.ts';
+import { forgetDatabase, type ResyncedSessions, resyncSessions } from '@cauce/sync-consumer/internal';
 import type { AdminDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 import type { ResyncOptions } from './resync.ts';

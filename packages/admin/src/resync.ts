@@ -1,5 +1,5 @@
 import type { Version } from '@cauce/protocol';
-import { type ResyncedSessions, resyncSessions } from '../maintenance/resync-sessions.ts';
+import { type ResyncedSessions, resyncSessions } from '@cauce/sync-consumer/internal';
 import type { AdminDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 

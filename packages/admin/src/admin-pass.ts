@@ -2,16 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { PostgresError, type PostgresFailure } from '@cauce/postgres';
 import { ADMIN_POSTGRES_BACKOFF, hostClocks, type TableIdentity } from '@cauce/protocol';
-import { silentLogger } from '../logger.ts';
-import { sweepDirty } from '../maintenance/sweep-dirty.ts';
-import { checkDatabase } from '../postgres/check-database.ts';
-import { CircuitBreaker } from '../postgres/circuit-breaker.ts';
-import { ParkLimiter } from '../postgres/park-limiter.ts';
-import { type AskDeps, skipNone } from '../redis/ask-partitions.ts';
-import { openPartitions, pinLayout } from '../redis/open-partitions.ts';
-import { takeForTable } from '../redis/take-for-table.ts';
-import { Skipped } from '../skipped.ts';
-import { SyncPass } from '../sync-pass.ts';
+import {
+  type AskDeps,
+  type CircuitState,
+  checkDatabase,
+  openPartitions,
+  pinLayout,
+  type SyncPass,
+  silentLogger,
+  skipNone,
+  sweepDirty,
+  wirePass,
+} from '@cauce/sync-consumer/internal';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 
 export interface AdminPassOptions extends SyncOptions {
@@ -59,41 +61,17 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
     patience = undefined;
   };
 
-  const { now } = hostClocks;
-  const circuit = new CircuitBreaker(
-    { now },
-    {
-      backoff: ADMIN_POSTGRES_BACKOFF,
-      onChange(state) {
-        if (state.kind === 'up') endPatience();
-        else if (patienceMs !== undefined) {
-          const giveUp = (): void => givenUp.abort(new PostgresError(currentFailure() ?? state.failure));
-          if (state.failure.class === 'misconfigured') giveUp();
-          else patience ??= setTimeout(giveUp, patienceMs);
-        }
-      },
-    },
-  );
-  const currentFailure = (): PostgresFailure | undefined =>
-    circuit.state.kind === 'up' ? undefined : circuit.state.failure;
-  const { note: onSkipped } = new Skipped({ now, logger }, { forgetAfterMs: 2 * options.claimIdleMs });
-  const toOpen = { redis, keyspace, scripts, queries, circuit };
   let table: TableIdentity | undefined;
-  const openAll = async (onSkipped: AskDeps['onSkipped']): Promise<void> => {
-    table ??= await pinLayout(toOpen, signal);
-    await openPartitions({ ...toOpen, onSkipped: onSkipped }, { table, signal });
-  };
-  const pass = new SyncPass(
+  const wired = wirePass(
     {
       ...hostClocks,
       redis,
       keyspace,
-      scripts: takeForTable({ scripts, table: () => table, reopen: () => openAll(onSkipped) }),
+      scripts,
       queries,
-      circuit,
-      onSkipped,
-      parkLimiter: new ParkLimiter({ now, parkLimit: options.parkLimit }),
       logger,
+      table: () => table,
+      reopen: () => openAll(onSkipped),
       onMissingGroups: async () => {
         await openAll(onSkipped);
         await sweepDirty({ redis, keyspace, scripts, onSkipped }, { sweepAfterMs: 0 });
@@ -102,8 +80,29 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
       onStatement: () => {},
       onPhase,
     },
-    { ...options, consumer, ttlMs: options.sessionTtlMs },
+    { ...options, consumer, circuit: { backoff: ADMIN_POSTGRES_BACKOFF, onChange: circuitChanged } },
   );
+  const { pass, circuit } = wired;
+  const { note: onSkipped } = wired.skipped;
+
+  function circuitChanged(state: CircuitState): void {
+    if (state.kind === 'up') endPatience();
+    else if (patienceMs !== undefined) {
+      const giveUp = (): void => givenUp.abort(new PostgresError(currentFailure() ?? state.failure));
+      if (state.failure.class === 'misconfigured') giveUp();
+      else patience ??= setTimeout(giveUp, patienceMs);
+    }
+  }
+
+  function currentFailure(): PostgresFailure | undefined {
+    return circuit.state.kind === 'up' ? undefined : circuit.state.failure;
+  }
+
+  async function openAll(onSkipped: AskDeps['onSkipped']): Promise<void> {
+    const toOpen = { redis, keyspace, scripts, queries, circuit };
+    table ??= await pinLayout(toOpen, signal);
+    await openPartitions({ ...toOpen, onSkipped }, { table, signal });
+  }
 
   return {
     consumer,

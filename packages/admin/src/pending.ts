@@ -1,6 +1,5 @@
 import { RedisError } from '@cauce/protocol';
-import { HEARTBEAT_STALE_MS, readHeartbeats } from '../heartbeats.ts';
-import { listConsumers } from '../maintenance/forget-consumers.ts';
+import { HEARTBEAT_STALE_MS, listConsumers, readHeartbeats } from '@cauce/sync-consumer/internal';
 import type { RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 import { pendingPages } from './pending-entries.ts';
