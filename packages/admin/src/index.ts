@@ -1,4 +1,4 @@
-export { asked, PostgresError, type PostgresFailure } from '@cauce/postgres';
+export { asked, isUnreachable, PostgresError, type PostgresFailure } from '@cauce/postgres';
 export {
   type Backlog,
   type FinalOutcome,

@@ -1,4 +1,4 @@
-import { PostgresError, type PostgresFailure } from '@cauce/admin';
+import { isUnreachable, PostgresError, type PostgresFailure } from '@cauce/admin';
 import { type CauceError, isCauceError, RedisError } from '@cauce/protocol';
 import { ConfigurationError } from '@cauce/sync-consumer';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
@@ -55,12 +55,12 @@ export function explainError(error: unknown, signal: AbortSignal): Explanation {
     return { exitCode: exitCodeOf(failure), code, message, hint: hintFor(failure) };
   }
   if (error instanceof RedisError) {
-    const isUnreachable = error.retryable || ['NOAUTH', 'WRONGPASS'].includes(error.failure.reason);
+    const isAway = error.retryable || ['NOAUTH', 'WRONGPASS'].includes(error.failure.reason);
     return {
-      exitCode: isUnreachable ? exitCodes.unreachable : exitCodes.failure,
+      exitCode: isAway ? exitCodes.unreachable : exitCodes.failure,
       code: error.code,
       message: error.message,
-      hint: isUnreachable ? redisHint : undefined,
+      hint: isAway ? redisHint : undefined,
     };
   }
   if (isCauceError(error)) return explainCauceError(error);
@@ -76,8 +76,7 @@ export function explainError(error: unknown, signal: AbortSignal): Explanation {
 /** 4 when PostgreSQL cannot be used from here at all, 2 when a setting names no file, 1 when it refuses this work. */
 export function exitCodeOf(failure: PostgresFailure): ExitCode {
   if (failure.code === 'FILE') return exitCodes.usage;
-  const isUnreachable = failure.class === 'transient' || /^(28|3D|TLS$|PASSWORD$|LOCAL$)/.test(failure.code);
-  return isUnreachable ? exitCodes.unreachable : exitCodes.failure;
+  return isUnreachable(failure) ? exitCodes.unreachable : exitCodes.failure;
 }
 
 /** What to do about PostgreSQL. */

@@ -96,6 +96,11 @@ export function mayBeOneRow({ class: failureClass, code }: PostgresFailure): boo
   return code === '55000' || (failureClass === 'misconfigured' && /^(0A|42|XX|F0)...$/.test(code));
 }
 
+/** Whether nothing can be done with PostgreSQL from here: it is away, or lets this user, host or database not in. Pure. */
+export function isUnreachable({ class: failureClass, code }: PostgresFailure): boolean {
+  return failureClass === 'transient' || /^(28|3D|TLS$|PASSWORD$|LOCAL$)/.test(code);
+}
+
 function isOfFile(error: unknown): boolean {
   const { syscall = '', code = '' } = (error ?? {}) as { syscall?: string; code?: string };
   // A socket is read, too.

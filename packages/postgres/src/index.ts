@@ -3,6 +3,7 @@ export { addressOf, atServer } from './at-server.ts';
 export {
   classifyPostgresFailure,
   describeFailure,
+  isUnreachable,
   mayBeOneRow,
   type PostgresFailure,
 } from './classify-failure.ts';
