@@ -1,5 +1,5 @@
 /**
- * protocol ← postgres ← session-client; postgres ← sync-consumer ← admin ← cli; protocol ← history ← cli. Client and
+ * protocol ← settings ← postgres ← session-client; postgres ← sync-consumer ← admin ← cli; protocol ← history ← cli. Client and
  * consumer never meet.
  */
 module.exports = {
@@ -12,22 +12,28 @@ module.exports = {
       to: { path: '^packages/(?!protocol/)' },
     },
     {
-      name: 'postgres-knows-only-the-protocol',
+      name: 'settings-know-only-the-protocol',
+      severity: 'error',
+      from: { path: '^packages/settings/' },
+      to: { path: '^packages/(?!protocol/|settings/)' },
+    },
+    {
+      name: 'postgres-knows-protocol-and-settings',
       severity: 'error',
       from: { path: '^packages/postgres/' },
-      to: { path: '^packages/(?!protocol/|postgres/)' },
+      to: { path: '^packages/(?!protocol/|settings/|postgres/)' },
     },
     {
       name: 'client-knows-protocol-and-postgres',
       severity: 'error',
       from: { path: '^packages/session-client/' },
-      to: { path: '^packages/(?!protocol/|postgres/|session-client/)' },
+      to: { path: '^packages/(?!protocol/|settings/|postgres/|session-client/)' },
     },
     {
       name: 'consumer-knows-protocol-and-postgres',
       severity: 'error',
       from: { path: '^packages/sync-consumer/' },
-      to: { path: '^packages/(?!protocol/|postgres/|sync-consumer/)' },
+      to: { path: '^packages/(?!protocol/|settings/|postgres/|sync-consumer/)' },
     },
     {
       name: 'history-knows-only-the-protocol',
@@ -39,14 +45,14 @@ module.exports = {
       name: 'admin-does-not-know-the-client',
       severity: 'error',
       from: { path: '^packages/admin/' },
-      to: { path: '^packages/(?!protocol/|postgres/|sync-consumer/|admin/)' },
+      to: { path: '^packages/(?!protocol/|settings/|postgres/|sync-consumer/|admin/)' },
     },
     {
       name: 'cli-is-on-admin',
       comment: 'Of the consumer it has the settings and how to notice that npm is gone.',
       severity: 'error',
       from: { path: '^packages/cli/' },
-      to: { path: '^packages/(?!protocol/|history/|admin/|sync-consumer/src/index\\.ts$|cli/)' },
+      to: { path: '^packages/(?!protocol/|settings/|history/|admin/|sync-consumer/src/index\\.ts$|cli/)' },
     },
     {
       name: 'internals-are-for-admin',

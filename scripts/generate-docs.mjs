@@ -1,8 +1,14 @@
-// Writes docs/configuration.md from the settings table of @cauce/protocol. With --check it writes nothing and
-// fails when the page is not what the table says.
+// Writes docs/configuration.md from the tables of what each program reads. With --check it writes nothing and
+// fails when the page is not what the tables say.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describeAllowed, secretSettings, settings } from '../packages/protocol/dist/index.js';
+import { cliSettings } from '../packages/cli/dist/settings.js';
+import { clientSettings } from '../packages/session-client/dist/settings.js';
+import { describeAllowed, secretSettings } from '../packages/settings/dist/index.js';
+import { syncSettings } from '../packages/sync-consumer/dist/settings.js';
+
+const tables = { bot: clientSettings, consumer: syncSettings, cli: cliSettings };
+const settings = Object.assign({}, ...Object.values(tables));
 
 const page = join(import.meta.dirname, '../docs/configuration.md');
 const text = renderPage();
@@ -11,9 +17,7 @@ if (!process.argv.includes('--check')) {
   mkdirSync(dirname(page), { recursive: true });
   writeFileSync(page, text);
 } else if (readIfThere(page) !== text) {
-  console.error(
-    'docs/configuration.md is not what packages/protocol/src/settings.ts says. Run: npm run docs',
-  );
+  console.error('docs/configuration.md is not what the settings.ts of the packages say. Run: npm run docs');
   process.exitCode = 1;
 }
 
@@ -25,14 +29,16 @@ function renderPage() {
       // The unit has a column of its own.
       setting.kind === 'number' ? describeAllowed({ ...setting, unit: undefined }) : describeAllowed(setting),
       setting.unit ?? '',
-      setting.usedBy.join(', '),
+      usersOf(name),
       setting.description + (setting.isSecret ? ' Secret: messages show only `***`.' : ''),
     ].map((cell) => cell.replaceAll('|', '\\|')),
   );
-  const files = secretSettings.map((name) => `\`${name}_FILE\``).join(' and ');
+  const files = secretSettings(settings)
+    .map((name) => `\`${name}_FILE\``)
+    .join(' and ');
   return `# Configuration
 
-<!-- Written by \`npm run docs\` from packages/protocol/src/settings.ts. Do not edit. -->
+<!-- Written by \`npm run docs\` from the settings.ts of the packages. Do not edit. -->
 
 Settings are environment variables. Each program reads them once, at its start; when any are wrong it names all of
 them and exits with code 2. An empty variable counts as not set. Bot, consumer and CLI of one deployment need the
@@ -43,6 +49,11 @@ ${files} name the file. One of the two ways, not both.
 
 ${renderTable(['Setting', 'Default', 'Allowed', 'Unit', 'Used by', 'What it does'], rows)}
 `;
+}
+
+function usersOf(name) {
+  const readers = Object.entries(tables).filter(([, table]) => name in table);
+  return readers.map(([program]) => program).join(', ');
 }
 
 function renderDefault(setting) {

@@ -2,9 +2,9 @@
 // One table decides what is refused, so that the constraint comes and goes without locking the sessions.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { listParked, queriesOf, retryParked, syncOptionsOf } from '@cauce/admin';
+import { queriesOf, syncOptionsOf } from '@cauce/admin';
 import { createScripts, openRedis } from '@cauce/protocol';
-import { readSettings } from '@cauce/sync-consumer';
+import { completeSettings, listParked, passOptions, retryParked } from '@cauce/sync-consumer';
 import { saveCrowd } from './crowd.mjs';
 import { nowUs } from './history.mjs';
 import { between } from './random.mjs';
@@ -67,14 +67,13 @@ export async function refuseAll({ world, random }) {
  */
 export async function retryRefused(world) {
   const { store, pool, keyspace } = world;
-  const settings = readSettings(
-    {
+  const _options = passOptions(
+    completeSettings({
       SESSION_KEY_PREFIX: KEY_PREFIX,
-      SESSION_PARTITIONS: String(PARTITIONS),
+      SESSION_PARTITIONS: PARTITIONS,
       SESSION_DB_SCHEMA: SCHEMA,
-      SESSION_TTL: '1',
-    },
-    [],
+      SESSION_TTL: 1,
+    }),
   );
   const options = syncOptionsOf(settings);
   const connection = openRedis(store.urlFor('consumers'), {

@@ -1,8 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createQueries, type Queries } from '@cauce/postgres';
 import { migrate } from '@cauce/postgres/migrate';
-import type { Keyspace, Scripts, SessionRef, Settings } from '@cauce/protocol';
-import { type PeriodicSync, type PeriodicSyncOptions, startPeriodicSync } from '@cauce/sync-consumer';
+import type { Keyspace, Scripts, SessionRef } from '@cauce/protocol';
+import {
+  type PeriodicSync,
+  type PeriodicSyncOptions,
+  type SyncSettings,
+  startPeriodicSync,
+} from '@cauce/sync-consumer';
 import type { Redis } from 'ioredis';
 import type pg from 'pg';
 import { inject, onTestFinished } from 'vitest';
@@ -19,14 +24,14 @@ export interface Pipeline {
   /** Quoted name of the sessions table. */
   readonly table: string;
   /** Settings of this pipeline, quick enough for a test. */
-  readonly settings: Partial<Settings>;
+  readonly settings: Partial<SyncSettings>;
   /** The same as an environment, for child processes. */
   readonly env: Record<string, string>;
   /** Saves through the script, as the bot does; the op id is new each time. Returns the version. */
   save(ref: SessionRef, state: unknown): Promise<string>;
   clear(ref: SessionRef): Promise<string>;
   /** An embedded consumer, stopped after the test. */
-  startSync(overrides?: Partial<Settings>, options?: Partial<PeriodicSyncOptions>): PeriodicSync;
+  startSync(overrides?: Partial<SyncSettings>, options?: Partial<PeriodicSyncOptions>): PeriodicSync;
   row(ref: SessionRef): Promise<{ state: unknown; version: string } | undefined>;
   countDirty(): Promise<number>;
   countEvents(): Promise<number>;
@@ -47,7 +52,7 @@ export async function createPipeline(
   const pool = connectPostgres(databaseUrl);
   const schema = uniqueName();
   if (options.migrated !== false) await migrate({ databaseUrl, schema, table: 'session' });
-  const settings: Partial<Settings> = {
+  const settings: Partial<SyncSettings> = {
     SESSION_KEY_PREFIX: keyspace.keyPrefix,
     SESSION_PARTITIONS: partitions,
     SESSION_DB_SCHEMA: schema,

@@ -10,6 +10,7 @@ export const root: string = join(import.meta.dirname, '../..');
 /** Folders of the packages that are published, dependencies first. */
 export const publishable = [
   'protocol',
+  'settings',
   'postgres',
   'session-client',
   'sync-consumer',

@@ -5,10 +5,9 @@ import {
   type OpenRedis,
   openRedis,
   type RedisTlsFiles,
-  redisTlsFilesOf,
-  type Settings,
 } from '@cauce/protocol';
-import { consumerOptions } from '@cauce/sync-consumer/internal';
+import { redisTlsFilesOf } from '@cauce/settings';
+import { type PassSettings, passOptions } from '@cauce/sync-consumer/internal';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 
 export type PostgresPool = Parameters<typeof createQueries>[0];
@@ -59,7 +58,7 @@ export function storeOpeners(clientName: string): StoreOpeners {
 /** Opens Redis (REDIS_URL), runs the work, closes Redis. @throws RedisError when it cannot be reached */
 export async function withRedis<T>(
   { openers, onPlainText }: OpenDeps,
-  settings: Settings,
+  settings: PassSettings,
   work: (deps: Omit<AdminDeps, 'queries'>) => Promise<T>,
 ): Promise<T> {
   const opened = openers.openRedis(settings.REDIS_URL ?? '', redisTlsFilesOf(settings));
@@ -81,7 +80,7 @@ export async function withRedis<T>(
 /** Opens PostgreSQL (DATABASE_URL) lazily, runs the work, closes it. */
 export async function withPostgres<T>(
   { openers, onPlainText }: OpenDeps,
-  settings: Settings,
+  settings: PassSettings,
   work: (deps: Pick<AdminDeps, 'queries'>) => Promise<T>,
 ): Promise<T> {
   const url = settings.DATABASE_URL ?? '';
@@ -97,7 +96,7 @@ export async function withPostgres<T>(
 /** Opens both. */
 export function withStores<T>(
   deps: OpenDeps,
-  settings: Settings,
+  settings: PassSettings,
   work: (deps: AdminDeps) => Promise<T>,
 ): Promise<T> {
   return withRedis(deps, settings, (redis) =>
@@ -106,11 +105,11 @@ export function withStores<T>(
 }
 
 /** The statements on a pool of one's own. */
-export function queriesOf(pool: PostgresPool, settings: Settings): AdminDeps['queries'] {
-  return createQueries(pool, { ...consumerOptions(settings), longTimeoutMs: LONG_STATEMENT_MS });
+export function queriesOf(pool: PostgresPool, settings: PassSettings): AdminDeps['queries'] {
+  return createQueries(pool, { ...passOptions(settings), longTimeoutMs: LONG_STATEMENT_MS });
 }
 
 /** How the operations sync sessions, as the consumer of this deployment does. */
-export function syncOptionsOf(settings: Settings): SyncOptions {
-  return consumerOptions(settings);
+export function syncOptionsOf(settings: PassSettings): SyncOptions {
+  return passOptions(settings);
 }

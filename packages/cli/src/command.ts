@@ -1,9 +1,10 @@
 import * as admin from '@cauce/admin';
-import { plainTextWarning, type SettingName, type Settings, withoutCredentials } from '@cauce/protocol';
+import { plainTextWarning, withoutCredentials } from '@cauce/protocol';
 import type { Option } from 'commander';
 import type { CliContext } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
 import type { Output } from './output.ts';
+import type { SettingName, Settings } from './settings.ts';
 
 /** One use of a command. */
 export interface Invocation<Options> {

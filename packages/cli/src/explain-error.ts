@@ -1,6 +1,6 @@
 import { isUnreachable, PostgresError, type PostgresFailure } from '@cauce/admin';
 import { type CauceError, isCauceError, RedisError } from '@cauce/protocol';
-import { ConfigurationError } from '@cauce/sync-consumer';
+import { ConfigurationError } from '@cauce/settings';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 
 /** An error as a person needs it: what, why, and what to do. */

@@ -1,7 +1,6 @@
-import type { SettingName, Settings } from '@cauce/protocol';
-import { loadSettings } from '@cauce/sync-consumer';
 import { Option } from 'commander';
 import type { CliContext } from './context.ts';
+import { loadSettings, type SettingName, type Settings } from './settings.ts';
 
 /** Flags every command has. */
 export interface GlobalFlags {

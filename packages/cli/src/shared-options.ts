@@ -1,9 +1,9 @@
-import type { Settings } from '@cauce/protocol';
 import { Option } from 'commander';
 import { parseDuration } from './arguments.ts';
 import type { Invocation } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './explain-error.ts';
+import type { Settings } from './settings.ts';
 
 export interface DryRunOption {
   readonly dryRun?: boolean;

@@ -26,7 +26,7 @@ async function main(plan: TalkPlan): Promise<void> {
   const counts = { saved: 0, cleared: 0 };
 
   await using loader = createPostgresLoader({
-    databaseUrl: settings.DATABASE_URL ?? '',
+    databaseUrl: settings.DATABASE_URL,
     schema: settings.SESSION_DB_SCHEMA,
     table: settings.SESSION_DB_TABLE,
     maxConcurrent: LOADS_AT_A_TIME,

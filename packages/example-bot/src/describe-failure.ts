@@ -1,6 +1,6 @@
 import { ServerError } from '@cauce/dev-services';
 import { isCauceError } from '@cauce/protocol';
-import { ConfigurationError } from '@cauce/sync-consumer';
+import { ConfigurationError } from '@cauce/settings';
 import { ChildFailure } from './child-failure.ts';
 import { StoreFailure } from './open-stores.ts';
 

@@ -6,13 +6,11 @@ import {
   type Keyspace,
   type OpenRedis,
   openRedis,
-  settings,
   withoutCredentials,
 } from '@cauce/protocol';
-import { readSettings } from '@cauce/sync-consumer';
+import type { Environment } from '@cauce/settings';
 import type pg from 'pg';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import { readSettings } from './settings.ts';
 
 /** Both stores, ready for use, and connections for looking at them. */
 export interface Stores extends AsyncDisposable {
@@ -58,7 +56,7 @@ const REDIS_TIMEOUT_MS = 5000;
 export async function openStores(options: StoresOptions): Promise<Stores> {
   const { keyPrefix, partitions, schema, table } = options;
   const { REDIS_URL, DATABASE_URL } = options.env;
-  readSettings({ REDIS_URL, DATABASE_URL }, []);
+  readSettings({ REDIS_URL, DATABASE_URL });
   const services = await startServices({ env: options.env, onNotice: options.onNotice });
   const undo: (() => Promise<unknown>)[] = [() => services.stop()];
   const close = async (): Promise<void> => {
@@ -106,11 +104,6 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     await close();
     throw error;
   }
-}
-
-/** The environment without the settings of Cauce, so that only what is given here counts. */
-export function withoutSettings(env: Environment): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !(name in settings)));
 }
 
 function describe({ redis, postgres }: Services): string {

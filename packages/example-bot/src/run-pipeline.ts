@@ -1,7 +1,7 @@
-import { readSettings } from '@cauce/sync-consumer';
 import { pause } from './interruption.ts';
 import { openStores } from './open-stores.ts';
 import type { Screen } from './screen.ts';
+import { readSettings } from './settings.ts';
 import { type BotProcess, startBotProcess } from './start-bot-process.ts';
 import { startConsumerProcess } from './start-consumer-process.ts';
 import { watchPipeline } from './watch-pipeline.ts';
@@ -30,7 +30,7 @@ export async function runPipeline({ hasBot }: PipelineOptions, deps: PipelineDep
   const failed = new AbortController();
   const signal = AbortSignal.any([deps.signal, failed.signal]);
   const onFailure = (failure: Error): void => failed.abort(failure);
-  const values = readSettings(deps.env, []);
+  const values = readSettings(deps.env);
 
   screen.say('Starting servers …');
   await using stores = await openStores({

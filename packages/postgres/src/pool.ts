@@ -1,4 +1,5 @@
-import { isLocalHost, readDatabaseUrl } from '@cauce/protocol';
+import { isLocalHost } from '@cauce/protocol';
+import { readDatabaseUrl } from '@cauce/settings';
 import pg from 'pg';
 
 export interface PoolOptions {

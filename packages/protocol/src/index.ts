@@ -1,25 +1,8 @@
 export { type Backoff, backoffMs } from './backoff.ts';
-export {
-  type ChangeEvent,
-  type DecodedEvent,
-  decodeEvent,
-  type StreamEntry,
-} from './change-event.ts';
 export { type Clocks, hostClocks } from './clocks.ts';
-export {
-  confirmDatabase,
-  isCluster,
-  type OpenRedis,
-  type OpenRedisOptions,
-  openRedis,
-  type RedisConnection,
-  type RedisSource,
-} from './connection.ts';
-export { readDatabaseUrl } from './database-url.ts';
 export {
   CauceError,
   type CauceErrorCode,
-  type CauceErrorOptions,
   CorruptSessionError,
   cauceErrorCodes,
   InvalidIdError,
@@ -30,104 +13,77 @@ export {
   TableMismatchError,
 } from './error.ts';
 export { ErrorCause } from './error-cause.ts';
-export {
-  createKeyspace,
-  DEFAULT_KEY_PREFIX,
-  DEFAULT_PARTITIONS,
-  type Keyspace,
-  type KeyspaceOptions,
-  type LocatedSession,
-  type SessionKey,
-  SYNC_GROUP,
-} from './keyspace.ts';
-export { isNamedPrimary } from './named-primary.ts';
-export {
-  decodeParkedRecord,
-  encodeParkedRecord,
-  isHeldBack,
-  nextParkedRecord,
-  type ParkedRecord,
-} from './parked-record.ts';
-export { PARTITION_HASH } from './partition.ts';
 export { isLocalHost, plainTextWarning } from './plain-text.ts';
-export { assessPrimaries, fullest, newestClockUs, primaries } from './primaries.ts';
 export { printable } from './printable.ts';
 export {
-  classifyRedisFailure,
-  DeadlineError,
-  RedisError,
-  type RedisFailure,
-  withDeadline,
-} from './redis-failure.ts';
-export { assessRedis, parseInfo, type RedisHealth } from './redis-health.ts';
-export { type RedisTlsFiles, readRedisTls, redisTlsFilesOf } from './redis-tls.ts';
-export { withoutCredentials } from './redis-url.ts';
+  confirmDatabase,
+  isCluster,
+  type OpenRedis,
+  openRedis,
+  type RedisConnection,
+  type RedisSource,
+} from './redis/connection.ts';
+export { RedisError, type RedisFailure, withDeadline } from './redis/failure.ts';
+export { assessRedis, parseInfo, type RedisHealth } from './redis/health.ts';
+export { isNamedPrimary } from './redis/named-primary.ts';
+export { assessPrimaries, fullest, newestClockUs, primaries } from './redis/primaries.ts';
 export {
   countIn,
   entriesIn,
   listIn,
   pairsIn,
   pipelineIn,
+  type StreamEntry,
   textIn,
   textOrNullIn,
   textsIn,
   textsOrNullIn,
   understood,
-} from './replies.ts';
+} from './redis/replies.ts';
+export { type RedisTlsFiles, readRedisTls } from './redis/tls.ts';
+export { redisUrlProblem, withoutCredentials } from './redis/url.ts';
 export {
   ADMIN_POSTGRES_BACKOFF,
   CONFLICT_BACKOFF,
   LOADER_RETRY_MS,
-  MAX_PARK_BACKOFF_MS,
-  PARK_BACKOFF,
   POSTGRES_BACKOFF,
   REDIS_RETRY_MS,
 } from './retry-pauses.ts';
+export { type ChangeEvent, decodeEvent } from './wire/change-event.ts';
 export {
-  type ConfirmOutcome,
+  createKeyspace,
+  DEFAULT_KEY_PREFIX,
+  DEFAULT_PARTITIONS,
+  type Keyspace,
+  type LocatedSession,
+  SYNC_GROUP,
+} from './wire/keyspace.ts';
+export { decodeParkedRecord, isHeldBack, nextParkedRecord, type ParkedRecord } from './wire/parked-record.ts';
+export { PARTITION_HASH } from './wire/partition.ts';
+export {
   createScripts,
   type Epoch,
   type HeldSession,
   type Lease,
-  type LeaseReply,
   MAX_SCRIPT_BYTES,
   MAX_SCRIPT_SESSIONS,
-  type OpenPartitionReply,
-  type ResyncOutcome,
   type SaveCall,
   type SaveLimits,
   type SaveReply,
   type Scripts,
-  type ScriptsDeps,
-  type ScriptsOptions,
-  type SettleOutcome,
   type SettleSession,
   type StoredSession,
-  type SweepOutcome,
   type TakenSession,
-  type TakeReply,
-} from './scripts.ts';
+} from './wire/scripts.ts';
 export {
   DEFAULT_TENANT_ID,
   decodeId,
   describeKind,
   encodeId,
-  MAX_ENCODED_ID_BYTES,
   type SessionRef,
   toSessionRef,
-} from './session-ref.ts';
-export { readSecretFiles, secretSettings } from './setting-files.ts';
-export {
-  describeAllowed,
-  type ParsedSettings,
-  parseSettings,
-  type Setting,
-  type SettingName,
-  type SettingProblem,
-  type Settings,
-  settings,
-} from './settings.ts';
-export { nameTable, type TableIdentity, tableMismatch } from './table-identity.ts';
+} from './wire/session-ref.ts';
+export { nameTable, type TableIdentity, tableMismatch } from './wire/table-identity.ts';
 export {
   ABSENT_VERSION,
   compareVersions,
@@ -135,4 +91,4 @@ export {
   MAX_VERSION,
   PROTOCOL_VERSION,
   type Version,
-} from './version.ts';
+} from './wire/version.ts';

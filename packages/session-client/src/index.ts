@@ -7,7 +7,6 @@ export {
   InvalidOptionError,
   isCauceError,
   LayoutMismatchError,
-  parseSettings,
   type RedisConnection,
   RedisError,
   type RedisFailure,
@@ -15,7 +14,6 @@ export {
   type RedisTlsFiles,
   RedisUnsafeError,
   type SessionRef,
-  type Settings,
   type StoredSession,
   type Version,
 } from '@cauce/protocol';
@@ -44,6 +42,13 @@ export {
   type SessionName,
 } from './session-client.ts';
 export type { LoaderCallOptions, SessionLoader } from './session-loader.ts';
+export {
+  clientSettings,
+  type ParsedSettings,
+  parseSettings,
+  type SettingName,
+  type Settings,
+} from './settings.ts';
 export { MAX_STATE_DEPTH } from './state-codec.ts';
 export type { LoadTenant } from './tenant-cache.ts';
 export type { UpdateOptions } from './update-session.ts';

@@ -1,18 +1,10 @@
-import {
-  describeAllowed,
-  InvalidOptionError,
-  type RedisSource,
-  type RedisTlsFiles,
-  redisTlsFilesOf,
-  type SaveLimits,
-  type Setting,
-  type Settings,
-  settings,
-} from '@cauce/protocol';
+import { InvalidOptionError, type RedisSource, type RedisTlsFiles, type SaveLimits } from '@cauce/protocol';
+import { describeAllowed, isAllowed, redisTlsFilesOf, type SettingsTable } from '@cauce/settings';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { OperationEvent } from './calls.ts';
 import { type Durability, durabilities } from './save-receipt.ts';
 import type { SessionLoader } from './session-loader.ts';
+import { clientSettings, type Settings } from './settings.ts';
 
 export interface SessionClientOptions<T> {
   /**
@@ -73,14 +65,14 @@ export interface SessionClientOptions<T> {
   readonly onRedisError?: ((error: Error) => void) | undefined;
 }
 
-const timeLimit = { kind: 'number', max: 60_000, min: 10, unit: 'ms', usedBy: ['bot'] } as const;
+const timeLimit = { kind: 'number', max: 60_000, min: 10, unit: 'ms' } as const;
 
 const numberOptions = {
-  partitions: settings.SESSION_PARTITIONS,
-  sessionTtlSeconds: settings.SESSION_TTL,
-  tenantCacheTtlSeconds: settings.TENANT_CACHE_TTL,
-  maxStateBytes: settings.SESSION_MAX_STATE_BYTES,
-  tenantBudgetBytes: settings.SESSION_TENANT_BUDGET_BYTES,
+  partitions: clientSettings.SESSION_PARTITIONS,
+  sessionTtlSeconds: clientSettings.SESSION_TTL,
+  tenantCacheTtlSeconds: clientSettings.TENANT_CACHE_TTL,
+  maxStateBytes: clientSettings.SESSION_MAX_STATE_BYTES,
+  tenantBudgetBytes: clientSettings.SESSION_TENANT_BUDGET_BYTES,
   commandTimeoutMs: { ...timeLimit, default: 2000, description: 'Longest wait for an answer of Redis.' },
   connectTimeoutMs: { ...timeLimit, default: 5000, description: 'Longest wait for the first connection.' },
   leaseTtlMs: {
@@ -90,7 +82,7 @@ const numberOptions = {
     default: 10_000,
     description: 'Longest restore that is cached.',
   },
-} as const satisfies Record<string, Setting>;
+} as const satisfies SettingsTable;
 
 type NumberOption = keyof typeof numberOptions;
 
@@ -107,16 +99,16 @@ export function resolveOptions<T>(options: SessionClientOptions<T>): ResolvedOpt
   const numbers = {} as Record<NumberOption, number>;
   for (const name of Object.keys(numberOptions) as NumberOption[]) {
     const value = options[name] ?? numberOptions[name].default;
-    if (!isAllowed(value, numberOptions[name])) {
+    if (!isAllowed(numberOptions[name], value)) {
       problems.push(`${name} is ${String(value)}; allowed is ${describeAllowed(numberOptions[name])}`);
     }
     numbers[name] = value;
   }
-  const { keyPrefix = settings.SESSION_KEY_PREFIX.default, redis, loader, schema, observe } = options;
+  const { keyPrefix = clientSettings.SESSION_KEY_PREFIX.default, redis, loader, schema, observe } = options;
   const { durability = 'memory', onRedisError, redisTls } = options;
-  if (typeof keyPrefix !== 'string' || !settings.SESSION_KEY_PREFIX.pattern.test(keyPrefix)) {
+  if (!isAllowed(clientSettings.SESSION_KEY_PREFIX, keyPrefix)) {
     problems.push(
-      `keyPrefix is ${JSON.stringify(keyPrefix)}; allowed is ${settings.SESSION_KEY_PREFIX.allowed}`,
+      `keyPrefix is ${JSON.stringify(keyPrefix)}; allowed is ${clientSettings.SESSION_KEY_PREFIX.allowed}`,
     );
   }
   if (!durabilities.includes(durability)) {
@@ -163,7 +155,7 @@ export type OptionsFromSettings = Required<
  */
 export function sessionClientOptionsFrom(values: Settings): OptionsFromSettings {
   if (!values.REDIS_URL) {
-    throw new InvalidOptionError(`REDIS_URL is missing; give ${describeAllowed(settings.REDIS_URL)}.`);
+    throw new InvalidOptionError(`REDIS_URL is missing; give ${describeAllowed(clientSettings.REDIS_URL)}.`);
   }
   return {
     redis: values.REDIS_URL,
@@ -175,11 +167,6 @@ export function sessionClientOptionsFrom(values: Settings): OptionsFromSettings 
     maxStateBytes: values.SESSION_MAX_STATE_BYTES,
     tenantBudgetBytes: values.SESSION_TENANT_BUDGET_BYTES,
   };
-}
-
-function isAllowed(value: number, setting: (typeof numberOptions)[NumberOption]): boolean {
-  const inBounds = Number.isInteger(value) && value >= setting.min && value <= setting.max;
-  return inBounds && (!('isPowerOfTwo' in setting) || (value & (value - 1)) === 0);
 }
 
 /** What is checked of each save in Redis. Pure. */

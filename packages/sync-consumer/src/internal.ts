@@ -3,7 +3,7 @@
  */
 export type { Logger } from 'pino';
 export { type Backlog, measureBacklog } from './backlog.ts';
-export { consumerOptions } from './config.ts';
+export { passOptions } from './config.ts';
 export { HEARTBEAT_STALE_MS, type Heartbeat, readBoard, readHeartbeats } from './heartbeats.ts';
 export { silentLogger } from './logger.ts';
 export { listConsumers } from './maintenance/forget-consumers.ts';
@@ -20,6 +20,7 @@ export { layoutMismatch, openPartitions, pinLayout } from './redis/open-partitio
 export { refuseOtherTable } from './redis/refuse-other-table.ts';
 export { findReplayProblem } from './redis/replay-rights.ts';
 export { scanSessions } from './redis/scan-sessions.ts';
+export { type PassSettings, passSettingProblems, passSettings } from './settings.ts';
 export type { SyncConsumerOptions } from './sync-consumer.ts';
 export type { SyncPass, SyncPhase } from './sync-pass.ts';
 export { addToReport, emptyReport, type FinalOutcome, type SyncReport } from './sync-report.ts';

@@ -2,14 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isCauceError, type Settings, withoutCredentials } from '@cauce/protocol';
+import { isCauceError, withoutCredentials } from '@cauce/protocol';
+import { ConfigurationError } from '@cauce/settings';
 import closeWithGrace from 'close-with-grace';
 import { Registry } from 'prom-client';
-import { ConfigurationError, loadSettings } from './config.ts';
 import { type HttpServer, type HttpServerDeps, startHttpServer } from './http-server.ts';
 import { whenLauncherGone } from './launcher.ts';
 import { createLogger } from './logger.ts';
 import { type PeriodicSync, startPeriodicSync } from './periodic-sync.ts';
+import { loadSettings, type SyncProgramSettings } from './settings.ts';
 import { usage } from './usage.ts';
 
 /** How long a stop may take; give an orchestrator a little more (Kubernetes' default is 30 s). */
@@ -21,7 +22,7 @@ await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.length > 0) tell(args);
-  let settings: Settings;
+  let settings: SyncProgramSettings;
   try {
     settings = await loadSettings(process.env, (path) => readFile(path, 'utf8'));
   } catch (error) {
@@ -45,8 +46,8 @@ async function main(args: readonly string[]): Promise<void> {
     );
   }
   const started = startPeriodicSync({
-    redis: settings.REDIS_URL ?? '',
-    database: settings.DATABASE_URL ?? '',
+    redis: settings.REDIS_URL,
+    database: settings.DATABASE_URL,
     settings,
     logger,
     registry,
@@ -78,8 +79,8 @@ async function main(args: readonly string[]): Promise<void> {
   );
   logger.info(
     {
-      redis: withoutCredentials(settings.REDIS_URL ?? ''),
-      postgres: withoutCredentials(settings.DATABASE_URL ?? ''),
+      redis: withoutCredentials(settings.REDIS_URL),
+      postgres: withoutCredentials(settings.DATABASE_URL),
       syncIntervalMs: settings.SESSION_SYNC_INTERVAL,
       httpPort: http.port,
     },
@@ -89,7 +90,7 @@ async function main(args: readonly string[]): Promise<void> {
 
 /** A port that was set and cannot be used ends the process. */
 function serve(
-  { SYNC_HTTP_PORT: port, SYNC_HTTP_HOST: host }: Settings,
+  { SYNC_HTTP_PORT: port, SYNC_HTTP_HOST: host }: SyncProgramSettings,
   deps: HttpServerDeps,
 ): Promise<HttpServer> {
   const isPortFixed = Boolean(process.env.SYNC_HTTP_PORT);

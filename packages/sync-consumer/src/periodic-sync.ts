@@ -8,16 +8,16 @@ import {
   openRedis,
   plainTextWarning,
   type RedisSource,
-  redisTlsFilesOf,
-  type Settings,
 } from '@cauce/protocol';
+import { redisTlsFilesOf } from '@cauce/settings';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { consumerOptions, readSettings } from './config.ts';
+import { consumerOptions } from './config.ts';
 import { silentLogger } from './logger.ts';
 import { measureRedis } from './measure-redis.ts';
 import { createSyncMetrics } from './metrics.ts';
+import { completeSettings, type SyncSettings } from './settings.ts';
 import { SyncConsumer } from './sync-consumer.ts';
 import type { SyncPhase } from './sync-pass.ts';
 import type { SyncReport } from './sync-report.ts';
@@ -32,8 +32,8 @@ export interface PeriodicSyncOptions {
   readonly redis: RedisSource;
   /** A URL, or a pool you own (it is not ended). */
   readonly database: string | pg.Pool;
-  /** Anything of the settings table that differs from its default; the same bounds hold. */
-  readonly settings?: Partial<Settings>;
+  /** Settings of `cauce-sync`, typed, that differ from their defaults; the same bounds hold. */
+  readonly settings?: Partial<SyncSettings>;
   /** Silent by default. */
   readonly logger?: Logger;
   /** Where metrics are registered; none by default. */
@@ -100,8 +100,7 @@ export async function syncToDB(
 
 function assemble(options: PeriodicSyncOptions): { consumer: SyncConsumer; close: () => Promise<void> } {
   const { logger = silentLogger(), registry, clocks = hostClocks } = options;
-  const given = Object.entries(options.settings ?? {}).filter(([, value]) => value !== undefined);
-  const settings = readSettings(Object.fromEntries(given.map(([name, value]) => [name, String(value)])), []);
+  const settings = completeSettings(options.settings ?? {});
   const keyspace = createKeyspace({
     keyPrefix: settings.SESSION_KEY_PREFIX,
     partitions: settings.SESSION_PARTITIONS,

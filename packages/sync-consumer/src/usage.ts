@@ -1,15 +1,14 @@
-import { describeAllowed, type Setting, settings } from '@cauce/protocol';
+import { describeAllowed, type Setting } from '@cauce/settings';
+import { syncSettings } from './settings.ts';
 
-/** What `cauce-sync --help` prints: every setting the consumer reads. Pure. */
+/** What `cauce-sync --help` prints: every setting it reads. Pure. */
 export function usage(): string {
-  const rows = Object.entries<Setting>(settings)
-    .filter(([, { usedBy }]) => usedBy.includes('consumer'))
-    .map(([name, setting]) => {
-      const isOptional = setting.kind === 'text' && setting.isOptional;
-      const withoutDefault = isOptional ? 'optional' : `required, or ${name}_FILE with a file that holds it`;
-      const fallback = setting.default === undefined ? withoutDefault : `default ${setting.default}`;
-      return `  ${name}\n      ${setting.description}\n      ${describeAllowed(setting)}; ${fallback}`;
-    });
+  const rows = Object.entries<Setting>(syncSettings).map(([name, setting]) => {
+    const isOptional = setting.kind === 'text' && setting.isOptional;
+    const withoutDefault = isOptional ? 'optional' : `required, or ${name}_FILE with a file that holds it`;
+    const fallback = setting.default === undefined ? withoutDefault : `default ${setting.default}`;
+    return `  ${name}\n      ${setting.description}\n      ${describeAllowed(setting)}; ${fallback}`;
+  });
   return [
     'Usage: cauce-sync [--help | --version]',
     '',

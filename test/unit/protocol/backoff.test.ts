@@ -1,6 +1,7 @@
-import { backoffMs, CONFLICT_BACKOFF, PARK_BACKOFF, POSTGRES_BACKOFF } from '@cauce/protocol';
+import { backoffMs, CONFLICT_BACKOFF, POSTGRES_BACKOFF } from '@cauce/protocol';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { PARK_BACKOFF } from '../../../packages/protocol/src/retry-pauses.ts';
 
 const attempts = [1, 2, 3, 4, 5, 6, 7, 8];
 

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { explainConnectFailure, refusedCommand } from '../../../packages/protocol/src/explain-redis.ts';
+import {
+  explainConnectFailure,
+  refusedCommand,
+} from '../../../packages/protocol/src/redis/explain-failure.ts';
 
 const plain = { isTls: false, wasClosed: false };
 const tls = { isTls: true, wasClosed: false };

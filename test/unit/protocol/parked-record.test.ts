@@ -1,14 +1,13 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { MAX_PARK_BACKOFF_MS, PARK_BACKOFF } from '../../../packages/protocol/src/retry-pauses.ts';
 import {
   decodeParkedRecord,
   encodeParkedRecord,
   isHeldBack,
-  MAX_PARK_BACKOFF_MS,
   nextParkedRecord,
-  PARK_BACKOFF,
   type ParkedRecord,
-} from '@cauce/protocol';
-import fc from 'fast-check';
-import { expect, it } from 'vitest';
+} from '../../../packages/protocol/src/wire/parked-record.ts';
 
 const refusal = { version: '1763830000123000', sqlState: '22P02' };
 

@@ -1,12 +1,6 @@
-import {
-  classifyRedisFailure,
-  DeadlineError,
-  InvalidOptionError,
-  isCauceError,
-  RedisError,
-  withDeadline,
-} from '@cauce/protocol';
+import { InvalidOptionError, isCauceError, RedisError, withDeadline } from '@cauce/protocol';
 import { expect, it } from 'vitest';
+import { classifyRedisFailure, DeadlineError } from '../../../packages/protocol/src/redis/failure.ts';
 
 function namedError(name: string, message: string): Error {
   const error = new Error(message);

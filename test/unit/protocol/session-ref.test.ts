@@ -1,13 +1,7 @@
-import {
-  DEFAULT_TENANT_ID,
-  decodeId,
-  encodeId,
-  InvalidIdError,
-  MAX_ENCODED_ID_BYTES,
-  toSessionRef,
-} from '@cauce/protocol';
+import { DEFAULT_TENANT_ID, decodeId, encodeId, InvalidIdError, toSessionRef } from '@cauce/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { MAX_ENCODED_ID_BYTES } from '../../../packages/protocol/src/wire/session-ref.ts';
 
 /** Any text, lone surrogates and control characters included. */
 const anyText = fc.string({ unit: 'binary', maxLength: 60 });

@@ -1,4 +1,4 @@
-import { InvalidIdError } from './error.ts';
+import { InvalidIdError } from '../error.ts';
 
 /** Who a session belongs to. Two different pairs never share a key or a row. */
 export interface SessionRef {

@@ -1,6 +1,6 @@
-import { CauceError } from './error.ts';
-import { ErrorCause } from './error-cause.ts';
-import { FORBIDDEN_IN_SCRIPT } from './explain-redis.ts';
+import { CauceError } from '../error.ts';
+import { ErrorCause } from '../error-cause.ts';
+import { FORBIDDEN_IN_SCRIPT } from './explain-failure.ts';
 
 /**
  * What a failed Redis call says about its effect.

@@ -1,9 +1,6 @@
+import { ConfigurationError, completeSettings, readSettings, syncToDB } from '@cauce/sync-consumer';
 import { describe, expect, test } from 'vitest';
-import {
-  ConfigurationError,
-  consumerOptions,
-  readSettings,
-} from '../../../packages/sync-consumer/src/config.ts';
+import { consumerOptions } from '../../../packages/sync-consumer/src/config.ts';
 
 const urls = { REDIS_URL: 'redis://localhost', DATABASE_URL: 'postgres://localhost/db' };
 
@@ -42,14 +39,17 @@ describe('readSettings', () => {
     expect(() => readSettings({ ...days(7, 7), SESSION_TTL: String(7 * 86_400 + 1) })).toThrow(
       /SESSION_TTL .*SESSION_HISTORY_DAYS/,
     );
-    expect(() => readSettings(days(31, 30), [])).toThrow(ConfigurationError);
+    expect(() => readSettings(days(31, 30))).toThrow(ConfigurationError);
   });
 
-  test('asks for no more than the caller requires', () => {
-    expect(() => readSettings({})).toThrow(ConfigurationError);
-    expect(() => readSettings({}, ['REDIS_URL'])).toThrow('REDIS_URL');
-    expect(readSettings({}, []).SYNC_BATCH_ROWS).toBe(500);
-    expect(readSettings(urls)).toMatchObject(urls);
+  test('asks for both stores, and for nothing else', () => {
+    expect(() => readSettings({})).toThrow(/^REDIS_URL is missing.*\nDATABASE_URL is missing.*$/);
+    expect(readSettings(urls)).toMatchObject({ ...urls, SYNC_BATCH_ROWS: 500 });
+  });
+
+  test('settings that are wrong are an option that is wrong', () => {
+    const wrong = { code: 'INVALID_OPTION', retryable: false, name: 'ConfigurationError' };
+    expect(() => readSettings({})).toThrow(expect.objectContaining(wrong));
   });
 });
 
@@ -89,4 +89,21 @@ test('the server gives up on a lock before the statement, and on the statement b
   // 15,000: the pool's own limit.
   expect(statementTimeoutMs).toBeLessThan(15_000);
   expect(statementTimeoutMs).toBeLessThan(claimIdleMs);
+});
+
+describe('settings of a consumer that runs inside another program', () => {
+  test('are the defaults but for what is given', () => {
+    expect(completeSettings({ SYNC_BATCH_ROWS: 7, SESSION_METRICS_ENABLED: false })).toMatchObject({
+      SYNC_BATCH_ROWS: 7,
+      SESSION_METRICS_ENABLED: false,
+      SESSION_TTL: 3600,
+    });
+  });
+
+  test('are refused out of bounds, and where they contradict each other, before anything is opened', async () => {
+    const stores = { redis: 'redis://127.0.0.1:1', database: 'postgres://127.0.0.1:1/none' };
+    for (const settings of [{ SYNC_BATCH_ROWS: 0 }, { SESSION_TTL: 86_401, SESSION_HISTORY_DAYS: 1 }]) {
+      await expect(syncToDB({ ...stores, settings })).rejects.toThrow(ConfigurationError);
+    }
+  });
 });

@@ -1,26 +1,40 @@
-import { describeAllowed, parseSettings, type SettingName, settings } from '@cauce/protocol';
+import { clientSettings } from '@cauce/session-client';
+import { describeAllowed, type ParsedSettings, parseSettings, secretSettings } from '@cauce/settings';
+import { syncSettings } from '@cauce/sync-consumer';
 import { describe, expect, it } from 'vitest';
+import { cliSettings } from '../../../packages/cli/src/settings.ts';
+import { checkSettings } from '../../../packages/settings/src/parse-settings.ts';
 
+/** What any program reads. */
+const settings = { ...clientSettings, ...syncSettings, ...cliSettings };
+type SettingName = keyof typeof settings;
 const names = Object.keys(settings) as SettingName[];
 
+function parse(
+  env: Record<string, string | undefined>,
+  required: SettingName[] = [],
+): ParsedSettings<typeof settings> {
+  return parseSettings(settings, env, required);
+}
+
 function parsedValue(name: SettingName, text: string): unknown {
-  const parsed = parseSettings({ [name]: text });
+  const parsed = parse({ [name]: text });
   return parsed.ok ? parsed.values[name] : undefined;
 }
 
 function problemsOf(env: Record<string, string | undefined>, required: SettingName[] = []) {
-  const parsed = parseSettings(env, required);
+  const parsed = parse(env, required);
   return parsed.ok ? [] : parsed.problems;
 }
 
 it('an empty environment gives every default', () => {
-  const parsed = parseSettings({});
+  const parsed = parse({});
   if (!parsed.ok) expect.fail('refused');
   expect(parsed.values).toEqual(Object.fromEntries(names.map((name) => [name, settings[name].default])));
 });
 
 it('the names and defaults that were given are kept', () => {
-  const parsed = parseSettings({});
+  const parsed = parse({});
   if (!parsed.ok) expect.fail('refused');
   expect(parsed.values).toMatchObject({
     USE_REDIS_ONLY_SESSIONS: true,
@@ -45,10 +59,10 @@ it('all problems are told at once, in the order of the table, with what was rece
     SESSION_SYNC_INTERVAL: '5000',
   };
   expect(problemsOf(env, ['REDIS_URL'])).toEqual([
-    { name: 'USE_REDIS_ONLY_SESSIONS', message: 'is "yes"; allowed is true, false, 1 or 0' },
-    { name: 'SESSION_TTL', message: 'is "soon"; allowed is a whole number from 1 to 31536000 s' },
     { name: 'REDIS_URL', message: 'is missing; give a redis://, redis+sentinel:// or redis+cluster:// URL' },
     { name: 'SESSION_PARTITIONS', message: 'is "63"; allowed is a power of two from 1 to 1024' },
+    { name: 'SESSION_TTL', message: 'is "soon"; allowed is a whole number from 1 to 31536000 s' },
+    { name: 'USE_REDIS_ONLY_SESSIONS', message: 'is "yes"; allowed is true, false, 1 or 0' },
     {
       name: 'SYNC_LOG_LEVEL',
       message: 'is "loud"; allowed is trace, debug, info, warn, error, fatal or silent',
@@ -64,24 +78,55 @@ it('a secret is never shown', () => {
   expect(problems[0]?.message).toContain('***');
 });
 
-it('every URL is marked as a secret', () => {
-  for (const name of names.filter((each) => each.endsWith('_URL'))) {
-    expect(settings[name], name).toHaveProperty('isSecret', true);
+it('a program reads what it needs and nothing else', () => {
+  expect(parseSettings(cliSettings, { SYNC_HTTP_PORT: 'ten' }).ok).toBe(true);
+  expect(parseSettings(syncSettings, { TENANT_CACHE_TTL: 'ten' }).ok).toBe(true);
+  expect(parseSettings(clientSettings, { SYNC_BATCH_ROWS: 'ten' }).ok).toBe(true);
+});
+
+it('what programs share is described once', () => {
+  for (const name of names) {
+    const tables: readonly Record<string, unknown>[] = [clientSettings, syncSettings, cliSettings];
+    const described = tables.flatMap((table) => (name in table ? [table[name]] : []));
+    expect(new Set(described).size, name).toBe(1);
   }
+});
+
+it('values that are typed already are held to the same bounds, and get the same defaults', () => {
+  const defaults = parse({});
+  expect(checkSettings(settings, {})).toEqual(defaults);
+  expect(checkSettings(settings, { SYNC_BATCH_ROWS: 7, SYNC_CLAIM_IDLE: undefined as never })).toEqual({
+    ok: true,
+    values: { ...(defaults.ok && defaults.values), SYNC_BATCH_ROWS: 7 },
+  });
+  const wrong = {
+    SESSION_PARTITIONS: 63,
+    SYNC_BATCH_ROWS: '7' as never,
+    SESSION_METRICS_ENABLED: 1 as never,
+    SESSION_DB_TABLE: '',
+    DATABASE_URL: 'mysql://u:s3cr3t-CANARY@host',
+  };
+  const parsed = checkSettings(settings, wrong);
+  expect(parsed.ok || parsed.problems.map(({ name }) => name).sort()).toEqual(Object.keys(wrong).sort());
+  expect(JSON.stringify(parsed)).not.toContain('CANARY');
+  expect(JSON.stringify(parsed)).toContain('is 63; allowed is a power of two from 1 to 1024');
+});
+
+it('every URL is marked as a secret', () => {
+  expect(secretSettings(settings)).toEqual(names.filter((each) => each.endsWith('_URL')));
 });
 
 describe.each(names)('%s', (name) => {
   const setting = settings[name];
 
-  it('is described, and says who uses it and what is allowed', () => {
+  it('is described, and says what is allowed', () => {
     expect(setting.description).toMatch(/^[A-Z0-9].{15,}\.$/s);
-    expect(setting.usedBy.length).toBeGreaterThan(0);
     expect(describeAllowed(setting).length).toBeGreaterThan(5);
   });
 
   it('takes its default when it is empty or blank, and accepts its default', () => {
     for (const text of ['', '  ']) {
-      const parsed = parseSettings({ [name]: text });
+      const parsed = parse({ [name]: text });
       expect(parsed.ok && parsed.values[name]).toBe(setting.default);
     }
     if (setting.default !== undefined)
@@ -151,7 +196,7 @@ it.each<[SettingName, string]>([
 });
 
 it('names it does not know are not its business', () => {
-  expect(parseSettings({ PATH: '/bin', SESSION_TTTL: '5' }).ok).toBe(true);
+  expect(parse({ PATH: '/bin', SESSION_TTTL: '5' }).ok).toBe(true);
 });
 
 it('only required settings without a default may be missing', () => {

@@ -1,4 +1,4 @@
-import { TableMismatchError } from './error.ts';
+import { TableMismatchError } from '../error.ts';
 
 /** A table of sessions in PostgreSQL, as Redis remembers which one its sessions are synced to. */
 export interface TableIdentity {

@@ -1,3 +1,4 @@
+import type { StreamEntry } from '../redis/replies.ts';
 import type { Keyspace, LocatedSession } from './keyspace.ts';
 
 /**
@@ -13,9 +14,6 @@ export interface ChangeEvent {
 export type DecodedEvent =
   | { readonly ok: true; readonly event: ChangeEvent }
   | { readonly ok: false; readonly id: string };
-
-/** A raw stream entry: id and flat fields; null fields when the entry was deleted while it was pending. */
-export type StreamEntry = readonly [id: string, fields: readonly string[] | null];
 
 /** Field of the entry that holds the session's key; `save.lua` writes it. */
 const KEY_FIELD = 'k';

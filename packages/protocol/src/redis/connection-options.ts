@@ -1,4 +1,4 @@
-import { InvalidOptionError } from './error.ts';
+import { InvalidOptionError } from '../error.ts';
 import type { ClusterOptions, RedisOptions } from './ioredis-options.ts';
 
 /** What others may say about a connection to Redis, and what would break a promise. Pure. */

@@ -1,15 +1,15 @@
 import { Cluster, Redis } from 'ioredis';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from '../backoff.ts';
+import { InvalidOptionError } from '../error.ts';
+import { ErrorCause } from '../error-cause.ts';
+import { isLocalHost } from '../plain-text.ts';
+import { REDIS_CONNECTION_BACKOFF, SENTINEL_RETRY_MS } from '../retry-pauses.ts';
 import { refuseClusterConnection, refuseConnection, refuseOptions } from './connection-options.ts';
-import { InvalidOptionError } from './error.ts';
-import { ErrorCause } from './error-cause.ts';
-import { explainConnectFailure } from './explain-redis.ts';
+import { explainConnectFailure } from './explain-failure.ts';
+import { DeadlineError, RedisError, type RedisFailure, withDeadline } from './failure.ts';
 import type { ClusterOptions, RedisOptions } from './ioredis-options.ts';
-import { isLocalHost } from './plain-text.ts';
-import { DeadlineError, RedisError, type RedisFailure, withDeadline } from './redis-failure.ts';
-import { type RedisTls, type RedisTlsFiles, readRedisTls } from './redis-tls.ts';
-import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
-import { REDIS_CONNECTION_BACKOFF, SENTINEL_RETRY_MS } from './retry-pauses.ts';
+import { type RedisTls, type RedisTlsFiles, readRedisTls } from './tls.ts';
+import { parseRedisUrl, type RedisTarget } from './url.ts';
 
 /** A connection of ioredis 5.11+ or 6, to one server or to a cluster. */
 export type RedisConnection = Redis | Cluster;

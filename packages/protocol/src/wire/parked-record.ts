@@ -1,5 +1,5 @@
-import { backoffMs } from './backoff.ts';
-import { MAX_PARK_BACKOFF_MS, PARK_BACKOFF } from './retry-pauses.ts';
+import { backoffMs } from '../backoff.ts';
+import { MAX_PARK_BACKOFF_MS, PARK_BACKOFF } from '../retry-pauses.ts';
 import type { Version } from './version.ts';
 
 /** Why a session waits for a person or its next attempt. Holds no state and no text of the server's errors. */

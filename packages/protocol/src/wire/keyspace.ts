@@ -1,4 +1,4 @@
-import { InvalidOptionError } from './error.ts';
+import { InvalidOptionError } from '../error.ts';
 import { partitionOf } from './partition.ts';
 import { decodeId, encodeId, type SessionRef } from './session-ref.ts';
 

@@ -1,5 +1,4 @@
-import type { StreamEntry } from './change-event.ts';
-import { RedisError } from './redis-failure.ts';
+import { RedisError } from './failure.ts';
 
 /**
  * Readers of what Redis answers. A proxy, or a server that is no Redis, may answer anything: what has not the form it
@@ -61,6 +60,9 @@ export function pipelineIn(call: string, replies: unknown, length: number): unkn
     return reply;
   });
 }
+
+/** A raw stream entry: id and flat fields; null fields when the entry was deleted while it was pending. */
+export type StreamEntry = readonly [id: string, fields: readonly string[] | null];
 
 /** Entries of a stream; null fields, or null in place of an entry: deleted while it was pending. */
 export function entriesIn(call: string, reply: unknown): StreamEntry[] {

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from './error.ts';
+import { InvalidOptionError } from '@cauce/protocol';
 
 const boolean = /^(true|false|0|1)$/;
 const milliseconds = /^\d{1,9}$/;
@@ -75,13 +75,29 @@ export function databaseUrlProblem(url: string): string | undefined {
  */
 export function readDatabaseUrl<T>(url: string, read: (url: string) => T): T {
   const problem = databaseUrlProblem(url);
-  if (problem !== undefined) throw new InvalidOptionError(`The PostgreSQL URL is ***: it ${problem}.`);
+  if (problem !== undefined) throw refused(problem);
   try {
     return read(url);
   } catch (error) {
-    const { code, path } = error as { readonly code?: string; readonly path?: string };
-    const why =
-      path === undefined ? 'cannot be read' : `names the file ${path}, which cannot be read (${code})`;
-    throw new InvalidOptionError(`The PostgreSQL URL is ***: it ${why}.`);
+    throw refused(unreadable(error));
   }
+}
+
+/** What of a PostgreSQL URL node-postgres cannot read, such as a file it names; undefined when it reads all of it. */
+export function databaseFileProblem(url: string, read: (url: string) => unknown): string | undefined {
+  try {
+    read(url);
+    return undefined;
+  } catch (error) {
+    return unreadable(error);
+  }
+}
+
+function unreadable(error: unknown): string {
+  const { code, path } = error as { readonly code?: string; readonly path?: string };
+  return path === undefined ? 'cannot be read' : `names the file ${path}, which cannot be read (${code})`;
+}
+
+function refused(problem: string): InvalidOptionError {
+  return new InvalidOptionError(`The PostgreSQL URL is ***: it ${problem}.`);
 }

@@ -1,6 +1,6 @@
 import { isCluster, outliveErrors, type RedisConnection } from './connection.ts';
-import { RedisError, withDeadline } from './redis-failure.ts';
-import { parseInfo } from './redis-health.ts';
+import { RedisError, withDeadline } from './failure.ts';
+import { parseInfo } from './health.ts';
 import { textIn, understood } from './replies.ts';
 
 /**

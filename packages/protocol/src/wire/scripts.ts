@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { RedisConnection } from './connection.ts';
-import { CorruptSessionError, InvalidOptionError } from './error.ts';
-import { FORBIDDEN_IN_SCRIPT, refusedCommand } from './explain-redis.ts';
-import { lua } from './generated/lua.ts';
+import { CorruptSessionError, InvalidOptionError } from '../error.ts';
+import { lua } from '../generated/lua.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { FORBIDDEN_IN_SCRIPT, refusedCommand } from '../redis/explain-failure.ts';
+import { RedisError, withDeadline } from '../redis/failure.ts';
+import { listIn, oneOf, textIn, textsIn, textsOrNullIn, understood } from '../redis/replies.ts';
 import { type Keyspace, type LocatedSession, type SessionKey, SYNC_GROUP } from './keyspace.ts';
 import { decodeParkedRecord, encodeParkedRecord, type ParkedRecord } from './parked-record.ts';
 import { PARTITION_HASH } from './partition.ts';
-import { RedisError, withDeadline } from './redis-failure.ts';
-import { listIn, oneOf, textIn, textsIn, textsOrNullIn, understood } from './replies.ts';
 import type { TableIdentity } from './table-identity.ts';
 import { ABSENT_VERSION, isVersion, MAX_VERSION, PROTOCOL_VERSION, type Version } from './version.ts';
 

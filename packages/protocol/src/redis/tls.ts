@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import type { SettingProblem, Settings } from './settings.ts';
 
 /** Paths of files in PEM form, for a `rediss` URL. */
 export interface RedisTlsFiles {
@@ -19,13 +18,10 @@ export interface RedisTls {
   readonly key?: string;
 }
 
-/** As the settings name them. */
-export function redisTlsFilesOf(settings: Settings): RedisTlsFiles {
-  return {
-    caFile: settings.REDIS_TLS_CA_FILE,
-    certFile: settings.REDIS_TLS_CERT_FILE,
-    keyFile: settings.REDIS_TLS_KEY_FILE,
-  };
+/** What is wrong with the files; they are named by the settings that give them. */
+export interface RedisTlsProblem {
+  readonly name: string;
+  readonly message: string;
 }
 
 const parts = [
@@ -34,13 +30,13 @@ const parts = [
   { part: 'key', file: 'keyFile', name: 'REDIS_TLS_KEY_FILE' },
 ] as const;
 
-/** Reads the files. Problems are told by the name of the setting, and quote nothing of what a file holds. */
+/** Reads the files. Its problems quote nothing of what a file holds. */
 export function readRedisTls(
   files: RedisTlsFiles,
   { isTls }: { readonly isTls: boolean },
-): { readonly tls: RedisTls; readonly problems: readonly SettingProblem[] } {
+): { readonly tls: RedisTls; readonly problems: readonly RedisTlsProblem[] } {
   const tls: { -readonly [Part in keyof RedisTls]: RedisTls[Part] } = {};
-  const problems: SettingProblem[] = [];
+  const problems: RedisTlsProblem[] = [];
   for (const { part, file, name } of parts) {
     const path = files[file];
     if (path === undefined) continue;

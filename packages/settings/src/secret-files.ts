@@ -1,25 +1,25 @@
-import { type Setting, type SettingProblem, settings } from './settings.ts';
+import type { Environment } from './parse-settings.ts';
+import type { Setting, SettingProblem, SettingsTable } from './setting.ts';
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The secret settings: each may be given by a file as well, `<NAME>_FILE`. */
-export const secretSettings: readonly string[] = Object.entries<Setting>(settings).flatMap(
-  ([name, { isSecret }]) => (isSecret ? [name] : []),
-);
+/** The secret settings of a table: each may be given by a file as well, `<NAME>_FILE`. Pure. */
+export function secretSettings(table: SettingsTable): string[] {
+  return Object.entries<Setting>(table).flatMap(([name, { isSecret }]) => (isSecret ? [name] : []));
+}
 
 /**
  * Puts secrets where the settings look for them: what the file that `<NAME>_FILE` names holds becomes `<NAME>`. A file
- * is visible neither in the list of processes nor to whoever may look at the environment.
+ * is visible neither in the list of processes nor in the environment.
  *
  * @param readFile gives the text of a file
  */
 export async function readSecretFiles(
+  table: SettingsTable,
   env: Environment,
   readFile: (path: string) => Promise<string>,
 ): Promise<{ readonly env: Environment; readonly problems: readonly SettingProblem[] }> {
   const found: Record<string, string | undefined> = { ...env };
   const problems: SettingProblem[] = [];
-  for (const secret of secretSettings) {
+  for (const secret of secretSettings(table)) {
     const name = `${secret}_FILE`;
     const path = env[name]?.trim();
     if (!path) continue;

@@ -1,5 +1,5 @@
+import { InvalidOptionError } from '../error.ts';
 import { whyNotAllowed } from './connection-options.ts';
-import { InvalidOptionError } from './error.ts';
 
 export interface RedisAddress {
   readonly host: string;
