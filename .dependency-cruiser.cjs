@@ -1,64 +1,65 @@
-/**
- * protocol ← settings ← postgres ← session-client; postgres ← sync-consumer ← admin ← cli; protocol ← history ← cli. Client and
- * consumer never meet.
- */
+/** Which packages each package may use: only some of those above it, so no arrow leads backwards. */
+const mayUse = {
+  protocol: [],
+  settings: ['protocol'],
+  postgres: ['protocol', 'settings'],
+  'session-client': ['protocol', 'settings', 'postgres'],
+  'sync-consumer': ['protocol', 'settings', 'postgres'],
+  admin: ['protocol', 'settings', 'postgres', 'sync-consumer'],
+  history: ['protocol'],
+  cli: ['protocol', 'settings', 'sync-consumer', 'admin', 'history'],
+  'dev-services': [],
+  'example-bot': [
+    'protocol',
+    'settings',
+    'postgres',
+    'session-client',
+    'sync-consumer',
+    'admin',
+    'dev-services',
+  ],
+};
+
+const names = Object.keys(mayUse);
+const packageRules = Object.entries(mayUse).map(([name, used], position) => {
+  const backwards = used.filter((other) => !names.slice(0, position).includes(other));
+  if (backwards.length > 0) throw new Error(`${name} may not use ${backwards}: not above it.`);
+  return {
+    name: `${name}-uses-${used.join('-and-') || 'no-other-package'}`,
+    severity: 'error',
+    from: { path: `^packages/${name}/` },
+    to: { path: `^packages/(?!(${[name, ...used].join('|')})/)` },
+  };
+});
+
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    ...packageRules,
     {
-      name: 'protocol-is-the-leaf',
+      name: 'every-package-is-listed-here',
       severity: 'error',
-      from: { path: '^packages/protocol/' },
-      to: { path: '^packages/(?!protocol/)' },
-    },
-    {
-      name: 'settings-know-only-the-protocol',
-      severity: 'error',
-      from: { path: '^packages/settings/' },
-      to: { path: '^packages/(?!protocol/|settings/)' },
-    },
-    {
-      name: 'postgres-knows-protocol-and-settings',
-      severity: 'error',
-      from: { path: '^packages/postgres/' },
-      to: { path: '^packages/(?!protocol/|settings/|postgres/)' },
-    },
-    {
-      name: 'client-knows-protocol-and-postgres',
-      severity: 'error',
-      from: { path: '^packages/session-client/' },
-      to: { path: '^packages/(?!protocol/|settings/|postgres/|session-client/)' },
-    },
-    {
-      name: 'consumer-knows-protocol-and-postgres',
-      severity: 'error',
-      from: { path: '^packages/sync-consumer/' },
-      to: { path: '^packages/(?!protocol/|settings/|postgres/|sync-consumer/)' },
-    },
-    {
-      name: 'history-knows-only-the-protocol',
-      severity: 'error',
-      from: { path: '^packages/history/' },
-      to: { path: '^packages/(?!protocol/|history/)' },
-    },
-    {
-      name: 'admin-does-not-know-the-client',
-      severity: 'error',
-      from: { path: '^packages/admin/' },
-      to: { path: '^packages/(?!protocol/|settings/|postgres/|sync-consumer/|admin/)' },
-    },
-    {
-      name: 'cli-is-on-admin',
-      comment: 'Of the consumer it has the settings and how to notice that npm is gone.',
-      severity: 'error',
-      from: { path: '^packages/cli/' },
-      to: { path: '^packages/(?!protocol/|settings/|history/|admin/|sync-consumer/src/index\\.ts$|cli/)' },
+      from: { path: `^packages/(?!(${names.join('|')})/)` },
+      to: {},
     },
     {
       name: 'internals-are-for-admin',
       severity: 'error',
       from: { pathNot: '^packages/(admin|sync-consumer)/' },
       to: { path: '^packages/sync-consumer/src/internal\\.ts$' },
+    },
+    {
+      name: 'redis-knows-nothing-of-the-wire',
+      comment: 'What lies in Redis is built on how Redis is reached, never the other way round.',
+      severity: 'error',
+      from: { path: '^packages/protocol/src/redis/' },
+      to: { path: '^packages/protocol/src/wire/' },
+    },
+    {
+      name: 'errors-know-neither-redis-nor-the-wire',
+      severity: 'error',
+      from: { path: '^packages/protocol/src/[^/]+\\.ts$', pathNot: '^packages/protocol/src/index\\.ts$' },
+      to: { path: '^packages/protocol/src/(redis|wire)/' },
     },
     {
       name: 'only-entry-points-of-other-packages',
