@@ -46,7 +46,6 @@ export {
   clientSettings,
   type ParsedSettings,
   parseSettings,
-  type SettingName,
   type Settings,
 } from './settings.ts';
 export { MAX_STATE_DEPTH } from './state-codec.ts';
