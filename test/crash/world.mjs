@@ -147,7 +147,7 @@ function hearLog(line, see) {
   }
   if (entry.msg === 'synced') {
     see('rows written', entry.written);
-    see('stale upsert rejected', entry.duplicates + entry.superseded);
+    see('stale upsert rejected', entry.duplicate + entry.superseded);
     see('superseded', entry.superseded);
     see('row parked', entry.parked);
     see('parked row held back', entry.held);

@@ -37,13 +37,15 @@ test('every series of a closed set of labels is there from the start', async () 
   expect(samples['cauce_sync_failures_total{class="transient"}']).toBeGreaterThanOrEqual(0);
   for (const outcome of [
     'written',
-    'duplicates',
+    'duplicate',
     'superseded',
-    'conflicts',
+    'conflict',
     'reissued',
     'parked',
     'held',
     'clean',
+    'postponed',
+    'skipped',
   ])
     expect(samples[`cauce_sync_rows_total{outcome="${outcome}"}`], outcome).toBe(0);
 });

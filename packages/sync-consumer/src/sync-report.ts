@@ -1,7 +1,7 @@
-import { type Fate, isPassing, type Outcome, type PassingOutcome } from './pipeline/fate.ts';
+import { type Fate, isTakenAgain, type Outcome, type TakenAgain } from './pipeline/fate.ts';
 
 /** Those that a session's way through a pass may end with. */
-export type FinalOutcome = Exclude<Outcome, PassingOutcome>;
+export type FinalOutcome = Exclude<Outcome, TakenAgain>;
 
 /** How many sessions came to each end: what each outcome means is said in `pipeline/fate.ts`. */
 export interface SyncReport extends Record<FinalOutcome, number> {
@@ -32,7 +32,7 @@ export function emptyReport(): SyncReport {
 
 /** Adds to `report` what became of each session. */
 export function countFates(report: SyncReport, fates: readonly Fate[]): void {
-  for (const fate of fates) if (!isPassing(fate)) report[fate.outcome] += 1;
+  for (const fate of fates) if (!isTakenAgain(fate)) report[fate.outcome] += 1;
 }
 
 /** Adds `more` to `total`. */

@@ -66,13 +66,13 @@ export type Fate<Of extends Outcome = Outcome, Row = TakenRow> = {
 }[Of];
 
 /** Not the end of the session's way: it gets another fate in the same pass. */
-export type PassingOutcome = 'deferred' | 'expired';
+export type TakenAgain = 'deferred' | 'expired';
 
-export function isPassing(fate: Fate): fate is Fate<PassingOutcome> {
+export function isTakenAgain(fate: Fate): fate is Fate<TakenAgain> {
   return fate.outcome === 'deferred' || fate.outcome === 'expired';
 }
 
 /** What is to be taken again within the pass, in order. Pure. */
 export function toTakeAgain(fates: readonly Fate[]): AnnouncedSession[] {
-  return fates.filter(isPassing).map((fate) => ('row' in fate ? fate.row.announced : fate.announced));
+  return fates.filter(isTakenAgain).map((fate) => ('row' in fate ? fate.row.announced : fate.announced));
 }
