@@ -1,6 +1,7 @@
 import {
   CauceError,
   ErrorCause,
+  hostClocks,
   InvalidOptionError,
   isCauceError,
   type SessionRef,
@@ -106,7 +107,7 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
     });
   const turns = createTurns(maxConcurrent);
   const statements = renderStatements({ schema, table });
-  const now = (): number => performance.now();
+  const { now } = hostClocks;
   let closed: Promise<void> | undefined;
 
   /** The work's turn lasts until PostgreSQL has answered, even if nobody waits for the answer any more. */

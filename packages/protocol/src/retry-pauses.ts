@@ -19,7 +19,10 @@ export const ADMIN_POSTGRES_BACKOFF: Backoff = { ...POSTGRES_BACKOFF, maxMs: 200
 /** Longest pause of a parked session. Those who read a record's time rely on it: see isHeldBack and sweep.lua. */
 export const MAX_PARK_BACKOFF_MS = 3_600_000;
 
-/** Of a session that PostgreSQL refuses. Long: a person has to mend the row or the table. No two share one, so no jitter. */
+/**
+ * Of a session that PostgreSQL refuses. Long: a person has to mend the row or the table. Without jitter: a sweep finds
+ * those that are due, however many come due together.
+ */
 export const PARK_BACKOFF: Backoff = { firstMs: 30_000, maxMs: MAX_PARK_BACKOFF_MS, jitter: 0 };
 
 /** Of an update that lost against another save. All of it is chance: those who collided should not collide again. */
