@@ -1,21 +1,7 @@
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { judgeReport, type TestReport, type Verdict } from '../../mutants/judge-report.ts';
 
-interface Assertion {
-  readonly fullName: string;
-  readonly status: 'passed' | 'failed' | 'skipped';
-  readonly failureMessages: readonly string[];
-}
-
-interface Verdict {
-  readonly caughtBy: string | undefined;
-  readonly unusable: string | undefined;
-}
-
-const path = join(import.meta.dirname, '../../mutants/judge-report.mjs');
-const { judgeReport } = (await import(path)) as {
-  judgeReport: (report: unknown, folder: string) => Verdict;
-};
+type Assertion = TestReport['testResults'][number]['assertionResults'][number];
 
 function verdictOn(assertionResults: readonly Assertion[], message = ''): Verdict {
   const status = assertionResults.some((one) => one.status === 'failed') || message ? 'failed' : 'passed';

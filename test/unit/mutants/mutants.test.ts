@@ -1,18 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-
-interface Mutant {
-  readonly name: string;
-  readonly promise: string;
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-  readonly tests: readonly string[];
-}
+import { mutants } from '../../mutants/mutants.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const { mutants } = (await import(join(root, 'test/mutants/mutants.mjs'))) as { mutants: Mutant[] };
 
 it('every mutant has a name of its own', () => {
   const names = mutants.map(({ name }) => name);

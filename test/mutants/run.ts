@@ -3,13 +3,19 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { spawnNode } from '@cauce/dev-services';
-import { judgeReport } from './judge-report.mjs';
-import { mutants } from './mutants.mjs';
-import { makeWorkingCopy } from './working-copy.mjs';
+import { type SpawnedProcess, spawnNode } from '@cauce/dev-services';
+import { judgeReport, type TestReport, type Verdict } from './judge-report.ts';
+import { type Mutant, mutants } from './mutants.ts';
+import { makeWorkingCopy } from './working-copy.ts';
 
-const print = (line) => process.stdout.write(`${line}\n`);
-const root = join(import.meta.dirname, '../..');
+/** How vitest ended, and what its report says, if it wrote one. */
+interface TestRun extends Partial<Verdict> {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+const print = (line: string) => process.stdout.write(`${line}\n`);
+const root = join(import.meta.dirname, '../../..');
 const { values: options } = parseArgs({ options: { only: { type: 'string' } } });
 const only = options.only?.split(',');
 const chosen = mutants.filter(({ name }) => only?.includes(name) ?? true);
@@ -18,8 +24,8 @@ if (chosen.length === 0) {
   process.exit(2);
 }
 
-let running;
-let ending;
+let running: SpawnedProcess | undefined;
+let ending: Promise<void> | undefined;
 // Ctrl-C may arrive twice: from the terminal, and from whoever started this.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, interrupt);
 // Whoever started this is gone without a signal.
@@ -28,7 +34,7 @@ process.channel?.unref();
 const copy = makeWorkingCopy(root);
 process.exitCode = await tryAll().finally(copy.remove);
 
-async function tryAll() {
+async function tryAll(): Promise<number> {
   const startedMs = performance.now();
   const sound = await runTests([...new Set(chosen.flatMap(({ tests }) => tests))]);
   if (sound.code !== 0) {
@@ -48,13 +54,13 @@ async function tryAll() {
   return caught === chosen.length ? 0 : 1;
 }
 
-async function tryOne(mutant) {
+async function tryOne(mutant: Mutant): Promise<{ isCaught: boolean; text: string }> {
   const startedMs = performance.now();
-  let revert;
+  let revert: () => void;
   try {
     revert = copy.apply(mutant);
   } catch (error) {
-    return { isCaught: false, text: error.message };
+    return { isCaught: false, text: error instanceof Error ? error.message : String(error) };
   }
   try {
     const build = await rebuild(mutant);
@@ -72,7 +78,7 @@ async function tryOne(mutant) {
 }
 
 /** Scripts and statements are embedded, and child processes run the build. Returns what was wrong, or ''. */
-async function rebuild({ file, tests }) {
+async function rebuild({ file, tests }: Mutant): Promise<string> {
   const embedded = await run('scripts/embed-assets.mjs', []);
   if (embedded.code !== 0) return embedded.output;
   // Contract tests start no process of ours, and what is embedded is not compiled: the slowest step is for the others.
@@ -82,34 +88,35 @@ async function rebuild({ file, tests }) {
   return built.code === 0 ? '' : built.output;
 }
 
-async function runTests(files) {
+async function runTests(files: readonly string[]): Promise<TestRun> {
   const reportFile = join(copy.folder, 'mutants-report.json');
   rmSync(reportFile, { force: true });
   const reporter = ['--reporter=json', `--outputFile=${reportFile}`];
   const args = ['run', '--bail=1', ...reporter, ...files];
   const { code, output } = await run('node_modules/vitest/vitest.mjs', args);
   if (!existsSync(reportFile)) return { code: code || 1, output };
-  return { code, output, ...judgeReport(JSON.parse(readFileSync(reportFile, 'utf8')), copy.folder) };
+  return { code, output, ...judgeReport(JSON.parse(readFileSync(reportFile, 'utf8')) as TestReport, copy.folder) };
 }
 
 /** It is ended with this process at the latest, and what it started with it. */
-async function run(script, args) {
-  running = await spawnNode(join(copy.folder, script), args, { cwd: copy.folder });
-  const { code } = await running.exit;
+async function run(script: string, args: readonly string[]) {
+  const child = await spawnNode(join(copy.folder, script), args, { cwd: copy.folder });
+  running = child;
+  const { code } = await child.exit;
   await ending;
-  return { code, output: running.output() };
+  return { code, output: child.output() };
 }
 
 function interrupt() {
   ending ??= end();
 }
 
-async function end() {
+async function end(): Promise<void> {
   await running?.kill();
   copy.remove();
   process.exit(130);
 }
 
-function secondsSince(startedMs) {
+function secondsSince(startedMs: number): string {
   return `${((performance.now() - startedMs) / 1000).toFixed(1)} s`;
 }

@@ -5,19 +5,21 @@ const save = 'packages/protocol/lua/save.lua';
 const settle = 'packages/protocol/lua/settle.lua';
 const upsert = 'packages/postgres/sql/queries/upsert-sessions.sql';
 
-/**
- * @typedef {object} Mutant
- * @property {string} name
- * @property {string} breaks what goes wrong, in one line
- * @property {string} promise of docs/architecture.md
- * @property {string} file
- * @property {string} find occurs exactly once in the file; short and stable, so that the table outlives other changes
- * @property {string} replace
- * @property {string[]} tests the cheapest files that have to fail
- */
+export interface Mutant {
+  readonly name: string;
+  /** What goes wrong, in one line. */
+  readonly breaks: string;
+  /** Of docs/architecture.md. */
+  readonly promise: string;
+  readonly file: string;
+  /** Occurs exactly once in the file; short and stable, so that the table outlives other changes. */
+  readonly find: string;
+  readonly replace: string;
+  /** The cheapest files that have to fail. */
+  readonly tests: readonly string[];
+}
 
-/** @type {Mutant[]} */
-export const mutants = [
+export const mutants: readonly Mutant[] = [
   {
     name: 'save-announces-half-done',
     breaks: 'a save changes the session before the event is in the stream',

@@ -12,13 +12,22 @@ import {
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 
+import type { Mutant } from './mutants.ts';
+
+export interface WorkingCopy {
+  readonly folder: string;
+  /** Puts the defect in. Returns what undoes it. @throws Error when the text is not there exactly once */
+  apply(mutant: Mutant): () => void;
+  remove(): void;
+}
+
 /** Neither the history nor what is large and not ours. The packages' own `node_modules` hold links and are needed. */
 const leftOut = new Set(['.git', '.cauce', 'node_modules']);
 
 /** Copies the tree, its build included, to a folder below the system's folder for temporary files. */
-export function makeWorkingCopy(root) {
+export function makeWorkingCopy(root: string): WorkingCopy {
   const folder = mkdtempSync(join(tmpdir(), 'cauce-mutants-'));
-  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   try {
     cpSync(root, folder, {
       recursive: true,
@@ -37,7 +46,7 @@ export function makeWorkingCopy(root) {
 }
 
 /** A folder of its own with links to what is installed, because the links to our packages must be the copy's. */
-function shareDependencies(installed, target) {
+function shareDependencies(installed: string, target: string): void {
   mkdirSync(target);
   for (const name of readdirSync(installed)) {
     if (name === '@cauce')
@@ -47,14 +56,13 @@ function shareDependencies(installed, target) {
   }
 }
 
-/** Returns what undoes it. Throws when the text is not there exactly once. */
-function apply(folder, { file, find, replace }) {
+function apply(folder: string, { file, find, replace }: Mutant): () => void {
   const path = join(folder, file);
   const original = readFileSync(path, 'utf8');
   const count = original.split(find).length - 1;
   if (count !== 1) {
     throw new Error(
-      `does not apply: this text occurs ${count} times in ${file}, not once. Update test/mutants/mutants.mjs.\n${find}`,
+      `does not apply: this text occurs ${count} times in ${file}, not once. Update test/mutants/mutants.ts.\n${find}`,
     );
   }
   writeFileSync(
