@@ -89,6 +89,16 @@ module.exports = {
       to: { path: '^packages/postgres/src/migrate\\.ts$', reachable: true },
     },
     {
+      name: 'the-proof-uses-what-users-have',
+      comment: 'A crash run and a benchmark prove what is published, so they import nothing else.',
+      severity: 'error',
+      from: { path: '^(bench|test/(?:crash|fixtures|mutants))/' },
+      to: {
+        path: '^(?:packages/[^/]+/src|bench|test)/',
+        pathNot: ['^$1/', '^packages/[^/]+/src/(index|postgres|metrics)\\.ts$'],
+      },
+    },
+    {
       name: 'nothing-imports-tests-or-bench',
       severity: 'error',
       from: { path: '^packages/' },

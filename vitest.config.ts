@@ -13,7 +13,7 @@ export default defineConfig({
         ...sources,
         test: {
           name: 'unit',
-          include: ['test/unit/**/*.test.{ts,mjs}'],
+          include: ['test/unit/**/*.test.ts'],
           // Of properties that are tried often, on a busy machine.
           testTimeout: 30_000,
           sequence: { groupOrder: 0 },

@@ -13,24 +13,31 @@ const packages = readdirSync(join(root, 'packages')).filter((name) =>
   existsSync(join(root, 'packages', name, 'tsconfig.json')),
 );
 
-/** The JavaScript that child processes and the CLI run; `tsc` adds what a package refers to. */
-const buildOf = (...names) => [
+/** The JavaScript that child processes, the CLI and the programs of the proof run; `tsc` adds what they refer to. */
+const buildOf = (...projects) => [
   { title: 'embed', command: script('scripts/embed-assets.mjs') },
-  { title: 'build', command: [bin('tsc'), '-b', ...names.map((name) => join('packages', name))] },
+  { title: 'build', command: [bin('tsc'), '-b', ...projects] },
 ];
-const build = buildOf(...packages);
+const build = buildOf(
+  ...packages.map((name) => `packages/${name}`),
+  ...['test/crash', 'test/mutants', 'test/fixtures', 'bench'],
+);
 const docs = (...flags) => ({ title: 'docs', command: [...script('scripts/generate-docs.mjs'), ...flags] });
 const check = [
   ...build,
   { title: 'types', command: [bin('tsc'), '-b'] },
   { title: 'biome', command: [bin('biome'), 'check', '.'] },
   { title: 'eslint', command: [bin('eslint'), '.'], needs: 'eslint.config.js' },
-  { title: 'borders', command: [bin('depcruise'), 'packages', 'test'], needs: '.dependency-cruiser.cjs' },
+  {
+    title: 'borders',
+    command: [bin('depcruise'), 'packages', 'test', 'bench'],
+    needs: '.dependency-cruiser.cjs',
+  },
   { title: 'knip', command: [bin('knip')], needs: 'knip.json' },
   docs('--check'),
 ];
-const crash = (...flags) => ({ title: 'crash', command: [...script('test/crash/run.mjs'), ...flags] });
-const forCrash = buildOf('session-client', 'admin', 'history', 'dev-services');
+const crash = (...flags) => ({ title: 'crash', command: [...script('test/crash/dist/run.js'), ...flags] });
+const forCrash = buildOf('test/crash');
 const tasks = {
   build,
   check,
@@ -44,20 +51,20 @@ const tasks = {
       isOnlyForAll: true,
     })),
   ],
-  'test:mutants': [...build, { title: 'mutants', command: script('test/mutants/run.mjs') }],
+  'test:mutants': [...build, { title: 'mutants', command: script('test/mutants/dist/run.js') }],
   'test:model': [...build, { title: 'model', command: [bin('vitest'), 'run', '--project', 'model'] }],
   'test:crash': [...forCrash, crash()],
   'test:soak': [...forCrash, crash('--kills', '1000')],
   'test:sentinel': [...forCrash, crash('--topology', 'sentinel')],
   'test:cluster': [...forCrash, crash('--topology', 'cluster')],
-  bench: [
-    ...buildOf('session-client', 'sync-consumer', 'dev-services'),
-    { title: 'bench', command: script('bench/run.mjs') },
-  ],
+  bench: [...buildOf('bench'), { title: 'bench', command: script('bench/dist/run.js') }],
   format: [{ title: 'format', command: [bin('biome'), 'check', '--write', '.'] }],
   docs: [...build, docs()],
-  demo: [...buildOf('example-bot'), { command: script('packages/example-bot/dist/demo.js') }],
-  start: [...buildOf('example-bot', 'cli'), { command: script('packages/example-bot/dist/start.js') }],
+  demo: [...buildOf('packages/example-bot'), { command: script('packages/example-bot/dist/demo.js') }],
+  start: [
+    ...buildOf('packages/example-bot', 'packages/cli'),
+    { command: script('packages/example-bot/dist/start.js') },
+  ],
 };
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];

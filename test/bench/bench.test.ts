@@ -17,7 +17,7 @@ interface Run {
   readonly suites: readonly { readonly name: string; readonly figures: readonly Figure[] }[];
 }
 
-const program = join(import.meta.dirname, '../../bench/run.mjs');
+const program = join(import.meta.dirname, '../../bench/dist/run.js');
 
 // On a busy machine a round may be too short to measure anything.
 it('every benchmark runs and gives ratios, a report and plots', { timeout: 120_000, retry: 2 }, async () => {

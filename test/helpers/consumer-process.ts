@@ -12,7 +12,7 @@ export async function spawnPausingConsumer(
   pauseAt: SyncPhase | 'none',
   env: Record<string, string> = {},
 ): Promise<SpawnedProcess & { untilPaused(): Promise<string> }> {
-  const script = join(root, 'test/fixtures/pausing-consumer.mjs');
+  const script = join(root, 'test/fixtures/dist/pausing-consumer.js');
   const child = await spawn(script, [pauseAt], { ...pipeline.env, ...env });
   return Object.assign(child, { untilPaused: () => child.waitForLine(`paused at ${pauseAt}`) });
 }

@@ -95,7 +95,11 @@ async function runTests(files: readonly string[]): Promise<TestRun> {
   const args = ['run', '--bail=1', ...reporter, ...files];
   const { code, output } = await run('node_modules/vitest/vitest.mjs', args);
   if (!existsSync(reportFile)) return { code: code || 1, output };
-  return { code, output, ...judgeReport(JSON.parse(readFileSync(reportFile, 'utf8')) as TestReport, copy.folder) };
+  return {
+    code,
+    output,
+    ...judgeReport(JSON.parse(readFileSync(reportFile, 'utf8')) as TestReport, copy.folder),
+  };
 }
 
 /** It is ended with this process at the latest, and what it started with it. */

@@ -35,7 +35,7 @@ describe('ioredis 5.11, the oldest that may stand beside the packages', () => {
 
   it('saves, updates, loads, clears, and syncs', async () => {
     const pipeline = await createPipeline();
-    const program = join(root, 'test/fixtures/round-trip.mjs');
+    const program = join(root, 'test/fixtures/dist/round-trip.js');
     const child = await spawnNode(program, [], {
       nodeArgs: ['--import', withOldest],
       env: pipeline.env,

@@ -1,10 +1,12 @@
 export type { Call } from './call.ts';
-export { type CallCounts, checkHistory, type Evidence } from './check/check-history.ts';
+export { type CallCounts, checkHistory, type Evidence, type Verdict } from './check/check-history.ts';
+export type { RowChange } from './check/check-row-history.ts';
 export type { Cached, Row } from './check/check-stores.ts';
+export type { RedisRestart } from './check/forget-lost-tail.ts';
 export { type Violation, type ViolationKind, violationKinds } from './check/violation.ts';
 export { nowUs } from './clock.ts';
 export type { HistoryOptions } from './open-history.ts';
 export { type History, HistoryFileError, readHistory } from './read-history.ts';
 export { type RecordableClient, recordHistory } from './record-history.ts';
 export { nameSession, parseSessionName } from './session-name.ts';
-export { hashJson, hashState } from './state-hash.ts';
+export { hashJson, hashState, type StateHash } from './state-hash.ts';

@@ -4,7 +4,8 @@ import { judgeReport, type TestReport, type Verdict } from '../../mutants/judge-
 type Assertion = TestReport['testResults'][number]['assertionResults'][number];
 
 function verdictOn(assertionResults: readonly Assertion[], message = ''): Verdict {
-  const status = assertionResults.some((one) => one.status === 'failed') || message ? 'failed' : 'passed';
+  const isFailed = assertionResults.some((one) => one.status === 'failed') || message !== '';
+  const status = isFailed ? ('failed' as const) : ('passed' as const);
   const testResults = [{ name: '/copy/test/a.test.ts', status, message, assertionResults }];
   return judgeReport({ numPassedTests: 0, testResults }, '/copy');
 }

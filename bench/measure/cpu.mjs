@@ -1,9 +1,0 @@
-import { parseInfo } from '@cauce/protocol';
-
-/** Processor time this process and Redis have used so far, µs. It says what a call costs also on a busy machine. */
-export async function readCpuUs(redis) {
-  const { user, system } = process.cpuUsage();
-  const info = parseInfo(await redis.info('cpu'));
-  const seconds = Number(info.get('used_cpu_user')) + Number(info.get('used_cpu_sys'));
-  return { client: user + system, redis: seconds * 1e6 };
-}
