@@ -1,8 +1,10 @@
+// npm run bench -- --instructions: what a save costs Redis, in instructions and bytes
 // npm run bench -- [--quick] [--profile full|quick|smoke] [--only save,sync] [--out FOLDER]
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { reportInstructions } from './instructions/report-instructions.ts';
 import { type ProfileName, profiles } from './profiles.ts';
 import { describeMachine } from './report/machine.ts';
 import type { SuiteRun } from './report/markdown.ts';
@@ -16,8 +18,13 @@ const { values } = parseArgs({
     profile: { type: 'string' },
     only: { type: 'string' },
     out: { type: 'string' },
+    instructions: { type: 'boolean', default: false },
   },
 });
+if (values.instructions) {
+  console.log(await reportInstructions());
+  process.exit(0);
+}
 const profileName = values.profile ?? (values.quick ? 'quick' : 'full');
 const names = values.only?.split(',') ?? Object.keys(suites);
 const unknown = [profileName]

@@ -18,7 +18,7 @@ const SESSION_TTL_MS = 3_600_000;
 const TIMEOUT_MS = 30_000;
 
 /** A session that was saved, as it is settled. */
-type Saved = SettleSession & { readonly partition: number };
+export type Saved = SettleSession & { readonly partition: number };
 
 /**
  * Makes many sessions quickly, through the scripts and past the client. Partitions have to be open: a consumer has
@@ -80,6 +80,7 @@ export async function openFill({ redisUrl }: Pick<Servers, 'redisUrl'>) {
 
   return {
     keyspace,
+    settle,
     saveDirty: (users: Iterable<number>, states: States) => saveAll(users, states),
     async saveClean(users: Iterable<number>, states: States): Promise<void> {
       const saved: Saved[] = [];

@@ -18,7 +18,7 @@ export {
   type RedisClusterOptions,
   startRedisCluster,
 } from './redis-cluster.ts';
-export type { RedisServer } from './redis-process.ts';
+export type { Launcher, RedisServer } from './redis-process.ts';
 export { type RedisServerOptions, startRedis } from './redis-server.ts';
 export { type SentinelGroup, type SentinelGroupOptions, startSentinelGroup } from './sentinel-group.ts';
 export { defaultCacheFolder, type ServerBinaries } from './server-binaries.ts';
@@ -38,3 +38,4 @@ export {
   spawnProcess,
 } from './spawn-process.ts';
 export { startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';
+export { callgrind, provideValgrind, tellCallgrind, type Valgrind } from './valgrind.ts';

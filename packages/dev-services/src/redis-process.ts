@@ -19,6 +19,13 @@ export interface RedisServer extends PrivateServer {
   shutdown(): Promise<void>;
 }
 
+/** A program that runs another one: its command line comes last. */
+export interface Launcher {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export interface RedisProcessOptions {
   /** The server's arguments. `folder` is there already and removed by `stop()`, whatever `dataDir` is. */
   readonly argsIn: (paths: { readonly folder: string; readonly dataDir: string }) => readonly string[];
@@ -28,6 +35,8 @@ export interface RedisProcessOptions {
   readonly startTimeoutMs?: number;
   /** Who asks whether it answers. Default: the user `default`, without a password. */
   readonly login?: RedisLogin;
+  /** What the server runs under, with its process id. Default: nothing. */
+  readonly under?: Launcher;
 }
 
 /** Starts one process of the Redis program, as a store or as a sentinel, with a folder and a guard of its own. */
@@ -41,12 +50,15 @@ export async function startRedisProcess(
   const dataDir = options.dataDir ?? join(folder, 'data');
   const guard = startGuard({ endSignal: 'TERM', folder });
   let stopped: Promise<void> | undefined;
+  const { under } = options;
+  const program = redisProgram(binaries);
+  const args = options.argsIn({ folder, dataDir });
   const server = new ServerProcess(
     {
       name: binaries.product === 'valkey' ? 'Valkey' : 'Redis',
-      command: redisProgram(binaries),
-      args: options.argsIn({ folder, dataDir }),
-      env: { PATH: SYSTEM_PATH, LC_ALL: 'C', ...libraryEnvironment(binaries.libraryFolders) },
+      command: under?.command ?? program,
+      args: under ? [...under.args, program, ...args] : args,
+      env: { PATH: SYSTEM_PATH, LC_ALL: 'C', ...libraryEnvironment(binaries.libraryFolders), ...under?.env },
       cwd: folder,
       logFile,
       isReady: (pid) => isRedisReady(port, pid, options.login),

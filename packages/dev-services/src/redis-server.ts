@@ -1,7 +1,7 @@
 import type { FindOptions } from './find-redis.ts';
 import { startOnFreePort } from './free-port.ts';
 import { type InstallOptions, provideRedis } from './install-servers.ts';
-import { type RedisServer, startRedisProcess } from './redis-process.ts';
+import { type Launcher, type RedisServer, startRedisProcess } from './redis-process.ts';
 import type { RedisLogin } from './redis-ready.ts';
 import type { ServerBinaries } from './server-binaries.ts';
 
@@ -24,6 +24,8 @@ export interface RedisServerOptions extends FindOptions, InstallOptions {
    * the user `default`, without a password.
    */
   readonly login?: RedisLogin;
+  /** What the server runs under, with its process id. Default: nothing. */
+  readonly under?: Launcher;
   /** How long it may take until it answers, loading its data included. Default 10,000. */
   readonly startTimeoutMs?: number;
   /** The binaries to use. Default: found or provided, see `provideRedis`. */
