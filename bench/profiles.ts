@@ -34,7 +34,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
         ...saveCases([1024], ['zipf', 'new'], [1, 16, 64]),
         ...saveCases([200, 10_240], ['uniform'], [1, 16, 64]),
       ],
-      ...{ rounds: 5, windowMs: 500, users: 10_000 },
+      ...{ rounds: 5, windowMs: 500, warmUpMs: 2000, users: 10_000 },
     },
     pipeline: {
       rounds: 5,
@@ -73,7 +73,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
   quick: {
     save: {
       cases: saveCases([1024], ['uniform'], [1, 16, 64]),
-      ...{ rounds: 3, windowMs: 150, users: 10_000 },
+      ...{ rounds: 3, windowMs: 300, warmUpMs: 1500, users: 10_000 },
     },
     pipeline: {
       rounds: 1,
@@ -103,7 +103,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     endToEnd: { rounds: 1, rates: [1000, 5000], windowMs: 1500, intervalMs: 1000, stateBytes: 1024 },
   },
   smoke: {
-    save: { cases: saveCases([200], ['new'], [4]), rounds: 1, windowMs: 30, users: 100 },
+    save: { cases: saveCases([200], ['new'], [4]), rounds: 1, windowMs: 30, warmUpMs: 30, users: 100 },
     pipeline: { rounds: 1, windowMs: 100, concurrency: 4, intervalMs: 50, stateBytes: 200, users: 100 },
     load: { rounds: 1, loads: 50, concurrency: 4, stateBytes: 200 },
     sync: { rounds: 1, rows: 100, jobs: 50, stateBytes: 200, consumerCounts: [1, 2] },

@@ -43,7 +43,8 @@ export async function measureSessionMemory({
     for (const partition of partitions) await redis.xtrim(fill.keyspace.changes(partition), 'MAXLEN', 0);
     const usedBytes = ((await usedMemoryBytes(redis)) - atStart) / sessions;
     const samples: number[] = [];
-    for (const { key } of saved.slice(0, SAMPLES)) samples.push((await redis.memory('USAGE', key, 'SAMPLES', 0)) ?? 0);
+    for (const { key } of saved.slice(0, SAMPLES))
+      samples.push((await redis.memory('USAGE', key, 'SAMPLES', 0)) ?? 0);
     return { keyBytes: median(samples), usedBytes };
   } finally {
     redis.disconnect();

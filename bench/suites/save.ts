@@ -27,6 +27,8 @@ export interface SaveProfile {
   readonly cases: readonly SaveCase[];
   readonly rounds: number;
   readonly windowMs: number;
+  /** Of each contender before the first case. */
+  readonly warmUpMs: number;
   readonly users: number;
 }
 
@@ -59,9 +61,14 @@ const goals: Readonly<Record<string, Goal>> = {
 /** `saveUserState` against other ways to keep the same bytes. */
 export async function measureSaves(
   servers: Servers,
-  { cases, rounds, windowMs, users }: SaveProfile,
+  { cases, rounds, windowMs, warmUpMs, users }: SaveProfile,
 ): Promise<SuiteResult> {
   const figures: (Figure | undefined)[] = [];
+  // A round's own warm-up is too short for V8 to compile what the first calls of a contender run through.
+  for (const one of cases.slice(0, 1)) {
+    await servers.reset();
+    await measureCase(servers, { ...one, rounds: 0, windowMs: warmUpMs, users });
+  }
   for (const { stateBytes, distribution, concurrency, ...one } of cases) {
     await servers.reset();
     const results = await measureCase(servers, {

@@ -70,7 +70,7 @@ export async function tellCallgrind(
   pid: number,
   what: 'zero' | 'dump',
 ): Promise<void> {
-  // Not by ptrace, which a container may forbid: Redis wakes ten times a second and looks.
+  // Not by ptrace, which a container may forbid: Redis looks for it whenever it wakes.
   const args = [`--pid=${pid}`, '--max-invoke-ms=0', what];
   await runCommand(vgdb, args, { env: { ...currentEnvironment(), ...env } });
 }
