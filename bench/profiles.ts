@@ -73,7 +73,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
   quick: {
     save: {
       cases: saveCases([1024], ['uniform'], [1, 16, 64]),
-      ...{ rounds: 3, windowMs: 300, warmUpMs: 1500, users: 10_000 },
+      ...{ rounds: 3, windowMs: 300, warmUpMs: 1000, users: 10_000 },
     },
     pipeline: {
       rounds: 1,

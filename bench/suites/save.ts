@@ -27,7 +27,7 @@ export interface SaveProfile {
   readonly cases: readonly SaveCase[];
   readonly rounds: number;
   readonly windowMs: number;
-  /** Of each contender before the first case. */
+  /** Of each contender, once for each number of saves at a time. */
   readonly warmUpMs: number;
   readonly users: number;
 }
@@ -65,7 +65,7 @@ export async function measureSaves(
 ): Promise<SuiteResult> {
   const figures: (Figure | undefined)[] = [];
   // A round's own warm-up is too short for V8 to compile what the first calls of a contender run through.
-  for (const one of cases.slice(0, 1)) {
+  for (const one of cases.filter(isFirstOfConcurrency)) {
     await servers.reset();
     await measureCase(servers, { ...one, rounds: 0, windowMs: warmUpMs, users });
   }
@@ -93,6 +93,10 @@ export async function measureSaves(
     }
   }
   return { figures, plots: cases.slice(0, 1).map((one) => plotThroughput(figures, one)) };
+}
+
+function isFirstOfConcurrency({ concurrency }: SaveCase, i: number, cases: readonly SaveCase[]): boolean {
+  return cases.findIndex((one) => one.concurrency === concurrency) === i;
 }
 
 async function measureCase(
