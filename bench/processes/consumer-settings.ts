@@ -2,7 +2,7 @@ import type { Servers } from '../servers.ts';
 
 type Both = Pick<Servers, 'redisUrl' | 'databaseUrl'>;
 
-/** A consumer that syncs only when it is told to. */
+/** A consumer that syncs only when it is asked to. */
 export function onDemandConsumer(servers: Both): Record<string, string> {
   return everyInterval(servers, { intervalMs: 3_600_000, earlySessions: 10_000_000 });
 }

@@ -60,7 +60,7 @@ function renderFlat(figures: readonly Figure[]): string {
   );
 }
 
-/** What was measured of the same two things stands in one row. */
+/** What was measured of the same two things is one row. */
 function renderByQuantity(figures: readonly Figure[], quantities: readonly string[]): string {
   const rows = new Map<string, Record<string, string>>();
   for (const figure of figures) {

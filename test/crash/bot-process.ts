@@ -1,4 +1,4 @@
-// A bot under load: many small concurrent clients that save, change, clear and load, and record what they were told.
+// A bot under load: many small concurrent clients that save, change, clear and load, and record the answers.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hashState, recordHistory } from '@cauce/history';

@@ -1,4 +1,4 @@
-// Processes of one kind that are killed, paused and started again, and what all of them ever told.
+// Processes of one kind that are killed, paused and started again, and what all of them ever wrote.
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ExitStatus, type SpawnedProcess, spawnNode } from '@cauce/dev-services';

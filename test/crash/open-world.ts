@@ -1,4 +1,4 @@
-// Everything one run consists of: private servers behind proxies, the two fleets, and what they told.
+// Everything one run consists of: private servers behind proxies, the two fleets, and what they reported.
 
 import { startPostgres, startTcpProxy } from '@cauce/dev-services';
 import { createPool } from '@cauce/postgres';

@@ -26,9 +26,9 @@ if (chosen.length === 0) {
 
 let running: SpawnedProcess | undefined;
 let ending: Promise<void> | undefined;
-// Ctrl-C may arrive twice: from the terminal, and from whoever started this.
+// Ctrl-C may arrive twice: from the terminal, and from the program that started this.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, interrupt);
-// Whoever started this is gone without a signal.
+// The program that started this is gone without a signal.
 process.once('disconnect', interrupt);
 process.channel?.unref();
 const copy = makeWorkingCopy(root);

@@ -77,7 +77,7 @@ async function killReplica({ world, random }: FaultContext): Promise<void> {
 /** What ROLE says of a master; its replicas as host, port and offset. */
 type MasterRole = [role: string, offset: number, replicas?: [host: string, port: string, offset: string][]];
 
-/** A master names its replica once that has told how far it is. */
+/** A master names its replica once that has said how far it is. */
 async function replicaOf(cluster: RedisCluster, master: RedisServer): Promise<RedisServer> {
   const endsAtMs = performance.now() + LIMIT_MS;
   while (performance.now() < endsAtMs) {

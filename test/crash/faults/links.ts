@@ -1,4 +1,4 @@
-// What may happen to the connections between the fleets and a server that stand behind a proxy.
+// What may happen to the connections between the fleets and a server behind a proxy.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TcpProxy } from '@cauce/dev-services';
 import { between, pick, type Random } from '../random.ts';

@@ -1,4 +1,4 @@
-// What a promotion lost, as the checker is told.
+// What a promotion lost, in the checker's terms.
 import type { RedisRestart } from '@cauce/history';
 import { PARTITIONS } from '../sessions.ts';
 

@@ -61,8 +61,8 @@ async function killAndPromote(
 }
 
 /**
- * The old primary wakes when there is another one. Whoever did not leave it is answered by it until the sentinels
- * demote it, and loses what it was told.
+ * The old primary wakes when there is another one. It answers the clients that did not leave it until the sentinels
+ * demote it, and loses what they saved.
  */
 async function pausePrimary({ world, random }: FaultContext): Promise<FaultEvidence> {
   const { group } = storeOf('sentinel', world);

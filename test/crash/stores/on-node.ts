@@ -32,7 +32,7 @@ export function otherThan<Server extends Node>(one: Server, nodes: readonly Serv
 }
 
 /**
- * Until a replica has what the node was told so far. WAIT waits for what its own connection wrote, so that writes.
+ * Until a replica has what was written to the node so far. WAIT waits for what its own connection wrote, so that writes.
  *
  * @param partition one whose slot the node serves
  * @returns since when writes may be missing there
@@ -47,7 +47,7 @@ export async function untilReplicated(node: Node, partition: number): Promise<nu
     });
     if (replicas > 0) return sinceUs;
   }
-  throw new Error(`no replica has what the node on port ${node.port} was told`);
+  throw new Error(`no replica has what was written to the node on port ${node.port}`);
 }
 
 /** @throws Error after `timeoutMs` */
