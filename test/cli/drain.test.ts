@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { sessionTexts } from '../helpers/session-hash.ts';
 import { createCli, secretState, user } from './cli.ts';
 
 test('syncs everything by itself: new, abandoned, and what lost its event', async () => {
@@ -7,7 +8,7 @@ test('syncs everything by itself: new, abandoned, and what lost its event', asyn
   await cli.abandon('dead');
   await cli.save(user('lost'), secretState());
   const { key, partition } = cli.keyspace.locate(user('lost'));
-  await cli.redis.xdel(cli.keyspace.changes(partition), (await cli.redis.hget(key, 'q')) ?? '');
+  await cli.redis.xdel(cli.keyspace.changes(partition), (await sessionTexts(cli.redis, key)).event ?? '');
   for (let i = 0; i < 50; i++) await cli.save(user(`new-${i}`), secretState({ i }));
 
   const { code, json } = await cli.runJson(['drain', '--deadline', '20s']);

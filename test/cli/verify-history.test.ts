@@ -5,6 +5,7 @@ import { recordHistory } from '@cauce/history';
 import { createSessionClient, type SessionClient } from '@cauce/session-client';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import { expect, onTestFinished, test } from 'vitest';
+import { rewriteSession, sessionTexts } from '../helpers/session-hash.ts';
 import { CANARY, type Cli, createCli, secretState, user } from './cli.ts';
 
 interface Recorded {
@@ -109,12 +110,12 @@ test.each<[string, string[], (run: Recorded) => Promise<unknown>]>([
   [
     'a session in Redis that is not its row',
     ['diverged'],
-    ({ cli, keyOf }) => cli.redis.hset(keyOf('saved'), 's', '{}'),
+    ({ cli, keyOf }) => rewriteSession(cli.redis, keyOf('saved'), { state: '{}' }),
   ],
   [
     'a tombstone that lives in Redis',
     ['resurrected'],
-    ({ cli, keyOf }) => cli.redis.hset(keyOf('cleared'), 't', '0', 's', '{}'),
+    ({ cli, keyOf }) => rewriteSession(cli.redis, keyOf('cleared'), { tombstone: '0', state: '{}' }),
   ],
   [
     'a session in Redis that is none',
@@ -152,9 +153,9 @@ test.each<[string, string[], (run: Recorded) => Promise<unknown>]>([
     async ({ cli, bot, keyOf }) => {
       // Redis hands out the state of two saves ago, at the present version.
       await bot.saveUserState(user('saved'), { step: 3 });
-      const { s } = await cli.redis.hgetall(keyOf('updated'));
-      await bot.updateUserState(user('updated'), (state) => ({ ...state, turn: 4 }));
-      await cli.redis.hset(keyOf('updated'), 's', String(s));
+      const { state } = await sessionTexts(cli.redis, keyOf('updated'));
+      await bot.updateUserState(user('updated'), (before) => ({ ...before, turn: 4 }));
+      await rewriteSession(cli.redis, keyOf('updated'), { state: String(state) });
       await bot.updateUserState(user('updated'), (state) => ({ ...state, turn: 5 }));
       await cli.run(['drain']);
     },

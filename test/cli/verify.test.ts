@@ -1,5 +1,6 @@
 import { verify } from '@cauce/admin';
 import { expect, test } from 'vitest';
+import { rewriteSession, sessionTexts } from '../helpers/session-hash.ts';
 import { type Cli, createCli, secretState, user } from './cli.ts';
 
 interface Difference {
@@ -57,7 +58,9 @@ test('repairs them: the row gets what Redis holds, and Redis a newer row, its ow
   for (const name of ['missing', 'older', 'other']) {
     expect((await cli.row(user(name)))?.state).toMatchObject({ name });
   }
-  expect(await cli.redis.hget(cli.keyspace.locate(user('newer')).key, 's')).toBe('{"from": "row"}');
+  expect(await sessionTexts(cli.redis, cli.keyspace.locate(user('newer')).key)).toMatchObject({
+    state: '{"from": "row"}',
+  });
   const conflicts = await cli.pool.query(
     `SELECT user_id, state->>'name' AS name FROM ${cli.table.replace('"session"', '"session_conflict"')}`,
   );
@@ -110,7 +113,7 @@ test('a session that cannot be a row is reported, its neighbours are compared', 
   for (const name of ['a', 'b', 'c', 'other', 'broken']) await cli.save(user(name), secretState());
   await cli.run(['drain']);
   await cli.pool.query(`UPDATE ${cli.table} SET state = '{}' WHERE user_id = 'other'`);
-  await cli.redis.hset(cli.keyspace.locate(user('broken')).key, 's', '{not json');
+  await rewriteSession(cli.redis, cli.keyspace.locate(user('broken')).key, { state: '{not json' });
   await cli.redis.set(cli.keyspace.locate(user('a-string')).key, 'x');
 
   const { code, json } = await cli.runJson(['verify', '--repair']);
@@ -156,7 +159,7 @@ test('a row that the purge took is not missing', async () => {
   const cli = await createCli();
   const { key } = cli.keyspace.locate(user('old'));
   const old = String((Date.now() - 40 * 86_400_000) * 1000);
-  await cli.redis.hset(key, { s: '{}', v: old, d: '0', q: '', o: '', t: '0' });
+  await rewriteSession(cli.redis, key, { version: old });
 
   expect((await cli.runJson(['verify'])).json).toMatchObject({ purged: 1, different: 0 });
   const strict = await cli.runJson(['verify'], { env: { ...cli.env, SESSION_HISTORY_DAYS: '60' } });
@@ -172,14 +175,7 @@ test('lists at most --limit differences and counts all', async () => {
 
 test('exits 4 while PostgreSQL is away, and says to migrate when there are no tables', async () => {
   const cli = await createCli({ migrated: false });
-  await cli.redis.hset(cli.keyspace.locate(user('ana')).key, {
-    s: '{}',
-    v: '5',
-    d: '0',
-    q: '',
-    o: '',
-    t: '0',
-  });
+  await rewriteSession(cli.redis, cli.keyspace.locate(user('ana')).key, {});
   const away = await cli.run(['verify'], {
     env: { ...cli.env, DATABASE_URL: 'postgres://cauce:canary-7f3b1e@127.0.0.1:1/x' },
   });

@@ -1,6 +1,7 @@
 // What the stores hold after a run, in the checker's terms.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cached, hashJson, nameSession, type Row, type RowChange, recordHistory } from '@cauce/history';
+import { parseHash, SESSION_HASH } from '@cauce/protocol';
 import { createSessionClient } from '@cauce/session-client';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import { retryRefused } from './refusals.ts';
@@ -9,9 +10,9 @@ import type { World } from './world.ts';
 
 const DRAIN_LIMIT_MS = 30_000;
 
-/** Of HGETALL, PTTL, ZSCORE and HEXISTS. */
+/** Of HMGET, PTTL, ZSCORE and HEXISTS. */
 type CachedReplies = [
-  fields: Record<string, string>,
+  fields: [state: string | null, header: string | null],
   ttlMs: number,
   dirtySinceUs: string | null,
   isParked: number,
@@ -53,20 +54,21 @@ export async function readCache(
     const { key, partition, ref } = keyspace.locate(refOf(session));
     const replies = await admin
       .multi()
-      .hgetall(key)
+      .hmget(key, SESSION_HASH.state, SESSION_HASH.header)
       .pttl(key)
       .zscore(keyspace.dirty(partition), key)
       .hexists(keyspace.parked(partition), key)
       .exec();
-    const [fields, ttlMs, dirtySinceUs, isParked] = (replies ?? []).map(
+    const [[state, header], ttlMs, dirtySinceUs, isParked] = (replies ?? []).map(
       ([, reply]) => reply,
     ) as CachedReplies;
-    if (fields.v === undefined) continue;
+    const held = parseHash(state, header);
+    if (held.kind !== 'session') continue;
     const dirtySync = isParked ? 'parked' : dirtySinceUs === null ? 'forgotten' : 'waiting';
     cache.set(nameSession(ref), {
-      version: BigInt(fields.v),
-      state: fields.t === '1' ? null : hashJson(fields.s ?? ''),
-      sync: fields.d === '0' ? 'clean' : dirtySync,
+      version: BigInt(held.version),
+      state: held.isTombstone ? null : hashJson(held.state),
+      sync: held.isDirty ? dirtySync : 'clean',
       ttlMs,
     });
   }

@@ -119,7 +119,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       parkedWrongly: new Set(),
       bots: botFleet,
       consumers: consumerFleet,
-      versionFloors: () => Promise.all(partitions.map((p) => admin.get(`${KEY_PREFIX}:{${p}}:hlc`))),
+      versionFloors: () =>
+        Promise.all(partitions.map((p) => admin.hget(`${KEY_PREFIX}:{${p}}:meta`, 'floor'))),
       countDirty: () => sum(partitions.map((p) => admin.zcard(`${KEY_PREFIX}:{${p}}:dirty`))),
       countEvents: () => sum(partitions.map((p) => admin.xlen(`${KEY_PREFIX}:{${p}}:changes`))),
       countParked: () => sum(partitions.map((p) => admin.hlen(`${KEY_PREFIX}:{${p}}:parked`))),

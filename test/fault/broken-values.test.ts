@@ -1,10 +1,11 @@
 import { listParked, listPending, measureBacklog, readHeartbeats, readStatus, resync } from '@cauce/admin';
-import { compareVersions, MAX_VERSION, SYNC_GROUP } from '@cauce/protocol';
+import { compareVersions, MAX_VERSION, SESSION_HASH, SYNC_GROUP } from '@cauce/protocol';
 import { syncToDB } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectRows, expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
 import { createPipeline, type Pipeline } from '../helpers/pipeline.ts';
+import { rewriteSession } from '../helpers/session-hash.ts';
 import { watchLog } from '../helpers/watch-log.ts';
 
 const users = userIds(20);
@@ -22,7 +23,7 @@ test.each(['inf', 'nan', '1e300', 'abc', MAX_VERSION])(
     const newest = await pipeline.queries.maxVersion();
     // Only PostgreSQL knows how far the versions had come.
     await redis.del(...users.map((userId) => keyspace.locate(refOf(userId)).key));
-    await redis.set(keyspace.hlc(0), clock);
+    await redis.hset(keyspace.meta(0), 'floor', clock);
     await expect(saveUsers(pipeline, [ana], { step: 2 })).rejects.toThrow('not saved: failed');
     await consumer.check();
     await saveUsers(pipeline, users, { step: 2 }, acknowledged);
@@ -69,10 +70,10 @@ test.each(['abc', '99999999999999999999-1', ''])(
     const pipeline = await createPipeline({ partitions: 1 });
     const { redis, keyspace } = pipeline;
     const acknowledged = await saveUsers(pipeline, users, { step: 1 });
-    await redis.hset(keyspace.locate(refOf(ana)).key, 'q', q);
+    await rewriteSession(redis, keyspace.locate(refOf(ana)).key, { event: q });
     pipeline.startSync();
     await expectSynced(pipeline, acknowledged);
-    await redis.hset(keyspace.locate(refOf(ana)).key, 'q', q);
+    await rewriteSession(redis, keyspace.locate(refOf(ana)).key, { event: q });
     await expectSynced(pipeline, await saveUsers(pipeline, users, { step: 2 }, acknowledged));
   },
 );
@@ -131,12 +132,12 @@ test.each(['epochEndsAtMs', 'epoch', 'serverEpoch', 'seeded'])(
   },
 );
 
-test('a dirty session without a version is named and counted, stays dirty, and its neighbours are synced (P4, P9)', async () => {
+test('a dirty session without a header is named and counted, stays dirty, and its neighbours are synced (P4, P9)', async () => {
   const pipeline = await createPipeline({ partitions: 1 });
   const { redis, keyspace } = pipeline;
   const acknowledged = await saveUsers(pipeline, users, { step: 1 });
   const { key } = keyspace.locate(refOf(ana));
-  await redis.hdel(key, 'v');
+  await redis.hdel(key, SESSION_HASH.header);
   const { consumer } = pipeline.startSync();
   const others = new Map([...acknowledged].filter(([user]) => user !== ana));
   await eventually(() => expectRows(pipeline, others));
@@ -270,7 +271,7 @@ test('resync goes on over a session that cannot be read', async () => {
   pipeline.startSync();
   const acknowledged = await saveUsers(pipeline, users, { step: 1 });
   await expectSynced(pipeline, acknowledged);
-  await redis.hset(keyspace.locate(refOf(ana)).key, 'v', 'abc');
+  await rewriteSession(redis, keyspace.locate(refOf(ana)).key, { version: 'abc' });
   await redis.del(keyspace.locate(refOf(bea)).key);
   await redis.rpush(keyspace.locate(refOf(bea)).key, 'of a wrong type');
   const signal = new AbortController().signal;

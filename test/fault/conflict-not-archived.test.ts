@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
 import { createPipeline } from '../helpers/pipeline.ts';
+import { sessionTexts } from '../helpers/session-hash.ts';
 
 test('a losing state that cannot be archived stays in Redis until it can; its neighbours are written (P6, P9)', async () => {
   const pipeline = await createPipeline();
@@ -20,7 +21,9 @@ test('a losing state that cannot be archived stays in Redis until it can; its ne
     expect(await pipeline.row(refOf(userId))).toMatchObject({ version });
   }
   const { key } = keyspace.locate(ana);
-  expect(await redis.hmget(key, 's', 'v', 'd')).toEqual(['{"from":"redis"}', losing, '1']);
+  expect(await sessionTexts(redis, key)).toMatchObject({
+    ...{ state: '{"from":"redis"}', version: losing, dirty: '1' },
+  });
   expect(await redis.pttl(key)).toBe(-1);
 
   await pool.query(`ALTER TABLE ${archive} DROP CONSTRAINT none`);

@@ -71,10 +71,8 @@ test('Redis loses everything: the consumer goes on, and no later save is refused
   const pipeline = await createPipeline();
   const sync = pipeline.startSync();
   const future = (BigInt(Date.now()) * 1000n + 3_600_000_000n).toString();
-  await pipeline.redis.set(
-    pipeline.keyspace.hlc(pipeline.keyspace.locate({ tenantId: 'acme', userId: 'u0' }).partition),
-    future,
-  );
+  const { partition } = pipeline.keyspace.locate({ tenantId: 'acme', userId: 'u0' });
+  await pipeline.redis.hset(pipeline.keyspace.meta(partition), 'floor', future);
   const acknowledged = await saveUsers(pipeline, ['u0'], { step: 1 });
   await expectSynced(pipeline, acknowledged);
 

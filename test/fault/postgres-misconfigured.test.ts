@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { expectSynced, refOf, saveUsers, userIds } from '../helpers/expect-synced.ts';
 import { createPipeline, type Pipeline } from '../helpers/pipeline.ts';
+import { sessionTexts } from '../helpers/session-hash.ts';
 
 const users = userIds(500);
 
@@ -140,7 +141,9 @@ test('PostgreSQL has a newer row than Redis: the loser is archived and Redis tak
   await expectSynced(pipeline, new Map([['ana', { version: winning, state: { from: 'postgres' } }]]));
 
   const key = pipeline.keyspace.locate(ana).key;
-  expect(await pipeline.redis.hmget(key, 's', 'v')).toEqual(['{"from": "postgres"}', winning]);
+  expect(await sessionTexts(pipeline.redis, key)).toMatchObject({
+    ...{ state: '{"from": "postgres"}', version: winning },
+  });
   const { rows } = await pipeline.pool.query(
     `SELECT state, version::text, winning_version::text FROM ${pipeline.table.replace('"session"', '"session_conflict"')}`,
   );

@@ -12,6 +12,7 @@ import {
 } from '../helpers/expect-synced.ts';
 import { createPipeline, type Pipeline } from '../helpers/pipeline.ts';
 import { createConsumerRole } from '../helpers/postgres-role.ts';
+import { sessionTexts } from '../helpers/session-hash.ts';
 
 const users = userIds(100);
 
@@ -174,13 +175,15 @@ test('conflicts cannot be archived for want of a grant: they wait, and their nei
   const acknowledged = await saveUsers(pipeline, users, { step: 2 });
   await eventually(() => expectRows(pipeline, acknowledged));
   const { key } = pipeline.keyspace.locate(refOf('ana'));
-  expect(await pipeline.redis.hmget(key, 'v', 'd')).toEqual([losing, '1']);
+  expect(await sessionTexts(pipeline.redis, key)).toMatchObject({ version: losing, dirty: '1' });
   expect(sync.consumer.circuit.isUp).toBe(true);
 
   await pipeline.pool.query(
     `GRANT SELECT, INSERT, DELETE ON ${companion(pipeline.table, 'conflict')} TO ${role.name}`,
   );
-  await eventually(async () => expect(await pipeline.redis.hmget(key, 'v', 'd')).toEqual([winning, '0']));
+  await eventually(async () =>
+    expect(await sessionTexts(pipeline.redis, key)).toMatchObject({ version: winning, dirty: '0' }),
+  );
 });
 
 test.each([
@@ -239,10 +242,12 @@ test('a trigger keeps the loser of a conflict out of the conflict table: Redis k
   const sync = pipeline.startSync();
   await eventually(() => expectRows(pipeline, acknowledged));
   const { key } = pipeline.keyspace.locate(refOf('ana'));
-  expect(await pipeline.redis.hmget(key, 'v', 'd')).toEqual([losing, '1']);
+  expect(await sessionTexts(pipeline.redis, key)).toMatchObject({ version: losing, dirty: '1' });
   expect(sync.consumer.circuit.isUp).toBe(true);
   await dropTrigger({ ...pipeline, table: conflict });
-  await eventually(async () => expect(await pipeline.redis.hmget(key, 'v', 'd')).toEqual([winning, '0']));
+  await eventually(async () =>
+    expect(await sessionTexts(pipeline.redis, key)).toMatchObject({ version: winning, dirty: '0' }),
+  );
   const { rows } = await pipeline.pool.query(`SELECT version::text FROM ${conflict}`);
   expect(rows).toEqual([{ version: losing }]);
 });
@@ -264,5 +269,5 @@ test('a losing state that cannot be archived does not keep the others from it (P
   const { rows } = await pipeline.pool.query(`SELECT user_id FROM ${conflict} ORDER BY user_id`);
   expect(rows).toEqual(userIds(10).map((user_id) => ({ user_id })));
   const { key } = pipeline.keyspace.locate(refOf('bad'));
-  expect(await pipeline.redis.hget(key, 'v')).toBe(losing.get('bad')?.version);
+  expect((await sessionTexts(pipeline.redis, key)).version).toBe(losing.get('bad')?.version);
 });

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { inspect } from 'node:util';
 import type { RedisServer } from '@cauce/dev-services';
-import { isCauceError, type SessionRef } from '@cauce/protocol';
+import { isCauceError, SESSION_HASH, type SessionRef } from '@cauce/protocol';
 import { createSessionClient, type SessionClientOptions } from '@cauce/session-client';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import { createLogger, startPeriodicSync, syncToDB } from '@cauce/sync-consumer';
@@ -179,9 +179,9 @@ describe('no error of the session client holds a state, an id or a password', ()
     const admin = new Redis(redis);
     onTestFinished(() => admin.disconnect());
     const [key = ''] = await admin.keys(`${keyPrefix}:{*}:s:*`);
-    await admin.hset(key, 's', `{"pin":"${CANARY}`);
+    await admin.hset(key, SESSION_HASH.state, `{"pin":"${CANARY}`);
     expect(await expectCleanCalls({ redis, keyPrefix, partitions: 1 })).toBeGreaterThan(2);
-    await admin.hset(key, 'v', CANARY);
+    await admin.hset(key, SESSION_HASH.header, CANARY);
     expect(await expectCleanCalls({ redis, keyPrefix, partitions: 1 })).toBeGreaterThan(2);
     await admin.del(key);
     await admin.set(key, CANARY);

@@ -1,4 +1,4 @@
-import { PARTITION_HASH, PROTOCOL_VERSION, RedisError, textsOrNullIn } from '@cauce/protocol';
+import { PARTITION_HASH, protocolProblem, RedisError, textsOrNullIn } from '@cauce/protocol';
 import { layoutMismatch } from '@cauce/sync-consumer/internal';
 import type { RedisDeps } from './admin-deps.ts';
 
@@ -8,24 +8,24 @@ import type { RedisDeps } from './admin-deps.ts';
  * uses. @throws LayoutMismatchError, RedisError
  */
 export async function checkLayout({ redis, keyspace }: RedisDeps): Promise<number> {
-  const ours = [String(keyspace.partitions), PARTITION_HASH, String(PROTOCOL_VERSION)];
   const pinned = await Promise.all(
     Array.from({ length: keyspace.partitions }, async (_, partition) => {
-      const reply = await redis.hmget(keyspace.meta(partition), 'partitions', 'hash', 'protocol');
-      return textsOrNullIn('layout check', reply, 3);
+      const fields = ['partitions', 'hash', 'protocol', 'minProtocol'];
+      const reply = await redis.hmget(keyspace.meta(partition), ...fields);
+      const [partitions, hash, protocol, minProtocol] = textsOrNullIn('layout check', reply, 4);
+      if (partitions == null) return undefined;
+      return { partitions, hash: hash ?? '', protocol: protocol ?? '', minProtocol: minProtocol ?? '' };
     }),
   ).catch((error: unknown) => {
     throw RedisError.from(error, 'layout check');
   });
-  const open = pinned.filter(([partitions]) => partitions !== null);
-  const other = open.find((found) => found.some((field, i) => field !== ours[i]));
-  if (other) {
-    const [partitions, hash, protocol] = other;
-    throw layoutMismatch(
-      'Redis',
-      { partitions: partitions ?? '', hash: hash ?? '', protocol: protocol ?? '' },
-      keyspace,
-    );
-  }
+  const open = pinned.filter((found) => found !== undefined);
+  const other = open.find(
+    (found) =>
+      found.partitions !== String(keyspace.partitions) ||
+      found.hash !== PARTITION_HASH ||
+      protocolProblem(found) !== undefined,
+  );
+  if (other) throw layoutMismatch('Redis', other, keyspace);
   return open.length;
 }

@@ -4,10 +4,11 @@ import {
   decodeParkedRecord,
   type LocatedSession,
   type ParkedRecord,
+  parseHeader,
   RedisError,
+  SESSION_HASH,
   type SessionRef,
   textOrNullIn,
-  textsOrNullIn,
   type Version,
 } from '@cauce/protocol';
 import type { AdminDeps, RedisDeps } from './admin-deps.ts';
@@ -92,14 +93,14 @@ export async function showParked(
   if (!parked) return undefined;
   const { record } = parked;
   const { redis } = deps;
-  const [fields, size, found] = await Promise.all([
-    redis.hmget(session.key, 'v', 't'),
-    redis.hstrlen(session.key, 's'),
-    includeState ? redis.hget(session.key, 's') : null,
+  const [text, size, found] = await Promise.all([
+    redis.hget(session.key, SESSION_HASH.header),
+    redis.hstrlen(session.key, SESSION_HASH.state),
+    includeState ? redis.hget(session.key, SESSION_HASH.state) : null,
   ]).catch((error: unknown) => {
     throw RedisError.from(error, 'parked');
   });
-  const [version, tombstone] = textsOrNullIn('parked', fields, 2);
+  const header = parseHeader(textOrNullIn('parked', text) ?? '');
   const sizeBytes = countIn('parked', size);
   const state = textOrNullIn('parked', found);
   let row: ParkedDetail['row'];
@@ -113,14 +114,12 @@ export async function showParked(
   return {
     ref,
     record,
-    redis: version
-      ? {
-          version,
-          isParkedVersion: version === record?.version,
-          isTombstone: tombstone === '1',
-          sizeBytes,
-        }
-      : undefined,
+    redis: header && {
+      version: header.version,
+      isParkedVersion: header.version === record?.version,
+      isTombstone: header.isTombstone,
+      sizeBytes,
+    },
     row,
     rowProblem,
     ...(state === null ? {} : { state }),
@@ -154,14 +153,14 @@ export async function discardParked(
   const session = deps.keyspace.locate(ref);
   await checkLayout(deps);
   const parked = await readParked(deps, session);
-  const reply = await deps.redis.hget(session.key, 'v').catch((error: unknown) => {
+  const reply = await deps.redis.hget(session.key, SESSION_HASH.header).catch((error: unknown) => {
     throw RedisError.from(error, 'parked');
   });
-  const stored = textOrNullIn('parked', reply);
+  const stored = parseHeader(textOrNullIn('parked', reply) ?? '')?.version;
   if (!parked) return { isDryRun, ref, version: undefined, outcome: 'gone' };
   const version = ifVersion ?? parked.record?.version ?? stored ?? '0';
   if (isDryRun) {
-    const isSame = stored === null || stored === version;
+    const isSame = stored === undefined || stored === version;
     return { isDryRun, ref, version, outcome: isSame ? 'discarded' : 'superseded' };
   }
   return { isDryRun, ref, version, outcome: await deps.scripts.discard(session, { version }) };

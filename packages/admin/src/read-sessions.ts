@@ -1,9 +1,10 @@
 import type { SessionRow } from '@cauce/postgres';
 import {
-  isVersion,
   type LocatedSession,
+  parseHash,
   type RedisConnection,
   RedisError,
+  SESSION_HASH,
   textsOrNullIn,
 } from '@cauce/protocol';
 
@@ -34,7 +35,7 @@ export async function* partsByBytes(
 
 async function stateBytes(redis: RedisConnection, key: string): Promise<number> {
   try {
-    return await redis.hstrlen(key, 's');
+    return await redis.hstrlen(key, SESSION_HASH.state);
   } catch (error) {
     if (isWrongType(error)) return 0;
     throw RedisError.from(error, 'read');
@@ -54,15 +55,18 @@ export function readSessions(
   return Promise.all(
     sessions.map(async (session): Promise<HeldSession> => {
       try {
-        const reply = await redis.hmget(session.key, 's', 'v', 'd', 't');
-        const [state, version, dirty, tombstone] = textsOrNullIn('read', reply, 4);
-        if (state == null && version == null && dirty == null) return { kind: 'vanished', session };
-        if (state == null || !isVersion(version) || (dirty !== '0' && dirty !== '1')) {
-          return { kind: 'unreadable', session };
-        }
-        if (dirty === '1') return { kind: 'dirty', session };
-        const row = { ref: session.ref, state: tombstone === '1' ? null : state, version };
-        return { kind: 'clean', session, row };
+        const reply = await redis.hmget(session.key, SESSION_HASH.state, SESSION_HASH.header);
+        const [text = null, header = null] = textsOrNullIn('read', reply, 2);
+        const held = parseHash(text, header);
+        if (held.kind === 'absent') return { kind: 'vanished', session };
+        if (held.kind === 'unreadable') return { kind: 'unreadable', session };
+        if (held.isDirty) return { kind: 'dirty', session };
+        const { state, version, isTombstone } = held;
+        return {
+          kind: 'clean',
+          session,
+          row: { ref: session.ref, state: isTombstone ? null : state, version },
+        };
       } catch (error) {
         if (isWrongType(error)) return { kind: 'unreadable', session };
         throw RedisError.from(error, 'read');

@@ -1,10 +1,15 @@
 import type { PostgresFailure } from '@cauce/postgres';
 import {
+  ABSENT_VERSION,
   type LocatedSession,
   nextParkedRecord,
   type ParkedRecord,
+  parseHeader,
   RedisError,
+  SESSION_HASH,
+  type SessionHeader,
   type SessionRef,
+  textOrNullIn,
 } from '@cauce/protocol';
 import { emptyReport, type SyncReport } from '@cauce/sync-consumer/internal';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
@@ -120,16 +125,15 @@ async function retryPage(
   page: readonly { session: LocatedSession; record: ParkedRecord | undefined }[],
   report: SyncReport,
 ): Promise<void> {
-  const { redis, scripts } = deps;
+  const { scripts } = deps;
   const first = page[0];
   if (!first) return;
   const { partition } = first.session;
   await Promise.all(page.map(({ session, record }) => makeDue(deps, session, record)));
   const keys = page.map(({ session }) => session.key);
   await scripts.sweep(partition, keys, { ignoreRetryAt: true });
-  const announced = await Promise.all(keys.map((key) => redis.hget(key, 'q'))).catch((error: unknown) => {
-    throw RedisError.from(error, 'retry');
-  });
+  const headers = await Promise.all(page.map(({ session }) => readHeader(deps, session)));
+  const announced = headers.map((header) => header?.event ?? '');
   // Exactly their events, read by a consumer or not: the rest of the stream is not this operation's business.
   const batch = await claimEntries(deps, partition, announced.filter(isEvent), {
     consumer,
@@ -144,17 +148,15 @@ async function retryPage(
  * a record of a session that was synced meanwhile does not come back.
  */
 async function makeDue(
-  { redis, scripts }: AdminDeps,
+  deps: AdminDeps,
   session: LocatedSession,
   record: ParkedRecord | undefined,
 ): Promise<void> {
   for (let attempts = 0; attempts < 3; attempts++) {
-    const version = await redis.hget(session.key, 'v').catch((error: unknown) => {
-      throw RedisError.from(error, 'retry');
-    });
-    const due = record ?? nextParkedRecord(undefined, { version: version ?? '0', sqlState: 'LOCAL' }, 0);
-    const outcome = await scripts.park(session, {
-      version: version ?? '0',
+    const version = (await readHeader(deps, session))?.version ?? ABSENT_VERSION;
+    const due = record ?? nextParkedRecord(undefined, { version, sqlState: 'LOCAL' }, 0);
+    const outcome = await deps.scripts.park(session, {
+      version,
       record: { ...due, retryAtMs: DUE },
       eventIds: [],
     });
@@ -165,15 +167,23 @@ async function makeDue(
 
 async function outcomeOf(deps: AdminDeps, session: LocatedSession): Promise<RetriedSession> {
   const parked = await readParked(deps, session);
-  const dirty = await deps.redis.hget(session.key, 'd').catch((error: unknown) => {
-    throw RedisError.from(error, 'retry');
-  });
+  const header = await readHeader(deps, session);
   const sqlState = parked?.record?.sqlState;
   const isRefused = parked !== undefined && parked.record?.retryAtMs !== DUE;
-  const outcome = isRefused ? 'parked' : dirty === '1' ? 'dirty' : dirty === '0' ? 'synced' : 'gone';
+  const outcome = isRefused ? 'parked' : header?.isDirty ? 'dirty' : header ? 'synced' : 'gone';
   return { ref: session.ref, outcome, sqlState };
 }
 
-function isEvent(id: string | null): id is string {
-  return id !== null && /^\d{1,19}-\d{1,19}$/.test(id);
+async function readHeader(
+  { redis }: Pick<AdminDeps, 'redis'>,
+  { key }: LocatedSession,
+): Promise<SessionHeader | undefined> {
+  const reply = await redis.hget(key, SESSION_HASH.header).catch((error: unknown) => {
+    throw RedisError.from(error, 'retry');
+  });
+  return parseHeader(textOrNullIn('retry', reply) ?? '');
+}
+
+function isEvent(id: string): boolean {
+  return /^\d{1,19}-\d{1,19}$/.test(id);
 }

@@ -11,8 +11,8 @@ import {
 /** What the servers say of themselves, over all primaries. All times are the server's own: no network is in them. */
 export interface ServerStats {
   readonly health: readonly RedisHealth[];
-  /** Calls of PERSIST since each server started, by run id. */
-  readonly persistCalls: ReadonlyMap<string, number>;
+  /** Calls of ZADD since each server started, by run id. */
+  readonly zaddCalls: ReadonlyMap<string, number>;
   /** Mean of all EVALSHA calls since the server started or CONFIG RESETSTAT; undefined before the first. */
   readonly scriptMeanMs: number | undefined;
   /** The slowest primary's 99th percentile of EVALSHA; undefined before the first call. */
@@ -40,7 +40,7 @@ export async function readServerStats(redis: RedisConnection): Promise<ServerSta
   const p99s = servers.flatMap(({ scriptP99Us }) => scriptP99Us ?? []);
   return {
     health: servers.map(({ health }) => health),
-    persistCalls: new Map(servers.map(({ health, persistCalls }) => [health.runId, persistCalls])),
+    zaddCalls: new Map(servers.map(({ health, zaddCalls }) => [health.runId, zaddCalls])),
     scriptMeanMs: calls === 0 ? undefined : sum(servers.map(({ scriptUs }) => scriptUs)) / calls / 1000,
     scriptP99Ms: p99s.length === 0 ? undefined : Math.max(...p99s) / 1000,
   };
@@ -50,7 +50,7 @@ export async function readServerStats(redis: RedisConnection): Promise<ServerSta
 export function readCommandStats(
   commandStats: string,
   latencyStats: string,
-): { persistCalls: number; scriptCalls: number; scriptUs: number; scriptP99Us: number | undefined } {
+): { zaddCalls: number; scriptCalls: number; scriptUs: number; scriptP99Us: number | undefined } {
   const commands = parseInfo(commandStats);
   const numberIn = (text: string | undefined, name: string): number | undefined => {
     const value = text
@@ -61,8 +61,9 @@ export function readCommandStats(
   };
   const scripts = commands.get('cmdstat_evalsha');
   return {
-    // save.lua calls PERSIST exactly once for each save it applies; so does reissue.lua, for a repair.
-    persistCalls: numberIn(commands.get('cmdstat_persist'), 'calls') ?? 0,
+    // save.lua calls ZADD exactly once for each save it applies. settle.lua does for a session that was saved while it
+    // was synced, and repairs do: few beside the saves.
+    zaddCalls: numberIn(commands.get('cmdstat_zadd'), 'calls') ?? 0,
     scriptCalls: numberIn(scripts, 'calls') ?? 0,
     scriptUs: numberIn(scripts, 'usec') ?? 0,
     scriptP99Us: numberIn(parseInfo(latencyStats).get('latency_percentiles_usec_evalsha'), 'p99'),
@@ -71,8 +72,8 @@ export function readCommandStats(
 
 /** Undefined when a server restarted or reset its counters in between. Pure. */
 export function writesPerSecond(
-  before: ServerStats['persistCalls'],
-  after: ServerStats['persistCalls'],
+  before: ServerStats['zaddCalls'],
+  after: ServerStats['zaddCalls'],
   elapsedMs: number,
 ): number | undefined {
   const deltas = [...after].map(([runId, calls]) => calls - (before.get(runId) ?? Number.POSITIVE_INFINITY));

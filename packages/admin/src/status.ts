@@ -122,7 +122,7 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
     atMs: nowMs(),
     redis: {
       ...combine(stats.health),
-      writesPerSecond: before && writesPerSecond(before.persistCalls, stats.persistCalls, elapsedMs),
+      writesPerSecond: before && writesPerSecond(before.zaddCalls, stats.zaddCalls, elapsedMs),
       scriptMeanMs: stats.scriptMeanMs,
       scriptP99Ms: stats.scriptP99Ms,
     },

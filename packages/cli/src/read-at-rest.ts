@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type AdminDeps, asked } from '@cauce/admin';
 import { type Cached, hashJson, nameSession, type Row } from '@cauce/history';
-import { type LocatedSession, RedisError, type SessionRef } from '@cauce/protocol';
+import { type LocatedSession, parseHash, RedisError, SESSION_HASH, type SessionRef } from '@cauce/protocol';
 
 export interface AtRestOptions {
   /** Most sessions asked for at once. */
@@ -82,7 +82,7 @@ async function readOne(
   // At one moment: a settle in between would look like a session nobody knows of.
   const replies = await redis
     .multi()
-    .hmget(key, 's', 'v', 'd', 't')
+    .hmget(key, SESSION_HASH.state, SESSION_HASH.header)
     .pttl(key)
     .zscore(keyspace.dirty(partition), key)
     .hexists(keyspace.parked(partition), key)
@@ -93,14 +93,17 @@ async function readOne(
   const [fields, ttlMs, dirtySince, isParked] = (replies ?? []).map(([error, reply]) =>
     error ? undefined : reply,
   );
-  if (!Array.isArray(fields)) return { version: 0n, state: UNREADABLE, sync: 'clean', ttlMs: 0 };
-  const [state, version, dirty, tombstone] = fields as (string | null)[];
-  if (version === null && state === null) return undefined;
+  const unreadable: Cached = { version: 0n, state: UNREADABLE, sync: 'clean', ttlMs: 0 };
+  if (!Array.isArray(fields)) return unreadable;
+  const [text = null, header = null] = fields as (string | null)[];
+  const held = parseHash(text, header);
+  if (held.kind === 'absent') return undefined;
+  if (held.kind === 'unreadable') return unreadable;
   const dirtySync = isParked ? 'parked' : dirtySince === null ? 'forgotten' : 'waiting';
   return {
-    version: /^\d+$/.test(version ?? '') ? BigInt(version ?? 0) : 0n,
-    state: tombstone === '1' ? null : hashOrUnreadable(state ?? ''),
-    sync: dirty === '0' ? 'clean' : dirtySync,
+    version: BigInt(held.version),
+    state: held.isTombstone ? null : hashOrUnreadable(held.state),
+    sync: held.isDirty ? dirtySync : 'clean',
     ttlMs: Number(ttlMs),
   };
 }

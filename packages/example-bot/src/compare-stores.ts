@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { parseHash, SESSION_HASH } from '@cauce/protocol';
 import type { Acknowledged } from './bot-messages.ts';
 import type { Stores } from './open-stores.ts';
 
@@ -83,11 +84,17 @@ async function readRedis({
       await Promise.all(
         keys.map(async (key) => {
           const ref = keyspace.parse(key)?.ref;
-          const [state, version, tombstone] = await redis.hmget(key, 's', 'v', 't');
-          if (!ref || !version) return;
+          const [text = null, header = null] = await redis.hmget(
+            key,
+            SESSION_HASH.state,
+            SESSION_HASH.header,
+          );
+          const held = parseHash(text, header);
+          if (!ref || held.kind !== 'session') return;
+          const { version, isTombstone, state } = held;
           found.set(nameOf(ref.tenantId, ref.userId), {
             version,
-            state: tombstone === '1' ? null : JSON.parse(state ?? 'null'),
+            state: isTombstone ? null : JSON.parse(state),
           });
         }),
       );

@@ -10,20 +10,17 @@
 local changes, dirty, parked, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, version = ARGV[1], ARGV[2]
 
--- '' for what is no id of an event: commands of streams fail on it, and the script with them.
-local function eventOf(text)
-  local ms, seq = string.match(text or '', '^(%d+)%-(%d+)$')
-  return ms and #ms < 20 and #seq < 20 and text or ''
-end
+--#include header
+--#include event
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
-local stored = redis.call('HMGET', session, 'v', 'q')
-local event = eventOf(stored[2])
+local held, _, _, announcedAs = readHeader(redis.call('HGET', session, 'm') or '')
+local event = eventOf(announcedAs)
 if redis.call('HEXISTS', parked, session) == 0 then
   return 'gone'
 end
-if stored[1] and stored[1] ~= version then
+if held and held ~= version then
   return 'superseded'
 end
 

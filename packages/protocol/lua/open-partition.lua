@@ -7,57 +7,57 @@
 -- promotion, a move to another node. What was saved in an earlier one is compared with PostgreSQL before it is
 -- trusted again.
 --
--- KEYS  1 meta  hash    2 hlc  string    3 changes  stream
+-- KEYS  1 meta  hash    2 changes  stream
 -- ARGV  1 partitions  2 hashName  3 protocolVersion   the layout this process was built or configured for
---       4 floor  no version at or below this is issued again; '0' leaves the clock alone
---       5 group  '' = do not create one
---       6 inFlightMs  for how long a consumer may still commit what it took before the change, ms: then a second
+--       4 lowestReadable  the lowest protocol this process reads
+--       5 floor  no version at or below this is issued again; '0' leaves the floor alone
+--       6 group  '' = do not create one
+--       7 inFlightMs  for how long a consumer may still commit what it took before the change, ms: then a second
 --                     epoch follows, so that what was trusted too early is compared once more
---       7 tableId  identity of the table the caller reads or writes; '' = not known. Together with a floor it is
+--       8 tableId  identity of the table the caller reads or writes; '' = not known. Together with a floor it is
 --                remembered where there was none
---       8 tableName  for people
+--       9 tableName  for people
 -- Returns  { 'opened' | 'created' | 'renewed', isSeeded '0'|'1', epoch, serverEpoch, table, tableName }   renewed: the
 --          stream had come to its last id and took no more events, so it was made anew, and sweep has to announce what
---          was in it; isSeeded: a floor was given before, or now, and hlc holds a version to count on from;
+--          was in it; isSeeded: a floor was given before, or now, and there is a floor to count on from;
 --          serverEpoch: the first one on this server; table: '' = none is remembered
---          { 'mismatch', partitions, hashName, protocolVersion }   what the data was written with
+--          { 'mismatch', partitions, hashName, protocol, minProtocol }   what the data was written with, and the lowest
+--          protocol that may read it
 --          { 'other_table', … }   the same; the sessions are synced to that one, and nothing was written
--- Writes   meta, hlc, changes. allow-oom: a consumer must be able to start and drain a full Redis (P7).
+-- Writes   meta, changes. allow-oom: a consumer must be able to start and drain a full Redis (P7).
 
-local meta, hlc, changes = KEYS[1], KEYS[2], KEYS[3]
-local partitions, hashName, protocolVersion = ARGV[1], ARGV[2], ARGV[3]
-local floor, group, inFlightMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
-local tableId, tableName = ARGV[7], ARGV[8]
+local meta, changes = KEYS[1], KEYS[2]
+local partitions, hashName, protocolVersion, lowestReadable = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local floor, group, inFlightMs = ARGV[5], ARGV[6], tonumber(ARGV[7])
+local tableId, tableName = ARGV[8], ARGV[9]
+
+--#include floor
+--#include server
 
 -- Versions that were issued and then lost are not issued again to other saves: a session whose row has such a
--- version would be taken for written. Wider than what a second or two of saves use up, or two hosts' clocks differ.
-local EPOCH_GAP_US = 10000000
+-- version would be taken for written. Ten seconds, wider than two hosts' clocks differ, and the one that save reserves.
+local EPOCH_GAP_US = 11000000
 -- A clock that is behind does not move the floor, so two servers, the second without having heard of the first, would
 -- begin with the same one: it goes up with the time of the hour, by room for 5,000 versions a second.
 local HOUR_US, US_OF_ONE_VERSION = 3600000000, 200
--- As MAX_VERSION of version.ts.
-local MAX_VERSION = 4503599627370495
--- A row does not raise the clock above this: there is room to count on from it (2^40 below MAX_VERSION of version.ts).
-local MAX_RAISED = 4502500115742719
 
 local function whole(text)
   return tonumber(string.match(text or '', '^%d+$'))
 end
 
-local layout = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol')
+local layout = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol', 'minProtocol')
 local epoch, serverEpoch, knownServer, epochEndsAtMs, isSeeded =
   unpack(redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'server', 'epochEndsAtMs', 'seeded'))
 local syncedTo = redis.call('HMGET', meta, 'table', 'tableName')
-local clock = redis.call('GET', hlc)
-local lastIssued = whole(clock) or math.huge
--- What was issued is not known then; a floor replaces it, because whoever is not in Redis is in PostgreSQL.
-local isCountable = lastIssued < MAX_VERSION
-if not isCountable then
-  lastIssued = 0
-end
-local raisedTo = math.max(lastIssued, math.min(tonumber(floor), MAX_RAISED))
-if layout[1] and (layout[1] ~= partitions or layout[2] ~= hashName or layout[3] ~= protocolVersion) then
-  return { 'mismatch', layout[1], layout[2] or '', layout[3] or '' }
+local heldText = redis.call('HGET', meta, 'floor')
+-- What was issued is not known without one; the given one replaces it, because what is not in Redis is in PostgreSQL.
+local held = heldText and floorOf(heldText)
+local raisedTo = math.max(held or 0, math.min(tonumber(floor), MAX_RAISED))
+local protocol = whole(layout[3]) or 0
+local isReadable = protocol >= tonumber(lowestReadable)
+  and (whole(layout[4]) or protocol) <= tonumber(protocolVersion)
+if layout[1] and (layout[1] ~= partitions or layout[2] ~= hashName or not isReadable) then
+  return { 'mismatch', layout[1], layout[2] or '', layout[3] or '', layout[4] or '' }
 end
 if syncedTo[1] and tableId ~= '' and syncedTo[1] ~= tableId then
   return { 'other_table', isSeeded and '1' or '0', epoch or '', serverEpoch or '', syncedTo[1], syncedTo[2] or '' }
@@ -66,9 +66,7 @@ end
 local time = redis.call('TIME')
 local nowUs = time[1] * 1000000 + time[2]
 local nowMs = math.floor(nowUs / 1000)
--- A restart changes the run id; a promotion, or data copied from another server, the replication id.
-local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-  .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+local server = serverIdentity()
 local isOtherServer = knownServer ~= server or not whole(epoch) or not whole(serverEpoch)
 -- The clock may have stepped back since the end was set.
 local endsInMs = (whole(epochEndsAtMs) or 0) - nowMs
@@ -100,10 +98,11 @@ if group ~= '' then
   end
 end
 if not layout[1] then
-  redis.call('HSET', meta, 'partitions', partitions, 'hash', hashName, 'protocol', protocolVersion)
+  redis.call('HSET', meta, 'partitions', partitions, 'hash', hashName, 'protocol', protocolVersion,
+    'minProtocol', protocolVersion)
 end
-if raisedTo > lastIssued and (isCountable or not clock or floor ~= '0') then
-  redis.call('SET', hlc, string.format('%.0f', math.min(raisedTo, MAX_VERSION)))
+if raisedTo > (held or 0) and (held or not heldText or floor ~= '0') then
+  redis.call('HSET', meta, 'floor', string.format('%.0f', math.min(raisedTo, MAX_VERSION)))
 end
 -- Once: rows that came later are no older than what is saved here (see take).
 if floor ~= '0' and not isSeeded then
@@ -132,7 +131,7 @@ if isOtherServer or isOver then
 end
 return {
   isExhausted and 'renewed' or layout[1] and 'opened' or 'created',
-  (floor ~= '0' or (isSeeded and isCountable)) and '1' or '0',
+  (floor ~= '0' or (isSeeded and held)) and '1' or '0',
   epoch,
   serverEpoch,
   syncedTo[1] or '',

@@ -13,21 +13,25 @@
 local changes, dirty, parked, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, version, record = ARGV[1], ARGV[2], ARGV[3]
 
--- '' for what is no id of an event: commands of streams fail on it, and the script with them.
-local function eventOf(text)
-  local ms, seq = string.match(text or '', '^(%d+)%-(%d+)$')
-  return ms and #ms < 20 and #seq < 20 and text or ''
-end
+--#include header
+--#include format-header
+--#include event
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 redis.call('HLEN', parked)
-local stored = redis.call('HMGET', session, 'v', 'd', 'q')
+local header = redis.call('HGET', session, 'm') or ''
+local held, isDirty, tombstone, announcedAs, savedIn, confirmedIn, expiresAtMs, at = readHeader(header)
+local function announce(event)
+  local operations = string.sub(header, at)
+  redis.call('HSET', session, 'm',
+    formatHeader(held, isDirty, tombstone, event, savedIn, confirmedIn, expiresAtMs, operations))
+end
 
 local outcome = 'parked'
-if stored[2] ~= '1' then
+if isDirty ~= '1' then
   outcome = 'gone'
-elseif stored[1] ~= version then
+elseif held ~= version then
   outcome = 'superseded'
 end
 
@@ -40,14 +44,14 @@ if outcome == 'gone' then
   redis.call('HDEL', parked, session)
   return outcome
 end
-local event = eventOf(stored[3])
+local event = eventOf(announcedAs)
 local announced = event ~= '' and #redis.call('XRANGE', changes, event, event) == 1
 if outcome == 'parked' then
   redis.call('HSET', parked, session, record)
   if not announced then
-    redis.call('HSET', session, 'q', '')
+    announce('')
   end
 elseif not announced then
-  redis.call('HSET', session, 'q', redis.call('XADD', changes, '*', 'k', session))
+  announce(redis.call('XADD', changes, '*', 'k', session))
 end
 return outcome

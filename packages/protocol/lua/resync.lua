@@ -13,30 +13,26 @@
 local changes, dirty = KEYS[1], KEYS[2]
 local sinceVersion = tonumber(ARGV[1])
 
--- Whether a hash has what save writes.
-local function isSession(version, dirty)
-  return version and string.find(version, '^%d+$') and (dirty == '0' or dirty == '1')
-end
+--#include header
+--#include format-header
+--#include read-session
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 local time = redis.call('TIME')
 local nowUs = string.format('%.0f', time[1] * 1000000 + time[2])
-local outcomes = {}
+local outcomes, headers = {}, {}
 for i = 3, #KEYS do
-  local stored = redis.pcall('HMGET', KEYS[i], 'v', 'd')
-  if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
-    return stored
-  elseif not stored.err and not stored[1] and not stored[2] then
-    outcomes[i - 2] = 'gone'
-  elseif stored.err or not isSession(stored[1], stored[2]) then
-    outcomes[i - 2] = 'unreadable'
-  elseif stored[2] ~= '0' then
+  local version, isDirty, tombstone, _, savedIn, _, expiresAtMs, operations = readSession(KEYS[i])
+  if not isDirty then
+    outcomes[i - 2] = version
+  elseif isDirty == '1' then
     outcomes[i - 2] = 'dirty'
-  elseif tonumber(stored[1]) < sinceVersion then
+  elseif tonumber(version) < sinceVersion then
     outcomes[i - 2] = 'older'
   else
     outcomes[i - 2] = 'announced'
+    headers[i - 2] = { version, tombstone, savedIn, expiresAtMs, operations }
   end
 end
 
@@ -46,7 +42,8 @@ for i = 3, #KEYS do
     -- The session itself last, as in save.
     redis.call('ZADD', dirty, 'NX', nowUs, KEYS[i])
     redis.call('PERSIST', KEYS[i])
-    redis.call('HSET', KEYS[i], 'd', '1', 'q', event, 'c', '')
+    local version, tombstone, savedIn, expiresAtMs, operations = unpack(headers[i - 2])
+    redis.call('HSET', KEYS[i], 'm', formatHeader(version, '1', tombstone, event, savedIn, '', expiresAtMs, operations))
   end
 end
 return outcomes

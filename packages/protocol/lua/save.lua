@@ -2,19 +2,18 @@
 -- save: changes sessions and announces each of them; each save happens whole or not at all (P1), whatever becomes of
 -- the others of the call. Deleting is saving a tombstone.
 --
--- KEYS  for each save: session  hash    changes  stream    dirty  zset    hlc  string    lease  string    meta  hash
+-- KEYS  for each save: session  hash    changes  stream    dirty  zset    meta  hash
 --                      with a budget also: unsynced  hash, by tenant
 -- ARGV  1 maxBytes   the largest state accepted, bytes
 --       2 budgetBytes  what a tenant may have in the partition that PostgreSQL does not have, bytes; '' = not counted
 --       then for each save:
+--         operation    opId, 1..64 bytes without ' ' and '='; the same id again is answered, not applied, as long
+--                      as it is among the session's last four operations. With a condition also, after a space each:
+--                      ifVersion, '0' = only if there is no session, else the expected version;
+--                      vouchedBy, what the load gave that ifVersion is from: its epoch, '' = not known; for '0' its
+--                      lease, which says that nobody saved since. Without it that Redis has no session says nothing:
+--                      one that was saved, synced and evicted is in PostgreSQL only
 --         state        JSON text, '' for a tombstone
---         opId         1..64 bytes without ' ' and '='; the same id again is answered, not applied, as long
---                      as it is among the session's last four operations
---         tombstone    '0' | '1'
---         ifVersion    '' = unconditional, '0' = only if there is no session, else the expected version
---         vouchedBy    what the load gave that ifVersion is from: its epoch, '' = not known; for '0' its lease, which
---                      says that nobody saved since. Without it that Redis has no session says nothing: one that was
---                      saved, synced and evicted is in PostgreSQL only
 -- Returns  one line a save, in order:
 --          'saved version'        applied now
 --          'replayed version'     this opId was applied before, as that version
@@ -23,57 +22,72 @@
 --                                 may have gone back to that version, past later ones
 --          'too_large bytes'
 --          'over_budget bytes'    that many the tenant has already; a save that adds none is never refused
---          'failed error'         Redis' own error, or BADCLOCK: hlc holds nothing to count on from; the session is
+--          'failed error'         Redis' own error, or BADFLOOR: the floor is nothing to count on from; the session is
 --                                 as it was
--- Writes   session, changes, dirty, hlc, unsynced; removes lease. The session loses its TTL (P2).
+-- Writes   session, changes, dirty, meta, unsynced. The session loses its TTL (P2), and its lease.
 -- Without flags Redis refuses the script before it starts when memory is full, so nothing is half done (P7).
 
 local maxBytes, budgetBytes = tonumber(ARGV[1]), tonumber(ARGV[2])
-local keysOfSave = budgetBytes and 7 or 6
+local keysOfSave = budgetBytes and 5 or 4
 
--- As MAX_VERSION of version.ts.
-local MAX_VERSION = 4503599627370495
--- A session alone does not raise the clock above this: there is room to count on from it (2^40 below MAX_VERSION of version.ts).
-local MAX_RAISED = 4502500115742719
+-- So far ahead of the clock the floor is raised, so that most saves need not raise it.
+local RESERVE_US = 1000000
 
--- Nothing for a text that is no version, or the last one: there is none after it.
-local function countable(text)
-  local number = (text == '0' or string.find(text, '^[1-9]%d*$')) and tonumber(text)
-  return number and number < MAX_VERSION and number
-end
+--#include header
+--#include floor
 
-local time = redis.call('TIME')
-local nowUs = time[1] .. string.sub('00000' .. time[2], -6)
+local call, find, sub, match, format = redis.call, string.find, string.sub, string.match, string.format
+local time = call('TIME')
+local nowText = time[1] .. sub('00000' .. time[2], -6)
+local nowUs = nowText + 0
+-- By its meta, what was read of each partition: epoch and floor.
+local partitions = {}
 
 local function save(key, argument)
-  local session, changes, dirty, hlc, lease, meta, unsynced = unpack(KEYS, key, key + keysOfSave - 1)
-  local state, opId, tombstone, ifVersion, vouchedBy = unpack(ARGV, argument, argument + 4)
+  local session, changes, dirty, meta, unsynced = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3], KEYS[key + 4]
+  local opId, state = ARGV[argument], ARGV[argument + 1]
+  local ifVersion, vouchedBy
+  if find(opId, ' ', 1, true) then
+    opId, ifVersion, vouchedBy = match(opId, '^(%S*) (%S*) (.*)$')
+  end
 
   -- Everything is read and checked before the first write: a script that fails after it is not rolled back.
-  local stored = redis.call('HMGET', session, 'v', 'd', 'q', 'o', 'e', 'c')
-  local version, event, operations = stored[1], stored[3] or '', stored[4] or ''
-  local clock = redis.call('GET', hlc) or '0'
-  local lastIssued = countable(clock)
-  local known = countable(version or '0')
-  if known and known > math.max(lastIssued or 0, MAX_RAISED) then
+  local header = call('HGET', session, 'm')
+  local partition = partitions[meta]
+  if not partition then
+    local read = call('HMGET', meta, 'epoch', 'floor')
+    local epoch = read[1] or ''
+    -- One with a space was not written by open-partition, and would spoil the header.
+    partition = { find(epoch, ' ', 1, true) and '' or epoch, floorOf(read[2]) }
+    partitions[meta] = partition
+  end
+  local present, floor = partition[1], partition[2]
+
+  local version, isDirty, _, event, savedIn, confirmedIn, expiresAtMs, at
+  if header then
+    version, isDirty, _, event, savedIn, confirmedIn, expiresAtMs, at = readHeader(header)
+  end
+  if version then
+    local _, found = find(header, ' ' .. opId .. '=', at, true)
+    if found then
+      -- A write of its own: WAIT on this connection covers the save it answers for.
+      call('HSET', session, 'm', header)
+      return 'replayed ' .. match(header, '^%d+', found + 1)
+    end
+  end
+  -- Nothing where it cannot be counted on from.
+  local known = version and version + 0
+  if known and known > (floor or 0) and (known > MAX_RAISED or known >= MAX_VERSION) then
     known = nil
   end
-  local present = redis.call('HGET', meta, 'epoch') or ''
-
-  local _, found = string.find(' ' .. operations, ' ' .. opId .. '=', 1, true)
-  if found then
-    -- A write of its own: WAIT on this connection covers the save it answers for.
-    redis.call('SET', hlc, lastIssued and string.format('%.0f', math.max(lastIssued, known or 0)) or clock)
-    return 'replayed ' .. string.match(operations, '^%d+', found)
-  end
-  if ifVersion ~= '' then
+  if ifVersion then
     local isVouched = false
     if version then
-      local isTrusted = stored[5] == present or stored[6] == present or vouchedBy == present
+      local isTrusted = savedIn == present or confirmedIn == present or vouchedBy == present
       isVouched = ifVersion == version and isTrusted
     elseif ifVersion == '0' then
       local ofPresent = present .. ':'
-      isVouched = string.sub(vouchedBy, 1, #ofPresent) == ofPresent and redis.call('GET', lease) == vouchedBy
+      isVouched = sub(vouchedBy, 1, #ofPresent) == ofPresent and call('HGET', session, 'l') == vouchedBy
     end
     if not isVouched then
       return 'conflict ' .. (known and version or '0')
@@ -82,68 +96,78 @@ local function save(key, argument)
   if #state > maxBytes then
     return 'too_large ' .. #state
   end
-  if not lastIssued then
-    return 'failed BADCLOCK '
-      .. hlc
-      .. ' holds no version to count on from; nothing was saved. A sync consumer sets it right within 30 s.'
+  if not floor then
+    return 'failed BADFLOOR the floor in '
+      .. meta
+      .. ' is no version to count on from; nothing was saved. A sync consumer sets it right within 30 s.'
   end
   local tenant, unsyncedBytes
   if budgetBytes then
-    tenant = string.match(session, ':s:([^:]+):[^:]+$')
-    local addedBytes = #state - (stored[2] == '1' and redis.call('HSTRLEN', session, 's') or 0)
-    local bytes = tonumber(string.match(redis.call('HGET', unsynced, tenant) or '', '^%-?%d+$') or '0')
-    unsyncedBytes = string.format('%.0f', bytes + addedBytes)
+    tenant = match(session, ':s:([^:]+):[^:]+$')
+    local addedBytes = #state - (isDirty == '1' and call('HSTRLEN', session, 's') or 0)
+    local bytes = tonumber(match(call('HGET', unsynced, tenant) or '', '^%-?%d+$') or '0')
+    unsyncedBytes = format('%.0f', bytes + addedBytes)
     if addedBytes > 0 and bytes + addedBytes > budgetBytes then
-      return 'over_budget ' .. string.format('%.0f', bytes)
+      return 'over_budget ' .. format('%.0f', bytes)
     end
   end
-  -- By the session alone: an event that was lost from the stream is announced again by sweep.
-  local isAnnounced = stored[2] == '1' and event ~= ''
 
-  -- The clock may step back and the session may have left Redis: the partition's last version is the floor (P3).
-  local nextVersion, floor = nowUs, math.max(known or 0, lastIssued)
-  if floor >= tonumber(nowUs) then
+  -- The clock may step back (P3). A session that was saved in this epoch has its last version; any other one may have
+  -- had every version up to the floor: it left Redis, or was replaced by a row, or Redis went back. A floor that is
+  -- further ahead than what is reserved comes from a row or from such a clock: all count on from it, so that no save
+  -- loses against that row (P6).
+  local next, nextVersion = known or 0, nowText
+  if savedIn ~= present or present == '' or not known or floor > nowUs + RESERVE_US then
+    next = next > floor and next or floor
+  end
+  next = next + 1
+  if next > nowUs then
     -- %.0f because tostring() turns a version into 1.7638300001235e+15.
-    nextVersion = string.format('%.0f', floor + 1)
+    nextVersion = format('%.0f', next)
+  else
+    next = nowUs
   end
-  local recent, cut = opId .. '=' .. nextVersion, 0
-  for _ = 1, 3 do
-    cut = cut and string.find(operations, ' ', cut + 1, true)
-  end
-  if operations ~= '' then
-    recent = recent .. ' ' .. (cut and string.sub(operations, 1, cut - 1) or operations)
+  local operations, cut = '', at
+  if version then
+    for _ = 1, 3 do
+      cut = cut and find(header, ' ', cut + 1, true)
+    end
+    operations = sub(header, at, (cut or 0) - 1)
   end
 
   -- The session itself last: where the ACL lacks a command the save fails and has not happened. What the writes
   -- before it leave behind is harmless: take, settle and sweep find a session that is not dirty.
-  if not isAnnounced then
-    redis.call('ZCARD', dirty)
-    event = redis.call('XADD', changes, '*', 'k', session)
+  -- By the session alone: an event that was lost from the stream is announced again by sweep.
+  if isDirty ~= '1' or event == '' then
+    call('ZCARD', dirty)
+    event = call('XADD', changes, '*', 'k', session)
   end
-  -- Also of one that is dirty: the index is where sweep looks for lost events.
-  redis.call('ZADD', dirty, 'NX', nowUs, session)
+  -- Also of one that is dirty: the index is where sweep looks for lost events. Once for each save: `status` counts
+  -- them by it.
+  call('ZADD', dirty, 'NX', nowText, session)
   if budgetBytes then
-    redis.call('HSET', unsynced, tenant, unsyncedBytes)
+    call('HSET', unsynced, tenant, unsyncedBytes)
   end
-  redis.call('SET', hlc, nextVersion)
-  -- Once for each save: `status` counts them by it.
-  redis.call('PERSIST', session)
-  if version and isAnnounced and stored[5] == present then
-    redis.call('HSET', session, 's', state, 'v', nextVersion, 'o', recent, 't', tombstone)
-    return 'saved ' .. nextVersion
+  if next > floor then
+    floor = nowUs + RESERVE_US
+    floor = next > floor and next or floor
+    call('HSET', meta, 'floor', format('%.0f', floor))
+    partition[2] = floor < MAX_VERSION and floor
   end
-  if not version then
-    -- There is none for a session that is here.
-    redis.call('DEL', lease)
+  if not header then
+    -- With the lease, and its TTL.
+    call('DEL', session)
+  elseif isDirty ~= '1' then
+    call('PERSIST', session)
   end
-  redis.call('HSET', session, 's', state, 'v', nextVersion, 'd', '1', 'q', event, 'o', recent, 't', tombstone,
-    'e', present)
+  call('HSET', session, 's', state, 'm', nextVersion .. (state == '' and ' 11 ' or ' 10 ') .. event .. ' ' .. present
+    .. ' ' .. (confirmedIn or '') .. ' ' .. (expiresAtMs or '') .. ' ' .. opId .. '=' .. nextVersion .. operations)
   return 'saved ' .. nextVersion
 end
 
 local replies = {}
 for i = 1, #KEYS / keysOfSave do
-  local isDone, reply = pcall(save, keysOfSave * (i - 1) + 1, 5 * i - 2)
+  local isDone, reply = pcall(save, keysOfSave * (i - 1) + 1, 2 * i + 1)
   replies[i] = isDone and reply or 'failed ' .. (type(reply) == 'table' and reply.err or reply)
 end
 return table.concat(replies, '\n')

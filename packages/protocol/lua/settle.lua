@@ -18,16 +18,10 @@
 local changes, dirty, parked, unsynced = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, ttlMs, takenAtUs = ARGV[1], string.format('%.0f', ARGV[2]), ARGV[3]
 
--- '' for what is no id of an event: commands of streams fail on it, and the script with them.
-local function eventOf(text)
-  local ms, seq = string.match(text or '', '^(%d+)%-(%d+)$')
-  return ms and #ms < 20 and #seq < 20 and text or ''
-end
-
--- Whether a hash has what save writes.
-local function isSession(version, dirty)
-  return version and string.find(version, '^%d+$') and (dirty == '0' or dirty == '1')
-end
+--#include header
+--#include format-header
+--#include read-session
+--#include event
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
@@ -36,7 +30,7 @@ local isCounted = redis.call('HLEN', unsynced) > 0
 local groups = redis.call('EXISTS', changes) == 1 and redis.call('XINFO', 'GROUPS', changes) or {}
 
 -- Every session is read before the first is written.
-local outcomes, written, untouched, outdated, savedSince, inStep = {}, {}, {}, {}, {}, {}
+local outcomes, written, cleanHeaders, untouched, outdated, savedSince, inStep = {}, {}, {}, {}, {}, {}, {}
 local events, isListed = {}, {}
 local function remove(event)
   if event ~= '' and not isListed[event] then
@@ -48,26 +42,30 @@ local next = 4
 for i = 5, #KEYS do
   local session, version, first = KEYS[i], ARGV[next], next + 2
   next = first + ARGV[next + 1]
-  local stored = redis.pcall('HMGET', session, 'v', 'd', 'q')
-  local outcome, event = 'clean', eventOf(stored[3])
-  if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
-    return stored
-  elseif not stored.err and not stored[1] and not stored[2] then
-    outcome = 'gone'
-  elseif stored.err or not isSession(stored[1], stored[2]) then
-    outcome = 'unreadable'
-  elseif stored[2] ~= '1' and version ~= '' and tonumber(stored[1]) < tonumber(version) then
+  local held, isDirty, tombstone, event, savedIn, confirmedIn, expiresAtMs, operations = readSession(session)
+  local outcome = 'clean'
+  if not isDirty then
+    outcome = held
+  elseif isDirty ~= '1' and version ~= '' and tonumber(held) < tonumber(version) then
     outcome = 'gone'
     outdated[#outdated + 1] = session
-  elseif stored[2] ~= '1' then
+  elseif isDirty ~= '1' then
     untouched[#untouched + 1] = session
-  elseif stored[1] == version then
+  elseif held == version then
     written[#written + 1] = session
+    cleanHeaders[#written] = formatHeader(held, '0', tombstone, '', savedIn, confirmedIn, expiresAtMs, operations)
     -- The newest version is in PostgreSQL, so an event that still waits has nothing left to announce.
-    remove(event)
+    remove(eventOf(event))
   else
     outcome = 'dirty'
-    savedSince[#savedSince + 1] = { key = session, event = event, isOlderWritten = version ~= '' }
+    savedSince[#savedSince + 1] = {
+      key = session,
+      event = eventOf(event),
+      isOlderWritten = version ~= '',
+      announced = function(anew)
+        return formatHeader(held, '1', tombstone, anew, savedIn, confirmedIn, expiresAtMs, operations)
+      end,
+    }
   end
   if outcome ~= 'unreadable' then
     for at = first, next - 1 do
@@ -112,8 +110,8 @@ trimDone()
 inChunks(events, function(...)
   redis.call('XDEL', changes, ...)
 end)
-for _, session in ipairs(written) do
-  redis.call('HSET', session, 'd', '0', 'q', '')
+for i, session in ipairs(written) do
+  redis.call('HSET', session, 'm', cleanHeaders[i])
   redis.call('PEXPIRE', session, ttlMs)
 end
 for _, session in ipairs(untouched) do
@@ -126,7 +124,7 @@ for _, session in ipairs(outdated) do
 end
 for _, session in ipairs(savedSince) do
   if session.event == '' or #redis.call('XRANGE', changes, session.event, session.event) == 0 then
-    redis.call('HSET', session.key, 'q', redis.call('XADD', changes, '*', 'k', session.key))
+    redis.call('HSET', session.key, 'm', session.announced(redis.call('XADD', changes, '*', 'k', session.key)))
   end
   if session.isOlderWritten then
     redis.call('ZADD', dirty, 'XX', 'GT', takenAtUs, session.key)

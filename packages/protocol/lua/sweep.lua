@@ -18,16 +18,10 @@ local group, ignoreRetryAt, aheadOf = ARGV[1], ARGV[2] == '1', ARGV[3]
 -- Twice the longest wait (MAX_PARK_BACKOFF_MS): the hosts' clocks differ. A later time comes from one that was ahead.
 local LONGEST_WAIT_MS = 7200000
 
--- '' for what is no id of an event: commands of streams fail on it, and the script with them.
-local function eventOf(text)
-  local ms, seq = string.match(text or '', '^(%d+)%-(%d+)$')
-  return ms and #ms < 20 and #seq < 20 and text or ''
-end
-
--- Whether a hash has what save writes.
-local function isSession(version, dirty)
-  return version and string.find(version, '^%d+$') and (dirty == '0' or dirty == '1')
-end
+--#include header
+--#include format-header
+--#include read-session
+--#include event
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
@@ -70,24 +64,21 @@ local function isHeldBack(session)
 end
 
 -- Every session is read before the first is written.
-local outcomes, lostEvents = {}, {}
+local outcomes, lost = {}, {}
 for i = 4, #KEYS do
-  local stored = redis.pcall('HMGET', KEYS[i], 'v', 'd', 'q')
-  if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
-    return stored
-  elseif not stored.err and not stored[1] and not stored[2] then
+  local version, isDirty, tombstone, event, savedIn, confirmedIn, expiresAtMs, operations = readSession(KEYS[i])
+  event = eventOf(event)
+  if version == 'unreadable' then
+    outcomes[i - 3] = version
+  elseif isDirty ~= '1' then
     outcomes[i - 3] = 'clean'
-  elseif stored.err or not isSession(stored[1], stored[2]) then
-    outcomes[i - 3] = 'unreadable'
-  elseif stored[2] == '0' then
-    outcomes[i - 3] = 'clean'
-  elseif willArrive(eventOf(stored[3])) then
+  elseif willArrive(event) then
     outcomes[i - 3] = 'waiting'
   elseif not ignoreRetryAt and isHeldBack(KEYS[i]) then
     outcomes[i - 3] = 'parked'
   else
     outcomes[i - 3] = 'announced'
-    lostEvents[i - 3] = eventOf(stored[3])
+    lost[i - 3] = { event, version, tombstone, savedIn, confirmedIn, expiresAtMs, operations }
   end
 end
 
@@ -102,10 +93,13 @@ for i = 4, #KEYS do
       redis.call('HDEL', parked, session)
     end
   elseif outcome == 'announced' then
-    if lostEvents[i - 3] ~= '' then
-      redis.call('XDEL', changes, lostEvents[i - 3])
+    local event, version, tombstone, savedIn, confirmedIn, expiresAtMs, operations = unpack(lost[i - 3])
+    if event ~= '' then
+      redis.call('XDEL', changes, event)
     end
-    redis.call('HSET', session, 'q', redis.call('XADD', changes, '*', 'k', session))
+    event = redis.call('XADD', changes, '*', 'k', session)
+    redis.call('HSET', session, 'm',
+      formatHeader(version, '1', tombstone, event, savedIn, confirmedIn, expiresAtMs, operations))
   end
 end
 return outcomes

@@ -19,20 +19,13 @@
 local parked, meta = KEYS[1], KEYS[2]
 local maxBytes, tableId = tonumber(ARGV[1]), ARGV[2]
 
--- Whether a hash has what save writes.
-local function isSession(version, dirty)
-  return version and string.find(version, '^%d+$') and (dirty == '0' or dirty == '1')
-end
+--#include header
+--#include server
 
 local time = redis.call('TIME')
 local nowUs = string.format('%.0f', time[1] * 1000000 + time[2])
 local opened = redis.call('HMGET', meta, 'serverEpoch', 'server', 'seeded', 'table')
-if
-  opened[2]
-  and opened[2]
-    ~= string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-      .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
-then
+if opened[2] and opened[2] ~= serverIdentity() then
   return redis.error_reply('NOTOPENED the partition was opened on another server')
 end
 if opened[4] and tableId ~= '' and opened[4] ~= tableId then
@@ -45,22 +38,22 @@ local anyParked = redis.call('HLEN', parked) > 0
 local reply, bytes = { nowUs }, 0
 for i = 3, #KEYS do
   local outcome, state = 'clean', ''
-  local stored = redis.pcall('HMGET', KEYS[i], 'd', 'v', 's', 't', 'e')
+  local stored = redis.pcall('HMGET', KEYS[i], 'm', 's')
   if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
     return stored
-  elseif stored.err or ((stored[1] or stored[2]) and not isSession(stored[2], stored[1])) then
+  end
+  local version, isDirty, tombstone, _, savedIn = readHeader(stored[1] or '')
+  if stored.err or (not version and (stored[1] or stored[2])) or (version and not stored[2]) then
     outcome = 'unreadable'
-  elseif stored[1] == '1' and not (stored[3] and (stored[4] == '0' or stored[4] == '1')) then
-    outcome = 'unreadable'
-  elseif stored[1] == '1' then
-    state = stored[3]
+  elseif isDirty == '1' then
+    state = stored[2]
     if bytes + #state > maxBytes then
       break
     end
     bytes = bytes + #state
     local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
-    local winsOver = (tonumber(string.match(stored[5] or '', '^%d+$')) or 0) >= serverEpoch and seeded or '0'
-    outcome = 'dirty ' .. stored[2] .. ' ' .. stored[4] .. ' ' .. winsOver .. ' ' .. record
+    local winsOver = (tonumber(string.match(savedIn, '^%d+$')) or 0) >= serverEpoch and seeded or '0'
+    outcome = 'dirty ' .. version .. ' ' .. tombstone .. ' ' .. winsOver .. ' ' .. record
   end
   reply[#reply + 1] = outcome
   reply[#reply + 1] = state

@@ -76,6 +76,14 @@ export {
   type TakenSession,
 } from './wire/scripts.ts';
 export {
+  formatHeader,
+  type HashedSession,
+  parseHash,
+  parseHeader,
+  SESSION_HASH,
+  type SessionHeader,
+} from './wire/session-hash.ts';
+export {
   DEFAULT_TENANT_ID,
   decodeId,
   describeKind,
@@ -88,7 +96,9 @@ export {
   ABSENT_VERSION,
   compareVersions,
   isVersion,
+  LOWEST_READABLE_PROTOCOL,
   MAX_VERSION,
   PROTOCOL_VERSION,
+  protocolProblem,
   type Version,
 } from './wire/version.ts';

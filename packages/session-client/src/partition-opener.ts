@@ -9,6 +9,7 @@ import {
   type OpenRedis,
   PARTITION_HASH,
   PROTOCOL_VERSION,
+  protocolProblem,
   RedisError,
   RedisUnsafeError,
   type Scripts,
@@ -196,11 +197,17 @@ function notConnected(): RedisError {
 
 function layoutMismatch(
   { keyPrefix, partitions }: Keyspace,
-  found: { readonly partitions: string; readonly hash: string; readonly protocol: string },
+  found: {
+    readonly partitions: string;
+    readonly hash: string;
+    readonly protocol: string;
+    readonly minProtocol: string;
+  },
 ): LayoutMismatchError {
+  const problem = protocolProblem(found);
   return new LayoutMismatchError(
     `The sessions under ${keyPrefix} were written with ${layout(found.partitions, found.hash, found.protocol)}; ` +
-      `this client is set to ${layout(partitions, PARTITION_HASH, PROTOCOL_VERSION)}.`,
+      `this client is set to ${layout(partitions, PARTITION_HASH, PROTOCOL_VERSION)}.${problem ? ` ${problem}` : ''}`,
   );
 }
 

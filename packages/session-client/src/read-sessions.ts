@@ -1,11 +1,12 @@
 import {
   CorruptSessionError,
   type HeldSession,
-  isVersion,
   type LocatedSession,
+  parseHash,
   pipelineIn,
   type RedisConnection,
   RedisError,
+  SESSION_HASH,
   textsOrNullIn,
   withDeadline,
 } from '@cauce/protocol';
@@ -21,7 +22,7 @@ export interface SessionReader {
   readMany(sessions: readonly LocatedSession[]): Promise<(HeldSession | undefined)[]>;
 }
 
-const fields = ['s', 'v', 't', 'e', 'c'] as const;
+const fields = [SESSION_HASH.state, SESSION_HASH.header] as const;
 
 export function createSessionReader(redis: RedisConnection, options: { timeoutMs: number }): SessionReader {
   // Of one slot, so that a cluster takes it as one pipeline.
@@ -73,18 +74,14 @@ function byPartition(sessions: readonly LocatedSession[]): Map<number, LocatedSe
 
 /** @param where for the error: no key, which has the ids */
 function stored(where: () => string, reply: unknown): HeldSession | undefined {
-  const [state, version, tombstone, savedIn, confirmedIn] = textsOrNullIn('load', reply, fields.length);
-  if (version === null && state === null) return undefined;
-  if (typeof state !== 'string' || !isVersion(version) || (tombstone !== '0' && tombstone !== '1')) {
+  const [text = null, header = null] = textsOrNullIn('load', reply, fields.length);
+  const held = parseHash(text, header);
+  if (held.kind === 'absent') return undefined;
+  if (held.kind === 'unreadable') {
     throw new CorruptSessionError(`What Redis holds under ${where()} is not a session.`);
   }
-  return {
-    state,
-    version,
-    isTombstone: tombstone === '1',
-    savedIn: savedIn ?? '',
-    confirmedIn: confirmedIn ?? '',
-  };
+  const { state, version, isTombstone, savedIn, confirmedIn } = held;
+  return { state, version, isTombstone, savedIn, confirmedIn };
 }
 
 function readFailure(error: unknown, where: string): Error {

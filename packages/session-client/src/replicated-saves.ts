@@ -8,10 +8,12 @@ import {
   type LocatedSession,
   type OpenRedis,
   openRedis,
+  parseHeader,
   pipelineIn,
   type RedisConnection,
   RedisError,
-  textsOrNullIn,
+  SESSION_HASH,
+  textOrNullIn,
   understood,
   withDeadline,
 } from '@cauce/protocol';
@@ -88,7 +90,7 @@ export function createReplicatedSaves(
         understood('replica check', barrier === 'OK' ? barrier : undefined);
         batch.forEach((one, i) => {
           const { resolve, reject } = one;
-          if (!isHeld(one, textsOrNullIn('replica check', replies[i], 3))) {
+          if (!isHeld(one, textOrNullIn('replica check', replies[i]))) {
             reject(
               ErrorCause.because('Redis does not have the save any more: it was promoted or restarted.'),
             );
@@ -106,7 +108,7 @@ export function createReplicatedSaves(
 
   async function ask(redis: RedisConnection, batch: readonly Waiting[]): Promise<unknown[]> {
     const pipeline = redis.pipeline();
-    for (const { session } of batch) pipeline.hmget(session.key, 'v', 'o', 'e');
+    for (const { session } of batch) pipeline.hget(session.key, SESSION_HASH.header);
     pipeline.set(keyspace.barrier(batch[0]?.session.partition ?? 0), '', 'PX', commandTimeoutMs);
     pipeline.call('WAIT', 1, Math.ceil(commandTimeoutMs / 2));
     const replies = await withDeadline(pipeline.exec(), commandTimeoutMs);
@@ -133,14 +135,15 @@ export function createReplicatedSaves(
   };
 }
 
-type HeldFields = readonly (string | null)[];
-
 /**
  * Whether a server has had the save. A newer version alone does not say so: a successor that never had it issues higher
  * ones.
  */
-function isHeld({ receipt, epoch }: Waiting, [version, operations, savedIn]: HeldFields): boolean {
-  if (!version || compareVersions(version, receipt.version) < 0) return false;
-  const isAmongLast = (operations ?? '').split(' ').includes(`${receipt.opId}=${receipt.version}`);
-  return version === receipt.version || isAmongLast || (epoch !== '' && savedIn === epoch);
+function isHeld({ receipt, epoch }: Waiting, text: string | null): boolean {
+  const header = text === null ? undefined : parseHeader(text);
+  if (!header || compareVersions(header.version, receipt.version) < 0) return false;
+  const isAmongLast = header.operations.some(
+    ({ opId, version }) => opId === receipt.opId && version === receipt.version,
+  );
+  return header.version === receipt.version || isAmongLast || (epoch !== '' && header.savedIn === epoch);
 }

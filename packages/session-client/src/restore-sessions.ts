@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import {
   type HeldSession,
-  type Keyspace,
   type Lease,
   type LocatedSession,
   type RedisConnection,
   RedisError,
   type Scripts,
+  SESSION_HASH,
   type StoredSession,
   textOrNullIn,
   withDeadline,
@@ -29,7 +29,6 @@ export type RestoreSessions = (sessions: readonly LocatedSession[]) => Promise<F
 export interface RestoreDeps {
   readonly redis: RedisConnection;
   readonly scripts: Pick<Scripts, 'lease' | 'hydrate'>;
-  readonly keyspace: Keyspace;
   readonly readRows: ReadRows;
   /** How long a hydrated session stays. */
   readonly newTtlMs: () => number;
@@ -53,7 +52,7 @@ interface Miss {
 
 /** @returns a function whose calls share the restores of the same session that are under way in this process */
 export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions): RestoreSessions {
-  const { redis, scripts, keyspace, readRows, newTtlMs } = deps;
+  const { redis, scripts, readRows, newTtlMs } = deps;
   const flights = new Flights<Restored>();
 
   async function takeLease(session: LocatedSession): Promise<HeldSession | Miss> {
@@ -68,7 +67,7 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
   }
 
   async function isLeaseThere(session: LocatedSession, lease: Lease): Promise<boolean> {
-    const held = await withDeadline(redis.get(keyspace.lease(session)), options.commandTimeoutMs);
+    const held = await withDeadline(redis.hget(session.key, SESSION_HASH.lease), options.commandTimeoutMs);
     return textOrNullIn('hydrate', held) === lease;
   }
 

@@ -264,7 +264,7 @@ function assemble<T>(options: ResolvedOptions<T>) {
   const loads = createLoadSessions({
     ...{ opener, reader },
     confirm: createConfirmSessions({ opener, scripts, readRows, now, newTtlMs }),
-    restore: createRestoreSessions({ redis, scripts, keyspace, readRows, newTtlMs }, options),
+    restore: createRestoreSessions({ redis, scripts, readRows, newTtlMs }, options),
   });
   const loadBasis = createLoadBasis({ opener, loads });
   const limits = saveLimits(options);

@@ -1,3 +1,4 @@
+import { SESSION_HASH } from '@cauce/protocol';
 import { expect, it } from 'vitest';
 import {
   cleanSession,
@@ -10,27 +11,18 @@ import {
 } from './world.ts';
 
 /** None of them is the id of an event: the commands of streams refuse it. */
-const noEvents = [
-  'abc',
-  '1-',
-  '-',
-  ' ',
-  '1-2-3',
-  '99999999999999999999-1',
-  '18446744073709551616-0',
-  undefined,
-];
+const noEvents = ['abc', '1-', '-', '1-2-3', '99999999999999999999-1', '18446744073709551616-0', ''];
 
 /**
- * Puts it under `q` of a dirty session, in place of its event, which is read and pending. Returns version and event.
+ * Puts it in the header of a dirty session, in place of its event, which is read and pending. Returns version and
+ * event.
  */
-async function announcedAs(world: World, q: string | undefined): Promise<[version: string, event: string]> {
+async function announcedAs(world: World, q: string): Promise<[version: string, event: string]> {
   const session = world.session();
   await world.open();
   const version = await world.save(session);
   const [event] = await world.read();
-  if (q === undefined) await world.redis.hdel(session.key, 'q');
-  else await world.redis.hset(session.key, 'q', q);
+  await world.rewrite(session, { event: q });
   return [version, event?.id ?? expect.fail('not announced')];
 }
 
@@ -46,7 +38,7 @@ it.each(noEvents)('an event "%s" of a session: it is announced when it was saved
   const [, event] = await announcedAs(world, q);
   expect(await world.settleOne(world.session(), '5', [event])).toBe('dirty');
   expect(await world.announced()).toEqual([world.session().key]);
-  expect((await world.fields(world.session())).q).toMatch(/^\d+-\d+$/);
+  expect((await world.fields(world.session())).event).toMatch(/^\d+-\d+$/);
 });
 
 it.each(noEvents)('an event "%s" of a session: sweep announces it', async (q) => {
@@ -71,7 +63,7 @@ it.each(noEvents)('an event "%s" of a session: it is parked, and discarded', asy
   const [version, event] = await announcedAs(world, q);
   const record = parkedRecord(version, Date.now());
   expect(await world.scripts.park(session, { version, record, eventIds: [event] })).toBe('parked');
-  await world.redis.hset(session.key, 'q', q ?? '');
+  await world.rewrite(session, { event: q });
   expect(await world.scripts.discard(session, { version })).toBe('discarded');
 });
 
@@ -91,24 +83,27 @@ it.each(noEvents)('an event "%s" of a session: it is reissued', async (q) => {
   const [version] = await announcedAs(world, q);
   const call = { expectedVersion: version, isDirty: true, floor: '0' };
   expect(await world.scripts.reissue(world.session(), call)).toBe('reissued');
-  expect((await world.fields(world.session())).q).toMatch(/^\d+-\d+$/);
+  expect((await world.fields(world.session())).event).toMatch(/^\d+-\d+$/);
 });
 
-const brokenFields = {
-  'no version': ['HDEL', 'v'],
-  'no dirty flag': ['HDEL', 'd'],
-  'the version abc': ['HSET', 'v', 'abc'],
-  'the version 1e300': ['HSET', 'v', '1e300'],
-  'a version that looks like a reply': ['HSET', 'v', '5 1 9763830000123456'],
-  'a version that cannot be counted': ['HSET', 'v', '9007199254740992'],
-  'the dirty flag x': ['HSET', 'd', 'x'],
-  'the tombstone flag x': ['HSET', 't', 'x'],
-  'no tombstone flag': ['HDEL', 't'],
-} as const;
+/** What becomes of the two fields of a dirty session. */
+const brokenFields: Record<string, Record<string, string | null>> = {
+  'no header': { m: null },
+  'an empty header': { m: '' },
+  'the version abc': { m: 'abc 10 5-5   ' },
+  'the version 1e300': { m: '1e300 10 5-5   ' },
+  'the version 007': { m: '007 10 5-5   ' },
+  'a version that cannot be counted': { m: '9007199254740992 10 5-5   ' },
+  'the dirty flag x': { m: '5 x0 5-5   ' },
+  'the tombstone flag x': { m: '5 1x 5-5   ' },
+  'half a header': { m: '5 10 5-5' },
+  'no state': { s: null },
+  'the fields of protocol 1': { m: null, v: '5', d: '1', q: '5-5', o: '', t: '0', e: '', c: '' },
+};
 
 it.each(Object.entries(brokenFields))(
   'a dirty session with %s is skipped, stays in the index, and its neighbours go on',
-  async (_, [command, ...change]) => {
+  async (_, fields) => {
     const world = createWorld();
     const { redis, keyspace, scripts } = world;
     const users = ['ana', 'bad', 'cleo'].map((user) => world.session(user));
@@ -116,20 +111,22 @@ it.each(Object.entries(brokenFields))(
     await world.open();
     for (const session of users) await world.save(session);
     const events = await world.read();
-    await redis.call(command, bad.key, ...change);
+    for (const [field, value] of Object.entries(fields)) {
+      await (value === null ? redis.hdel(bad.key, field) : redis.hset(bad.key, field, value));
+    }
     const before = await redis.hgetall(bad.key);
 
     const keys = users.map(({ key }) => key);
     const { taken, takenAtUs } = await scripts.take(PARTITION, keys);
     expect(taken.map(({ outcome }) => outcome)).toEqual(['dirty', 'unreadable', 'dirty']);
-    const written = async ({ key }: typeof ana): Promise<string | null> => redis.hget(key, 'v');
+    const written = async (session: typeof ana) => (await world.fields(session)).version;
     const sessions = [
       { key: ana.key, written: (await written(ana)) ?? '', eventIds: [events[0]?.id ?? ''] },
       { key: bad.key, written: undefined, eventIds: [events[1]?.id ?? ''] },
       { key: cleo.key, written: (await written(cleo)) ?? '', eventIds: [events[2]?.id ?? ''] },
     ];
-    // Settle and sweep look at neither the tombstone flag nor how large a version is.
-    const isOfTake = change[0] === 't' || change[1] === '9007199254740992';
+    // Settle and sweep look neither at the state nor at how large a version is.
+    const isOfTake = 's' in fields || fields.m?.startsWith('9007') === true;
     const left = isOfTake ? 'dirty' : 'unreadable';
     expect(await scripts.settle(PARTITION, sessions, { ttlMs: TTL_MS, takenAtUs })).toEqual([
       'clean',
@@ -227,7 +224,7 @@ it.each([1e300, '9999999999999', null, {}, -1, Date.now() + 8_000_000])(
 it('a session with a broken version does not make its neighbours of the same call unknown', async () => {
   const world = createWorld();
   const [good, broken] = [world.session('ana'), world.session('bo')];
-  await world.redis.hset(broken.key, { v: '007', d: '0', s: '{}' });
+  await world.rewrite(broken, { version: '007' });
   const call = { state: '{}', isTombstone: false };
   const replies = await world.scripts.save(
     [
@@ -239,11 +236,11 @@ it('a session with a broken version does not make its neighbours of the same cal
   expect(replies.map(({ outcome }) => outcome)).toEqual(['saved', 'conflict']);
 });
 
-it('P6 a save over what lacks a version takes the lease away', async () => {
+it('P6 a save over what lacks a header takes the lease away', async () => {
   const world = createWorld();
   const session = world.session();
   await missedSession(world, session);
-  await world.redis.hset(session.key, { d: '1', q: '1-1', e: '' });
+  await world.redis.hset(session.key, SESSION_HASH.state, '{}');
   await world.save(session);
-  expect(await world.redis.exists(world.keyspace.lease(session))).toBe(0);
+  expect(await world.leaseOf(session)).toBeNull();
 });

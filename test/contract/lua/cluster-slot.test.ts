@@ -62,8 +62,7 @@ it('F16 every key of a session and of its partition lies in one slot', async () 
       const session = keyspace.locate({ tenantId, userId });
       const keys = [
         session.key,
-        keyspace.lease(session),
-        ...(['changes', 'dirty', 'hlc', 'meta', 'parked', 'unsynced', 'barrier'] as const).map((name) =>
+        ...(['changes', 'dirty', 'meta', 'parked', 'unsynced', 'barrier'] as const).map((name) =>
           keyspace[name](session.partition),
         ),
       ];

@@ -32,7 +32,7 @@ it.each(['no row', 'the same row', 'an older row'])(
     const row = what === 'no row' ? undefined : { state: '{}', version: rowVersion, isTombstone: false };
     const call = { version, epoch, row, ttlMs: TTL_MS };
     expect(await world.scripts.confirm(world.session(), call)).toBe('confirmed');
-    expect(await world.fields(world.session())).toEqual({ ...before, c: epoch });
+    expect(await world.fields(world.session())).toEqual({ ...before, confirmedIn: epoch });
     expect(await world.redis.pttl(world.session().key)).toBeLessThanOrEqual(ttl);
   },
 );
@@ -48,7 +48,17 @@ it.each(['{"from":"postgres"}', ''])(
     );
     const tombstone = state === '' ? '1' : '0';
     expect(await world.fields(world.session())).toEqual({
-      ...{ s: state, v: row.version, d: '0', q: '', o: '', t: tombstone, e: '', c: epoch },
+      ...{
+        state: state,
+        version: row.version,
+        dirty: '0',
+        event: '',
+        operations: '',
+        tombstone: tombstone,
+        savedIn: '',
+        confirmedIn: epoch,
+        expiresAtMs: '',
+      },
     });
     expect(await world.redis.pttl(world.session().key)).toBeGreaterThan(TTL_MS - 5000);
     expect(compareVersions(await world.save(world.session('bo')), row.version)).toBeGreaterThan(0);
@@ -76,7 +86,7 @@ it.each(['saved', 'deleted', 'evicted', 'of a later epoch'])(
     if (what === 'evicted') await world.redis.del(world.session().key);
     if (what === 'of a later epoch') await doubted(world);
     const before = await snapshot(world.redis, world.keyspace.keyPrefix);
-    const held = (await world.fields(world.session())).v;
+    const held = (await world.fields(world.session())).version;
     const call = { version: what === 'of a later epoch' ? (held ?? '') : version, epoch };
     expect(await world.scripts.confirm(world.session(), { ...call, row: newerRow(), ttlMs: TTL_MS })).toBe(
       'superseded',
@@ -96,16 +106,16 @@ it.each(['was there', 'came since'])(
       return reply.outcome === 'mismatch' ? expect.fail(reply.outcome) : reply.epoch;
     };
     await open();
-    await world.redis.set(world.keyspace.hlc(PARTITION), '5');
+    await world.setFloor('5');
     const version = await world.save(world.session());
     await world.redis.hset(world.keyspace.meta(PARTITION), 'epochEndsAtMs', '1');
     const epoch = await open();
     const before = await world.fields(world.session());
-    expect(before.e).not.toBe(epoch);
+    expect(before.savedIn).not.toBe(epoch);
     const call = { version, epoch, row, ttlMs: TTL_MS };
     const wins = when === 'was there';
     expect(await world.scripts.confirm(world.session(), call)).toBe(wins ? 'confirmed' : 'outdated');
-    expect(await world.fields(world.session())).toEqual(wins ? { ...before, c: epoch } : before);
+    expect(await world.fields(world.session())).toEqual(wins ? { ...before, confirmedIn: epoch } : before);
   },
 );
 

@@ -1,4 +1,10 @@
-import { compareVersions, InvalidOptionError, MAX_VERSION, type StoredSession } from '@cauce/protocol';
+import {
+  compareVersions,
+  InvalidOptionError,
+  MAX_VERSION,
+  SESSION_HASH,
+  type StoredSession,
+} from '@cauce/protocol';
 import { expect, it } from 'vitest';
 import { snapshot } from './snapshot.ts';
 import { cleanSession, createWorld, PARTITION, TTL_MS, type World } from './world.ts';
@@ -36,48 +42,45 @@ async function refusedSave(world: World, userId = 'ana'): Promise<unknown> {
   return world.trySave(world.session(userId)).catch((error: unknown) => error);
 }
 
-it.each(uncountable)('P3 a clock that holds "%s" refuses saves, and nothing is written', async (clock) => {
+it.each(uncountable)('P3 a floor of "%s" refuses saves, and nothing is written', async (text) => {
   const world = createWorld();
   await world.open();
   await world.save(world.session('bo'));
-  await world.redis.set(world.keyspace.hlc(PARTITION), clock);
+  await world.setFloor(text);
   const before = await snapshot(world.redis, world.keyspace.keyPrefix);
   expect(await refusedSave(world)).toMatchObject({
-    failure: { effect: 'refused', retryable: true, reason: 'BADCLOCK' },
-    message: expect.stringMatching(/:hlc .*nothing was saved.*sync consumer/),
+    failure: { effect: 'refused', retryable: true, reason: 'BADFLOOR' },
+    message: expect.stringMatching(/:meta .*nothing was saved.*sync consumer/),
   });
-  expect(await refusedSave(world, 'bo')).toMatchObject({ failure: { reason: 'BADCLOCK' } });
+  expect(await refusedSave(world, 'bo')).toMatchObject({ failure: { reason: 'BADFLOOR' } });
   expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
 });
 
-it.each(uncountable)(
-  'P3 a clock that holds "%s" is set right by a floor, as the error says',
-  async (clock) => {
-    const world = createWorld();
-    const { scripts, redis, keyspace } = world;
-    const floor = '2763830000123456';
-    await scripts.openPartition(PARTITION, { floor: '5', createGroup: true });
-    const before = await world.save(world.session());
-    await redis.set(keyspace.hlc(PARTITION), clock);
-    // What a bot does changes nothing of it.
-    expect(await scripts.openPartition(PARTITION, { floor: '0', createGroup: false })).toMatchObject({
-      isSeeded: false,
-    });
-    expect(await redis.get(keyspace.hlc(PARTITION))).toBe(clock);
-    expect(await scripts.openPartition(PARTITION, { floor, createGroup: true })).toMatchObject({
-      isSeeded: true,
-    });
-    expect(await redis.hget(keyspace.meta(PARTITION), 'seeded')).toBe('5');
-    const after = await world.save(world.session());
-    expect(after).toBe(String(BigInt(floor) + 1n));
-    expect(compareVersions(after, before)).toBeGreaterThan(0);
-  },
-);
+it.each(uncountable)('P3 a floor of "%s" is set right by a floor, as the error says', async (text) => {
+  const world = createWorld();
+  const { scripts, redis, keyspace } = world;
+  const floor = '2763830000123456';
+  await scripts.openPartition(PARTITION, { floor: '5', createGroup: true });
+  const before = await world.save(world.session());
+  await world.setFloor(text);
+  // What a bot does changes nothing of it.
+  expect(await scripts.openPartition(PARTITION, { floor: '0', createGroup: false })).toMatchObject({
+    isSeeded: false,
+  });
+  expect(await world.floor()).toBe(text);
+  expect(await scripts.openPartition(PARTITION, { floor, createGroup: true })).toMatchObject({
+    isSeeded: true,
+  });
+  expect(await redis.hget(keyspace.meta(PARTITION), 'seeded')).toBe('5');
+  const after = await world.save(world.session());
+  expect(after).toBe(String(BigInt(floor) + 1n));
+  expect(compareVersions(after, before)).toBeGreaterThan(0);
+});
 
-it('P3 a clock that was deleted asks for a floor', async () => {
+it('P3 a floor that was deleted asks for a floor', async () => {
   const world = createWorld();
   await world.scripts.openPartition(PARTITION, { floor: '5', createGroup: true });
-  await world.redis.del(world.keyspace.hlc(PARTITION));
+  await world.redis.hdel(world.keyspace.meta(PARTITION), 'floor');
   expect(await world.scripts.openPartition(PARTITION, { floor: '0', createGroup: true })).toMatchObject({
     isSeeded: false,
   });
@@ -85,15 +88,15 @@ it('P3 a clock that was deleted asks for a floor', async () => {
 
 it('P3 the last version is issued once', async () => {
   const world = createWorld();
-  await world.redis.set(world.keyspace.hlc(PARTITION), String(BigInt(MAX_VERSION) - 1n));
+  await world.setFloor(String(BigInt(MAX_VERSION) - 1n));
   expect(await world.save(world.session('ana'))).toBe(MAX_VERSION);
-  expect(await refusedSave(world)).toMatchObject({ failure: { reason: 'BADCLOCK' } });
+  expect(await refusedSave(world)).toMatchObject({ failure: { reason: 'BADFLOOR' } });
 });
 
-it('a repetition of a save is answered, whatever the clock holds', async () => {
+it('a repetition of a save is answered, whatever the floor is', async () => {
   const world = createWorld();
   const reply = await world.trySave(world.session(), { opId: 'first' });
-  await world.redis.set(world.keyspace.hlc(PARTITION), 'inf');
+  await world.setFloor('inf');
   expect(await world.trySave(world.session(), { opId: 'first' })).toEqual({ ...reply, outcome: 'replayed' });
 });
 
@@ -103,7 +106,7 @@ it.each(['inf', '1e300', 'abc', '9007199254740992', '5 1 0 9', '1\nsaved 5'])(
     const world = createWorld();
     const session = world.session();
     await world.save(session);
-    await world.redis.hset(session.key, 'v', version);
+    await world.rewrite(session, { version });
     expect(await world.trySave(session, { ifVersion: '7' })).toEqual({ outcome: 'conflict', version: '0' });
     expect(await world.save(session)).toMatch(/^\d{16}$/);
   },
@@ -142,24 +145,24 @@ it.each(Object.keys(entries).flatMap((entry) => foreign.map((version) => [entry,
   },
 );
 
-it.each(uncountable.filter((clock) => clock !== MAX_VERSION))(
-  'with a clock that holds "%s" rows are restored and adopted, and no session gets a new version',
-  async (clock) => {
+it.each(uncountable.filter((text) => text !== MAX_VERSION))(
+  'with a floor of "%s" rows are restored and adopted, and no session gets a new version',
+  async (text) => {
     const world = createWorld();
-    const { scripts, redis, keyspace, session } = world;
+    const { scripts, session } = world;
     await world.open();
     const version = await cleanSession(world, session());
     const reply = await scripts.lease(session('bo'), { token: 't', leaseTtlMs: TTL_MS });
     const { lease } = reply.outcome === 'miss' ? reply : expect.fail(reply.outcome);
-    await redis.set(keyspace.hlc(PARTITION), clock);
+    await world.setFloor(text);
     const newer = { ...row('2763830000123456'), ttlMs: TTL_MS };
     expect(await scripts.hydrate(session('bo'), { lease, ...newer })).toBe('hydrated');
     expect(await scripts.adopt(session(), { losingVersion: version, ...newer })).toBe('adopted');
     const call = { expectedVersion: newer.version, isDirty: false, floor: '0' };
     await expect(scripts.reissue(session(), call)).rejects.toMatchObject({
-      failure: { reason: 'BADCLOCK' },
+      failure: { reason: 'BADFLOOR' },
     });
-    expect(await redis.get(keyspace.hlc(PARTITION))).toBe(clock);
+    expect(await world.floor()).toBe(text);
   },
 );
 
@@ -177,8 +180,8 @@ it.each(
     const session = world.session();
     await cleanSession(world, session);
     const epoch = (await world.redis.hget(world.keyspace.meta(PARTITION), 'epoch')) ?? '';
-    await world.redis.hset(session.key, { v: '5', e: '1', c: '' });
-    await world.redis.set(world.keyspace.lease(world.session('bo')), '7:t');
+    await world.rewrite(session, { version: '5', savedIn: '1', confirmedIn: '' });
+    await world.redis.hset(world.session('bo').key, SESSION_HASH.lease, '7:t');
     if (entry === 'confirm') {
       await world.scripts.confirm(session, { version: '5', epoch, row: row(version), ttlMs: TTL_MS });
     } else await entries[entry]?.(world, version).catch(() => {});

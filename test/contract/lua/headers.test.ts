@@ -78,7 +78,7 @@ describe.each(files)('$file', ({ name, lines }) => {
   it('reads KEYS and ARGV by number in the bindings only, below them in loops over a documented rest', () => {
     const loops = [...body.matchAll(/(KEYS|ARGV)\[([^\]]+)\]/g)];
     expect(loops.filter(([, , subscript = '']) => /^\d+$/.test(subscript))).toEqual([]);
-    for (const [, array = ''] of loops) expect(sectionOf(lines, array)).toMatch(/\d\.\. |then for each/);
+    for (const [, array = ''] of loops) expect(sectionOf(lines, array)).toMatch(/\d\.\. |for each /);
   });
 
   it('is not refused when memory is full, or is refused before it starts, as its header says', () => {

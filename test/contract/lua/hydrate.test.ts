@@ -29,19 +29,20 @@ it('P5 the holder of the lease puts the row in as a clean session with a TTL, an
   const lease = await missed(world);
   expect(await world.scripts.hydrate(session, { lease, ...row })).toBe('hydrated');
   expect(await world.fields(session)).toEqual({
-    s: row.state,
-    v: row.version,
-    d: '0',
-    q: '',
-    o: '',
-    t: '0',
-    e: '',
-    c: '7',
+    state: row.state,
+    version: row.version,
+    dirty: '0',
+    event: '',
+    operations: '',
+    tombstone: '0',
+    savedIn: '',
+    confirmedIn: '7',
+    expiresAtMs: '',
   });
   const ttl = await world.redis.pttl(session.key);
   expect(ttl).toBeGreaterThan(TTL_MS - 5000);
   expect(ttl).toBeLessThanOrEqual(TTL_MS);
-  expect(await world.redis.exists(world.keyspace.lease(session))).toBe(0);
+  expect(await world.leaseOf(session)).toBeNull();
   expect(await world.announced()).toEqual([]);
   expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(0);
 });
@@ -50,7 +51,7 @@ it('P3 a tombstone is restored as a tombstone', async () => {
   const world = createWorld();
   const lease = await missed(world);
   await world.scripts.hydrate(world.session(), { lease, ...row, state: '', isTombstone: true });
-  expect(await world.fields(world.session())).toMatchObject({ s: '', t: '1', d: '0' });
+  expect(await world.fields(world.session())).toMatchObject({ state: '', tombstone: '1', dirty: '0' });
 });
 
 it('P5 a row read before a save is not put in over it', async () => {
@@ -69,8 +70,8 @@ it('P5 a row read before a delete does not bring the session back, even when its
   await world.open();
   const lease = await missed(world);
   await world.trySave(session, { state: '', isTombstone: true });
-  const { v } = await world.fields(session);
-  await world.settleOne(session, v);
+  const { version } = await world.fields(session);
+  await world.settleOne(session, version);
   await world.redis.del(session.key);
   expect(await world.scripts.hydrate(session, { lease, ...row })).toBe('refused');
   expect(await world.redis.exists(session.key)).toBe(0);
@@ -103,14 +104,13 @@ it('of two loads that share a lease the second finds the session present', async
 
 it('P3 the version floor is raised by a newer row and never lowered by an older one', async () => {
   const world = createWorld();
-  const hlc = world.keyspace.hlc(PARTITION);
   const future = versionInOneHour();
   const lease = await missed(world);
   await world.scripts.hydrate(world.session(), { lease, ...row, version: future });
-  expect(await world.redis.get(hlc)).toBe(future);
+  expect(await world.floor()).toBe(future);
   await world.redis.del(world.session().key);
   await world.scripts.hydrate(world.session(), { lease: await missed(world), ...row });
-  expect(await world.redis.get(hlc)).toBe(future);
+  expect(await world.floor()).toBe(future);
 });
 
 it('a jittered TTL with a fraction still gives the session a TTL', async () => {
@@ -120,20 +120,21 @@ it('a jittered TTL with a fraction still gives the session a TTL', async () => {
   expect(await world.redis.pttl(world.session().key)).toBeGreaterThan(0);
 });
 
-it('a hash without a version is a miss for lease and is replaced by hydrate', async () => {
+it('a hash with neither state nor header is a miss for lease and is filled by hydrate', async () => {
   const world = createWorld();
   const session = world.session();
   await world.redis.hset(session.key, 'd', '0');
   const lease = await missed(world);
   expect(await world.scripts.hydrate(session, { lease, ...row })).toBe('hydrated');
   expect(await world.fields(session)).toEqual({
-    s: row.state,
-    v: row.version,
-    d: '0',
-    q: '',
-    o: '',
-    t: '0',
-    e: '',
-    c: '',
+    state: row.state,
+    version: row.version,
+    dirty: '0',
+    event: '',
+    operations: '',
+    tombstone: '0',
+    savedIn: '',
+    confirmedIn: '',
+    expiresAtMs: '',
   });
 });

@@ -93,7 +93,8 @@ export class Interleaving {
         });
         expect(outcome).toBe(session.isDirty || session.version === '0' ? 'superseded' : 'reissued');
         this.outcomes.add(`reissue: ${outcome}`);
-        if (outcome === 'reissued') this.saved(session, (await this.world.fields(session.session)).v ?? '');
+        if (outcome === 'reissued')
+          this.saved(session, (await this.world.fields(session.session)).version ?? '');
         return;
       }
       case 'sweep':
@@ -264,7 +265,7 @@ export class Interleaving {
     expect(new Set(announced).size, 'P8 one event a session').toBe(announced.length);
     for (const [i, { version, isDirty, inPostgres }] of saved.entries()) {
       const [fields, ttl, since] = stored[i] ?? expect.fail();
-      expect(fields).toMatchObject({ v: version, d: isDirty ? '1' : '0' });
+      expect(fields).toMatchObject({ version: version, dirty: isDirty ? '1' : '0' });
       expect(ttl === -1, isDirty ? 'P2 dirty: no TTL' : 'P2 clean: a TTL').toBe(isDirty);
       expect(since !== null, isDirty ? 'P4 dirty: indexed' : 'clean: not indexed').toBe(isDirty);
       if (!isDirty) expect(inPostgres, 'P2 clean: PostgreSQL has it').toBe(version);

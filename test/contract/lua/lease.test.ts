@@ -2,24 +2,24 @@ import { expect, it } from 'vitest';
 import { createWorld, TTL_MS } from './world.ts';
 
 it('P5 a load that misses gets a lease, which lives as long as the restore may take', async () => {
-  const { redis, scripts, session, keyspace } = createWorld();
+  const { redis, scripts, session } = createWorld();
   expect(await scripts.lease(session(), { token: 'mine', leaseTtlMs: 5000 })).toEqual({
     outcome: 'miss',
     lease: ':mine',
   });
-  const ttl = await redis.pttl(keyspace.lease(session()));
+  const ttl = await redis.pttl(session().key);
   expect(ttl).toBeGreaterThan(4000);
   expect(ttl).toBeLessThanOrEqual(5000);
 });
 
 it('P5 loads that miss together share the first lease and do not lengthen its life', async () => {
-  const { redis, scripts, session, keyspace } = createWorld();
+  const { redis, scripts, session } = createWorld();
   await scripts.lease(session(), { token: 'first', leaseTtlMs: 2000 });
   expect(await scripts.lease(session(), { token: 'second', leaseTtlMs: TTL_MS })).toEqual({
     outcome: 'miss',
     lease: ':first',
   });
-  expect(await redis.pttl(keyspace.lease(session()))).toBeLessThanOrEqual(2000);
+  expect(await redis.pttl(session().key)).toBeLessThanOrEqual(2000);
 });
 
 it('leases of two sessions are independent', async () => {
@@ -31,7 +31,7 @@ it('leases of two sessions are independent', async () => {
 });
 
 it('a session that is here after all is handed over without a lease', async () => {
-  const { redis, scripts, session, save, keyspace } = createWorld();
+  const { leaseOf, scripts, session, save } = createWorld();
   const version = await save(session(), '{"n":1}');
   expect(await scripts.lease(session(), { token: 't', leaseTtlMs: TTL_MS })).toEqual({
     outcome: 'hit',
@@ -41,7 +41,7 @@ it('a session that is here after all is handed over without a lease', async () =
     savedIn: '',
     confirmedIn: '',
   });
-  expect(await redis.exists(keyspace.lease(session()))).toBe(0);
+  expect(await leaseOf(session())).toBeNull();
 });
 
 it('P3 a deleted session is a hit that says so, so nobody restores it', async () => {

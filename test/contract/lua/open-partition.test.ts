@@ -1,4 +1,11 @@
-import { createKeyspace, createScripts, PARTITION_HASH, PROTOCOL_VERSION, SYNC_GROUP } from '@cauce/protocol';
+import {
+  createKeyspace,
+  createScripts,
+  PARTITION_HASH,
+  PROTOCOL_VERSION,
+  protocolProblem,
+  SYNC_GROUP,
+} from '@cauce/protocol';
 import { describe, expect, it } from 'vitest';
 import { snapshot } from './snapshot.ts';
 import { createWorld, PARTITION } from './world.ts';
@@ -19,6 +26,8 @@ it('the first contact pins the layout, later ones find it', async () => {
     partitions: '1',
     hash: PARTITION_HASH,
     protocol: String(PROTOCOL_VERSION),
+    minProtocol: String(PROTOCOL_VERSION),
+    floor: expect.stringMatching(/^\d{16}$/),
     epoch: anEpoch,
     server: expect.stringMatching(/^[0-9a-f]{80}$/),
     serverEpoch: anEpoch,
@@ -47,6 +56,7 @@ it('F10 another partition count is refused with what the data was written with, 
     partitions: '1',
     hash: PARTITION_HASH,
     protocol: String(PROTOCOL_VERSION),
+    minProtocol: String(PROTOCOL_VERSION),
   });
   expect(await snapshot(redis, keyspace.keyPrefix)).toEqual(before);
 });
@@ -96,20 +106,20 @@ it('a bot creates neither stream nor group', async () => {
   expect(await redis.exists(keyspace.changes(PARTITION))).toBe(0);
 });
 
-it('P3 the floor is raised, never lowered, and 0 leaves the clock alone', async () => {
-  const { redis, scripts, keyspace } = createWorld();
-  const open = (floor: string) => scripts.openPartition(PARTITION, { floor, createGroup: false });
+it('P3 the floor is raised, never lowered, and 0 leaves it alone', async () => {
+  const world = createWorld();
+  const open = (floor: string) => world.scripts.openPartition(PARTITION, { floor, createGroup: false });
   await open('0');
-  await redis.set(keyspace.hlc(PARTITION), '5');
+  await world.setFloor('5');
   await open('0');
-  expect(await redis.get(keyspace.hlc(PARTITION))).toBe('5');
+  expect(await world.floor()).toBe('5');
   expect(await open('1763830000123000')).toMatchObject({ isSeeded: true });
   for (const floor of ['0', '1763830000122999', '1763830000123000', '999']) {
     expect(await open(floor)).toMatchObject({ isSeeded: true });
-    expect(await redis.get(keyspace.hlc(PARTITION))).toBe('1763830000123000');
+    expect(await world.floor()).toBe('1763830000123000');
   }
   await open('1763830000123001');
-  expect(await redis.get(keyspace.hlc(PARTITION))).toBe('1763830000123001');
+  expect(await world.floor()).toBe('1763830000123001');
 });
 
 it('P3 says whether a floor was ever given, however many versions were issued without', async () => {
@@ -128,7 +138,7 @@ describe('the table the sessions are synced to', () => {
 
   it('is remembered together with a floor, and told to everybody', async () => {
     const { scripts } = createWorld();
-    expect(await scripts.openPartition(PARTITION, consumer)).toMatchObject({ syncedTo: undefined });
+    expect(await scripts.openPartition(PARTITION, bot)).toMatchObject({ syncedTo: undefined });
     const look = { ...consumer, floor: '0' };
     expect(await scripts.openPartition(PARTITION, look)).toMatchObject({ syncedTo: undefined });
     expect(await scripts.openPartition(PARTITION, consumer)).toMatchObject({
@@ -164,4 +174,31 @@ describe('the table the sessions are synced to', () => {
       failure: { reason: 'NOTOPENED', effect: 'refused' },
     });
   });
+});
+
+it.each([
+  ['that was written with protocol 1', { protocol: '1' }, /drain Redis with the release that wrote it/],
+  [
+    'that takes a later release',
+    { protocol: '7', minProtocol: '3' },
+    /reads protocol 3: upgrade this process/,
+  ],
+])('data %s is refused with what to do about it, and nothing is changed', async (_, written, problem) => {
+  const { redis, scripts, keyspace } = createWorld();
+  await redis.hset(keyspace.meta(PARTITION), { partitions: '1', hash: PARTITION_HASH, ...written });
+  const before = await snapshot(redis, keyspace.keyPrefix);
+  for (const caller of [bot, consumer]) {
+    const reply = await scripts.openPartition(PARTITION, caller);
+    if (reply.outcome !== 'mismatch') expect.fail(reply.outcome);
+    expect(protocolProblem(reply)).toMatch(problem);
+  }
+  expect(await snapshot(redis, keyspace.keyPrefix)).toEqual(before);
+});
+
+it('data of a later protocol that this one may read is opened, and stays of that protocol', async () => {
+  const { redis, scripts, keyspace } = createWorld();
+  const written = { partitions: '1', hash: PARTITION_HASH, protocol: '3', minProtocol: '2' };
+  await redis.hset(keyspace.meta(PARTITION), written);
+  expect(await scripts.openPartition(PARTITION, consumer)).toMatchObject({ outcome: 'opened' });
+  expect(await redis.hgetall(keyspace.meta(PARTITION))).toMatchObject(written);
 });

@@ -124,7 +124,7 @@ it('P7 a save under the limit that crosses it is whole', async () => {
   const world = createWorld({ url });
   const saved = await fill(world);
   const last = await world.fields(world.session(`filler${saved - 1}`));
-  expect(last).toMatchObject({ s: STATE, d: '1' });
+  expect(last).toMatchObject({ state: STATE, dirty: '1' });
   expect(await world.announced()).toHaveLength(saved);
   expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(saved);
   expect(await world.redis.exists(world.session(`filler${saved}`).key)).toBe(0);

@@ -17,7 +17,12 @@ it('P4 P9 a parked session is recorded before its event is acknowledged, and sta
   expect(await world.scripts.park(session, call)).toBe('parked');
   const record = await world.redis.hget(world.keyspace.parked(PARTITION), session.key);
   expect(JSON.parse(record ?? '')).toEqual(call.record);
-  expect(await world.fields(session)).toMatchObject({ s: '{"step":1}', v: version, d: '1', q: '' });
+  expect(await world.fields(session)).toMatchObject({
+    state: '{"step":1}',
+    version: version,
+    dirty: '1',
+    event: '',
+  });
   expect(await world.redis.pttl(session.key)).toBe(-1);
   expect(await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key)).not.toBeNull();
   expect([await world.announced(), await world.pending()]).toEqual([[], 0]);
@@ -49,7 +54,7 @@ it('P4 a session saved since it was refused is not parked but announced', async 
   ).toBe('superseded');
   expect(await world.redis.hlen(world.keyspace.parked(PARTITION))).toBe(0);
   const [again] = await world.read('c2');
-  expect(await world.fields(session)).toMatchObject({ v: newer, d: '1', q: again?.id });
+  expect(await world.fields(session)).toMatchObject({ version: newer, dirty: '1', event: again?.id });
   expect(await world.pending()).toBe(1);
 });
 
@@ -70,9 +75,9 @@ it('an event that was not handed in stays the announcement of the parked session
   const world = createWorld();
   const session = world.session();
   const version = await world.save(session);
-  const { q } = await world.fields(session);
+  const { event } = await world.fields(session);
   await world.scripts.park(session, { version, record: parkedRecord(version, RETRY_AT_MS), eventIds: [] });
-  expect((await world.fields(session)).q).toBe(q);
+  expect((await world.fields(session)).event).toBe(event);
   expect(await world.announced()).toEqual([session.key]);
 });
 

@@ -13,9 +13,9 @@ it('P2 a clean session gets a new version, is announced, and is pinned until Pos
   );
   const [event] = await world.read();
   const fields = await world.fields(session);
-  expect(fields).toMatchObject({ s: '{"step":1}', d: '1', q: event?.id, t: '0' });
-  expect(compareVersions(fields.v ?? '', expectedVersion)).toBeGreaterThan(0);
-  expect(await world.redis.get(world.keyspace.hlc(PARTITION))).toBe(fields.v);
+  expect(fields).toMatchObject({ state: '{"step":1}', dirty: '1', event: event?.id, tombstone: '0' });
+  expect(compareVersions(fields.version ?? '', expectedVersion)).toBeGreaterThan(0);
+  expect(await world.floor()).toBe(fields.version);
   expect(await world.redis.pttl(session.key)).toBe(-1);
   expect(await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key)).not.toBeNull();
   expect(await world.announced()).toEqual([session.key]);
@@ -27,9 +27,9 @@ it('P3 the new version passes the floor when the clock stepped back', async () =
   await world.open();
   const expectedVersion = await cleanSession(world, session);
   const future = versionInOneHour();
-  await world.redis.set(world.keyspace.hlc(PARTITION), future);
+  await world.setFloor(future);
   await world.scripts.reissue(session, { expectedVersion, isDirty: false, floor: '0' });
-  expect((await world.fields(session)).v).toBe(String(BigInt(future) + 1n));
+  expect((await world.fields(session)).version).toBe(String(BigInt(future) + 1n));
 });
 
 it.each(['dirty', 'of another version', 'gone'])('a session that is %s needs no repair', async (how) => {
@@ -63,12 +63,12 @@ it('P3 P4 a dirty session passes the version of its row, and keeps its event and
   const session = world.session();
   const floor = versionInOneHour();
   await world.scripts.openPartition(PARTITION, { floor, createGroup: true });
-  await world.redis.set(world.keyspace.hlc(PARTITION), '5');
+  await world.setFloor('5');
   const expectedVersion = await world.save(session);
   const before = await world.fields(session);
   const dirtySince = await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key);
   expect(await world.scripts.reissue(session, { expectedVersion, isDirty: true, floor })).toBe('reissued');
-  expect(await world.fields(session)).toEqual({ ...before, v: String(BigInt(floor) + 1n) });
+  expect(await world.fields(session)).toEqual({ ...before, version: String(BigInt(floor) + 1n) });
   expect(await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key)).toBe(dirtySince);
   expect(await world.announced()).toEqual([session.key]);
 });

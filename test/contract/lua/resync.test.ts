@@ -10,7 +10,7 @@ it('P4 a clean session is dirty again at the version it has, announced, pinned, 
   const before = await world.fields(session);
   expect(await world.scripts.resync(PARTITION, [session.key], { sinceVersion: '0' })).toEqual(['announced']);
   const [event] = await world.read();
-  expect(await world.fields(session)).toEqual({ ...before, d: '1', q: event?.id, c: '' });
+  expect(await world.fields(session)).toEqual({ ...before, dirty: '1', event: event?.id, confirmedIn: '' });
   expect(await world.redis.pttl(session.key)).toBe(-1);
   expect(await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key)).not.toBeNull();
   expect(await world.takeOne(session)).toMatchObject({ version, winsOver: '0' });

@@ -1,4 +1,4 @@
-import { type Scripts, SYNC_GROUP } from '@cauce/protocol';
+import { type Scripts, SESSION_HASH, SYNC_GROUP } from '@cauce/protocol';
 import type { Redis } from 'ioredis';
 import { cleanSession, PARTITION, parkedRecord, parkedSession, TTL_MS, type World } from './world.ts';
 
@@ -21,7 +21,7 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
   const saved = async (): Promise<void> => {
     await world.open();
     for (const each of all) version = await world.save(each);
-    version = (await world.fields(session)).v ?? '';
+    version = (await world.fields(session)).version ?? '';
   };
   const withEvents = (id: string) =>
     all.map(({ key }) => ({ key, written: version, eventIds: key === session.key ? [id] : [] }));
@@ -36,7 +36,7 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
         await saved();
         // One that is not here: its save touches every key.
         await redis.del(session.key);
-        await redis.set(keyspace.lease(session), 'token', 'PX', TTL_MS);
+        await redis.hset(session.key, SESSION_HASH.lease, 'token');
       },
       run: () => world.trySave(session, { state: '{"step":2}' }),
     },
@@ -46,7 +46,7 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
     },
     hydrate: {
       prepare: async () => {
-        await redis.set(keyspace.lease(session), '7:t', 'PX', TTL_MS);
+        await redis.hset(session.key, SESSION_HASH.lease, '7:t');
       },
       run: () =>
         scripts.hydrate(session, {
@@ -123,7 +123,7 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
         await saved();
         const events = await world.read();
         for (const [i, each] of all.entries()) {
-          await world.settleOne(each, (await world.fields(each)).v, [events[i]?.id ?? '']);
+          await world.settleOne(each, (await world.fields(each)).version, [events[i]?.id ?? '']);
         }
       },
       run: () =>
@@ -142,7 +142,7 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
     },
     openPartition: {
       prepare: async () => {
-        await redis.set(keyspace.hlc(PARTITION), '5');
+        await world.setFloor('5');
       },
       run: () => scripts.openPartition(PARTITION, { floor: '7', createGroup: true }),
     },

@@ -9,7 +9,12 @@ it('P2 a session PostgreSQL has becomes clean: a TTL, no event, not in the dirty
   const version = await world.save(session);
   const [event] = await world.read();
   expect(await world.settleOne(session, version, [event?.id ?? ''])).toBe('clean');
-  expect(await world.fields(session)).toMatchObject({ s: '{"step":1}', v: version, d: '0', q: '' });
+  expect(await world.fields(session)).toMatchObject({
+    state: '{"step":1}',
+    version: version,
+    dirty: '0',
+    event: '',
+  });
   const ttl = await world.redis.pttl(session.key);
   expect(ttl).toBeGreaterThan(TTL_MS - 5000);
   expect(ttl).toBeLessThanOrEqual(TTL_MS);
@@ -29,7 +34,7 @@ it('P4 a session saved since the write stays dirty, without a TTL, and is announ
   const [again] = await world.read('c2');
   expect(again).toMatchObject({ key: session.key });
   expect(again?.id).not.toBe(event?.id);
-  expect(await world.fields(session)).toMatchObject({ d: '1', q: again?.id });
+  expect(await world.fields(session)).toMatchObject({ dirty: '1', event: again?.id });
   expect(await world.redis.pttl(session.key)).toBe(-1);
 });
 
@@ -39,10 +44,10 @@ it('P8 a session saved since whose event still waits is not announced twice', as
   await world.open();
   const written = await world.save(session);
   await world.save(session);
-  const { q } = await world.fields(session);
+  const { event } = await world.fields(session);
   expect(await world.settleOne(session, written)).toBe('dirty');
   expect(await world.announced()).toHaveLength(1);
-  expect((await world.fields(session)).q).toBe(q);
+  expect((await world.fields(session)).event).toBe(event);
 });
 
 it('P8 the waiting event of a session that is in step has nothing to say and goes', async () => {
@@ -139,9 +144,9 @@ it('P4 a zombie that wrote an older version leaves a session saved since dirty a
   const [event] = await world.read('zombie');
   await world.settleOne(session, await world.save(session), [event?.id ?? '']);
   const newest = await world.save(session);
-  const { q } = await world.fields(session);
+  const { event: waiting } = await world.fields(session);
   expect(await world.settleOne(session, older, [event?.id ?? ''])).toBe('dirty');
-  expect(await world.fields(session)).toMatchObject({ v: newest, d: '1', q });
+  expect(await world.fields(session)).toMatchObject({ version: newest, dirty: '1', event: waiting });
   expect(await world.announced()).toEqual([session.key]);
 });
 

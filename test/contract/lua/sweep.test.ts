@@ -10,10 +10,10 @@ async function sweepOne(world: World, session: LocatedSession, ignoreRetryAt = f
 
 /** The session has exactly one event, the one it knows, and a reader gets it. */
 async function expectDelivered(world: World, session: LocatedSession): Promise<void> {
-  const { q } = await world.fields(session);
+  const { event } = await world.fields(session);
   expect(await world.announced()).toEqual([session.key]);
   await world.open();
-  expect(await world.read('reader')).toEqual([{ id: q, key: session.key }]);
+  expect(await world.read('reader')).toEqual([{ id: event, key: session.key }]);
 }
 
 async function expectNothingChanges(world: World, act: () => Promise<void>): Promise<void> {

@@ -1,4 +1,4 @@
-import { InvalidOptionError, MAX_SCRIPT_SESSIONS } from '@cauce/protocol';
+import { InvalidOptionError, MAX_SCRIPT_SESSIONS, SESSION_HASH } from '@cauce/protocol';
 import { expect, it } from 'vitest';
 import { snapshot } from './snapshot.ts';
 import { cleanSession, createWorld, PARTITION, parkedRecord, parkedSession } from './world.ts';
@@ -85,7 +85,7 @@ it('P9 a session that lost its state is no deleted one, and does not keep its ne
   const world = createWorld();
   await world.save(world.session('a'));
   await world.save(world.session('b'), '1');
-  await world.redis.hdel(world.session('a').key, 's');
+  await world.redis.hdel(world.session('a').key, SESSION_HASH.state);
   const { taken } = await world.scripts.take(PARTITION, [world.session('a').key, world.session('b').key]);
   expect(taken).toMatchObject([{ outcome: 'unreadable' }, { outcome: 'dirty', state: '1' }]);
 });

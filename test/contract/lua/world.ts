@@ -3,11 +3,13 @@ import {
   type LocatedSession,
   type SaveReply,
   type Scripts,
+  SESSION_HASH,
   SYNC_GROUP,
   type TakenSession,
 } from '@cauce/protocol';
 import { expect } from 'vitest';
 import { type IsolatedRedis, isolatedRedis, uniqueName } from '../../helpers/isolated.ts';
+import { rewriteSession, type SessionTexts, sessionTexts } from '../../helpers/session-hash.ts';
 
 /** The only partition of a {@link World}. */
 export const PARTITION = 0;
@@ -34,7 +36,14 @@ export interface World extends IsolatedRedis {
   takeOne(session: LocatedSession): Promise<TakenSession>;
   /** As a consumer whose write of `written` was committed. */
   settleOne(session: LocatedSession, written: string | undefined, eventIds?: string[]): Promise<string>;
-  fields(session: LocatedSession): Promise<Record<string, string>>;
+  /** Empty when there is no session. */
+  fields(session: LocatedSession): Promise<Partial<SessionTexts>>;
+  /** Changes a session by hand. */
+  rewrite(session: LocatedSession, changes: Partial<SessionTexts>): Promise<void>;
+  leaseOf(session: LocatedSession): Promise<Lease | null>;
+  /** What `meta` has: no version above it was issued. */
+  floor(): Promise<string | null>;
+  setFloor(floor: string): Promise<void>;
   /** The key of every event in the stream, oldest first. */
   announced(): Promise<string[]>;
   pending(): Promise<number>;
@@ -87,7 +96,13 @@ export function createWorld(where: { url?: string } | IsolatedRedis = {}): World
       });
       return settled[0] ?? expect.fail('settle answered nothing');
     },
-    fields: ({ key }) => redis.hgetall(key),
+    fields: ({ key }) => sessionTexts(redis, key),
+    rewrite: ({ key }, changes) => rewriteSession(redis, key, changes),
+    leaseOf: ({ key }) => redis.hget(key, SESSION_HASH.lease),
+    floor: () => redis.hget(keyspace.meta(PARTITION), 'floor'),
+    async setFloor(floor) {
+      await redis.hset(keyspace.meta(PARTITION), 'floor', floor);
+    },
     announced: async () => (await redis.xrange(changes, '-', '+')).map(([, fields]) => fields[1] ?? ''),
     async pending() {
       const [count] = (await redis.xpending(changes, SYNC_GROUP)) as [number];

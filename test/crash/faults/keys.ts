@@ -1,5 +1,5 @@
 // What somebody with a Redis client may do to what the fleets share.
-import { listIn, pairsIn, type RedisConnection, textIn } from '@cauce/protocol';
+import { listIn, pairsIn, parseHash, type RedisConnection, SESSION_HASH, textIn } from '@cauce/protocol';
 import { between } from '../random.ts';
 import { KEY_PREFIX, livelySessions, PARTITIONS, refOf } from '../sessions.ts';
 import { type Fault, type FaultContext, onRedis } from './fault.ts';
@@ -55,13 +55,18 @@ async function stepClockBack({ world, random }: FaultContext): Promise<void> {
   const moved: { readonly key: string; readonly version: string }[] = [];
   for (const session of livelySessions(world.startedUs).map((key) => keyspace.locate(refOf(key)))) {
     if (session.partition !== partition) continue;
-    const [state, version, dirty] = await admin.hmget(session.key, 's', 'v', 'd');
-    if (!state || !version || dirty !== '1') continue;
+    const [state = null, header = null] = await admin.hmget(
+      session.key,
+      SESSION_HASH.state,
+      SESSION_HASH.header,
+    );
+    const held = parseHash(state, header);
+    if (held.kind !== 'session' || !held.isDirty || held.state === '') continue;
     // Before it happens: the state may be seen with another version from now on.
-    history.again({ n: JSON.parse(state).n });
-    moved.push({ key: session.key, version });
+    history.again({ n: JSON.parse(held.state).n });
+    moved.push({ key: session.key, version: held.version });
   }
-  const keys = [keyspace.hlc(partition), ...moved.map(({ key }) => key)];
+  const keys = [keyspace.meta(partition), ...moved.map(({ key }) => key)];
   const count = await admin.eval(STEP_AHEAD, keys.length, ...keys, ...moved.map(({ version }) => version));
   // A replica that is promoted without it would be ten minutes behind: that is another fault.
   await world.store.untilReplicated(partition);
@@ -70,15 +75,16 @@ async function stepClockBack({ world, random }: FaultContext): Promise<void> {
 
 const STEP_AHEAD = `
   local time, moved = redis.call('TIME'), 0
-  local ahead = math.max(time[1] * 1000000 + time[2], tonumber(redis.call('GET', KEYS[1]) or '0')) + 600000000
+  local floor = tonumber(redis.call('HGET', KEYS[1], 'floor') or '0')
+  local ahead = math.max(time[1] * 1000000 + time[2], floor) + 600000000
   for i = 2, #KEYS do
-    local stored = redis.call('HMGET', KEYS[i], 'v', 'd')
-    if stored[1] == ARGV[i - 1] and stored[2] == '1' then
+    local version, rest = string.match(redis.call('HGET', KEYS[i], 'm') or '', '^(%d+)( 1.*)$')
+    if version == ARGV[i - 1] then
       ahead, moved = ahead + 1, moved + 1
-      redis.call('HSET', KEYS[i], 'v', string.format('%.0f', ahead))
+      redis.call('HSET', KEYS[i], 'm', string.format('%.0f', ahead) .. rest)
     end
   end
-  redis.call('SET', KEYS[1], string.format('%.0f', ahead))
+  redis.call('HSET', KEYS[1], 'floor', string.format('%.0f', ahead))
   return moved`;
 
 /** There is no stream before the first save, and after somebody deleted it. */

@@ -7,6 +7,7 @@ import {
 } from '@cauce/session-client';
 import { inject, onTestFinished } from 'vitest';
 import { type IsolatedRedis, isolatedRedis } from '../../helpers/isolated.ts';
+import { sessionTexts } from '../../helpers/session-hash.ts';
 
 export interface State {
   readonly step?: string;
@@ -42,8 +43,8 @@ export function isolatedClient(
 
 /** Makes a session clean, as the sync consumer does once PostgreSQL has it. */
 export async function syncOne({ redis, scripts }: IsolatedRedis, session: LocatedSession): Promise<void> {
-  const [version, event] = await redis.hmget(session.key, 'v', 'q');
-  const settled = { key: session.key, written: version ?? undefined, eventIds: event ? [event] : [] };
+  const { version, event } = await sessionTexts(redis, session.key);
+  const settled = { key: session.key, written: version, eventIds: event ? [event] : [] };
   await scripts.settle(session.partition, [settled], { ttlMs: 60_000, takenAtUs: '0' });
 }
 

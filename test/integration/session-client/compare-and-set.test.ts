@@ -1,10 +1,12 @@
 import { startTcpProxy, type TcpProxy } from '@cauce/dev-services';
 import type { SessionRef } from '@cauce/protocol';
+import { SESSION_HASH } from '@cauce/protocol';
 import { createSessionClient, type SessionClient, type SessionClientOptions } from '@cauce/session-client';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';
 import { createPipeline, type Pipeline } from '../../helpers/pipeline.ts';
+import { sessionTexts } from '../../helpers/session-hash.ts';
 
 interface Counter {
   readonly by: readonly string[];
@@ -41,7 +43,7 @@ async function bots(options: Partial<SessionClientOptions<Counter>> = {}): Promi
     onTestFinished(() => client.close());
     await client.getUserState(ana);
     // The lease of that load: no test builds on it.
-    await redis.del(keyspace.lease(keyspace.locate(ana)));
+    await redis.hdel(keyspace.locate(ana).key, SESSION_HASH.lease);
     return client;
   };
   return {
@@ -51,7 +53,7 @@ async function bots(options: Partial<SessionClientOptions<Counter>> = {}): Promi
     b: await open(redisUrl),
     async syncAndEvict() {
       const { key } = keyspace.locate(ana);
-      await eventually(async () => expect(await redis.hget(key, 'd')).toBe('0'));
+      await eventually(async () => expect(await sessionTexts(redis, key)).toMatchObject({ dirty: '0' }));
       await redis.del(key);
     },
   };
@@ -129,7 +131,7 @@ describe('an update of a session that was absent', () => {
     let changes = 0;
     await a.updateUserState(ana, async (state) => {
       changes++;
-      await redis.del(keyspace.lease(keyspace.locate(ana)));
+      await redis.hdel(keyspace.locate(ana).key, SESSION_HASH.lease);
       return add('a')(state);
     });
     expect([await a.getUserState(ana), changes]).toEqual([{ by: ['a'] }, 1]);

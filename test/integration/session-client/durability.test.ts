@@ -6,6 +6,7 @@ import { eventually } from '../../helpers/eventually.ts';
 import { refOf } from '../../helpers/expect-synced.ts';
 import { ownRedis } from '../../helpers/own-servers.ts';
 import { createPipeline, type Pipeline } from '../../helpers/pipeline.ts';
+import { rewriteSession } from '../../helpers/session-hash.ts';
 import { type IsolatedClient, isolatedClient } from './client.ts';
 
 const COMMAND_TIMEOUT_MS = 400;
@@ -93,7 +94,7 @@ it('replica: a primary that does not have the save any more does not vouch for i
   const { client } = await replicatedRedis();
   const { opId } = await client.sessions.saveUserState('ana', { step: 'lost' }, { durability: 'replica' });
   // As when it was promoted after the answer: the save that was acknowledged is newer than what it holds.
-  await client.redis.hset(client.locate('ana').key, 'o', `${opId}=3999999999999999`);
+  await rewriteSession(client.redis, client.locate('ana').key, { operations: `${opId}=3999999999999999` });
   const again = client.sessions.saveUserState('ana', { step: 'lost' }, { opId, durability: 'replica' });
   await expect(again).rejects.toEqual(notDurable('replica', /does not have the save/));
 });
@@ -107,7 +108,7 @@ it('replica: a primary that never had the save does not vouch for it, though it 
   await eventually(async () => expect(await client.redis.exists(key)).toBe(1));
   // As when it was promoted after the answer, and has been saved to since.
   const version = '3999999999999999';
-  await client.redis.hset(key, { v: version, o: `other=${version}`, e: '1' });
+  await rewriteSession(client.redis, key, { version, operations: `other=${version}`, savedIn: '1' });
   link.releaseReplies();
   await expect(second).rejects.toEqual(notDurable('replica', /does not have the save/));
   expect(await first).toMatchObject({ durability: 'replica' });
@@ -189,7 +190,7 @@ it('postgres: a newer save that was not made on the same server after this one d
   await client.sessions.saveUserState(ana, { step: 'lost' }, { opId: 'lost' });
   // As when a replica without it was promoted, and has been saved to since.
   const version = String(BigInt(Date.now() + 3_600_000) * 1000n);
-  await redis.hset(keyspace.locate(ana).key, { v: version, e: '1' });
+  await rewriteSession(redis, keyspace.locate(ana).key, { version, savedIn: '1' });
   await queries.upsertSessions([{ ref: ana, state: '{"step":"other"}', version }]);
   const again = client.sessions.saveUserState(
     ana,

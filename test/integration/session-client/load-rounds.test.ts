@@ -177,13 +177,13 @@ describe('a session that is not in Redis, while its row is being read', () => {
 
   it('P5 is saved after it was hydrated, while others of the call are not: a later load does not join', async () => {
     const client = isolatedClient();
-    const { redis, scripts, keyspace } = client;
+    const { redis, scripts } = client;
     const [a, b] = ['a', 'b'].map(client.locate) as [LocatedSession, LocatedSession];
     const [isHydrated, mayHydrate] = [signal(), signal()];
     let stored = row({ step: 'old' });
     const restore = createRestoreSessions(
       {
-        ...{ redis, keyspace, newTtlMs: () => 60_000 },
+        ...{ redis, newTtlMs: () => 60_000 },
         readRows: async (sessions) => sessions.map(() => stored),
         scripts: {
           lease: scripts.lease,

@@ -7,6 +7,7 @@ import {
 } from '../../../packages/session-client/src/partition-opener.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { isolatedRedis } from '../../helpers/isolated.ts';
+import { sessionTexts } from '../../helpers/session-hash.ts';
 import { isolatedClient, row } from './client.ts';
 
 async function ownRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
@@ -164,7 +165,7 @@ describe('a save whose reply is lost', () => {
     proxy.holdReplies();
     const outcome = sessions.saveUserState('ana', { count: 2 }).catch((error: unknown) => error);
     const applied = await eventually(async () => {
-      const version = await redis.hget(locate('ana').key, 'v');
+      const { version } = await sessionTexts(redis, locate('ana').key);
       expect(version).not.toBe(before);
       return version;
     });
@@ -207,7 +208,9 @@ describe('a save whose reply is lost', () => {
       proxy.holdReplies();
       return { count: (state?.count ?? 0) + 1 };
     });
-    await eventually(async () => expect(await redis.hget(locate('ana').key, 'v')).not.toBe(before));
+    await eventually(async () =>
+      expect((await sessionTexts(redis, locate('ana').key)).version).not.toBe(before),
+    );
     proxy.cutConnections();
     proxy.releaseReplies();
     expect(await updating).toMatchObject({ isReplay: true, durability: 'memory' });
@@ -223,7 +226,9 @@ describe('a save whose reply is lost', () => {
       proxy.holdReplies();
       return { count: 2 };
     });
-    await eventually(async () => expect(await redis.hget(locate('ana').key, 'v')).not.toBe(before));
+    await eventually(async () =>
+      expect((await sessionTexts(redis, locate('ana').key)).version).not.toBe(before),
+    );
     for (let count = 10; count < 14; count++) await direct.saveUserState('ana', { count });
     proxy.cutConnections();
     proxy.releaseReplies();

@@ -1,5 +1,6 @@
 import type { SessionLoader, StoredSession } from '@cauce/session-client';
 import { describe, expect, it } from 'vitest';
+import { sessionTexts } from '../../helpers/session-hash.ts';
 import { isolatedClient, loaderOf, row, signal, syncAndExpire, tombstone } from './client.ts';
 
 describe('restoring what is not in Redis', () => {
@@ -15,7 +16,7 @@ describe('restoring what is not in Redis', () => {
     expect(await sessions.getUserSession('ana')).toEqual({ state: { step: 'old' }, version: '5' });
     expect(loader.calls).toEqual([['ana']]);
     const { key, partition } = locate('ana');
-    expect(await redis.hmget(key, 'd', 'q')).toEqual(['0', '']);
+    expect(await sessionTexts(redis, key)).toMatchObject({ dirty: '0', event: '' });
     expect(await redis.zcard(keyspace.dirty(partition))).toBe(0);
     const ttlMs = await redis.pttl(key);
     expect(ttlMs).toBeGreaterThan(890_000);
@@ -25,10 +26,10 @@ describe('restoring what is not in Redis', () => {
   it('may take leaseTtlMs and is still kept', async () => {
     const leasesMs: number[] = [];
     const loader = loaderOf(async () => {
-      leasesMs.push(await redis.pttl(keyspace.lease(locate('ana'))));
+      leasesMs.push(await redis.pttl(locate('ana').key));
       return row({});
     });
-    const { sessions, redis, keyspace, locate } = isolatedClient({ loader, leaseTtlMs: 60_000 });
+    const { sessions, redis, locate } = isolatedClient({ loader, leaseTtlMs: 60_000 });
     await sessions.getUserState('ana');
     expect(leasesMs[0]).toBeGreaterThan(50_000);
     expect(await redis.exists(locate('ana').key)).toBe(1);
@@ -108,7 +109,9 @@ describe('P5: nothing stale enters Redis while the row is being read', () => {
     const client = isolatedClient({ loader });
     expect(await client.sessions.getUserState('ana')).toBeUndefined();
     expect(loader.calls).toHaveLength(2);
-    expect(await client.redis.hmget(client.locate('ana').key, 's', 'v')).toEqual(['', '9']);
+    expect(await sessionTexts(client.redis, client.locate('ana').key)).toMatchObject({
+      ...{ state: '', version: '9' },
+    });
   });
 
   it('a save during a load that finds no row is not taken for no session', async () => {
@@ -144,8 +147,10 @@ describe('a loader that fails', () => {
         message: expect.stringContaining('a version from 1 to 4503599627370495'),
       });
       const { key, partition } = locate('ana');
-      expect(await redis.exists(key)).toBe(0);
-      expect(Number(await redis.get(keyspace.hlc(partition)))).toBeLessThan((Date.now() + 60_000) * 1000);
+      expect(await sessionTexts(redis, key)).toEqual({});
+      expect(Number(await redis.hget(keyspace.meta(partition), 'floor'))).toBeLessThan(
+        (Date.now() + 60_000) * 1000,
+      );
       await sessions.saveUserState('ana', { step: 'x' });
     },
   );

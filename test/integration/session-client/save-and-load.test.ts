@@ -1,5 +1,7 @@
+import { SESSION_HASH } from '@cauce/protocol';
 import { createSessionClient } from '@cauce/session-client';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { rewriteSession, type SessionTexts, sessionTexts } from '../../helpers/session-hash.ts';
 import { isolatedClient } from './client.ts';
 
 describe('saving and loading', () => {
@@ -111,21 +113,22 @@ describe('saving and loading', () => {
 
   it('what is not a session is reported, not returned, and its content is not told', async () => {
     const { sessions, redis, locate } = isolatedClient();
-    const write = (fields: Record<string, string>): Promise<number> => redis.hset(locate('ana').key, fields);
+    const write = (texts: Partial<SessionTexts>): Promise<void> =>
+      rewriteSession(redis, locate('ana').key, texts);
     const corrupt = expect.objectContaining({
       code: 'CORRUPT_SESSION',
       message: expect.not.stringContaining('hunter2'),
     });
-    await write({ s: 'hunter2', v: '5', t: '0' });
+    await write({ state: 'hunter2' });
     await expect(sessions.getUserState('ana')).rejects.toEqual(corrupt);
-    await write({ s: '{}', v: 'hunter2', t: '0' });
+    await write({ state: '{}', version: 'hunter2' });
     await expect(sessions.getUserState('ana')).rejects.toEqual(corrupt);
     await expect(sessions.getUserStates(['ana'])).rejects.toEqual(corrupt);
-    await write({ s: '{}', v: '9007199254740992', t: '0' });
+    await write({ version: '9007199254740992' });
     await expect(sessions.getUserState('ana')).rejects.toEqual(corrupt);
-    await write({ s: '{}', v: '5', t: 'hunter2' });
+    await write({ version: '5', tombstone: 'hunter2' });
     await expect(sessions.getUserStates(['ana'])).rejects.toEqual(corrupt);
-    await redis.hdel(locate('ana').key, 'v');
+    await redis.hdel(locate('ana').key, SESSION_HASH.header);
     await expect(sessions.getUserState('ana')).rejects.toEqual(corrupt);
     await sessions.saveUserState('ana', { step: 'mended' });
     expect(await sessions.getUserState('ana')).toEqual({ step: 'mended' });
@@ -198,7 +201,9 @@ describe('clearing', () => {
     expect(BigInt(cleared.version)).toBeGreaterThan(BigInt(saved.version));
     expect(await sessions.getUserState('ana')).toBeUndefined();
     expect(await sessions.getUserSession('ana')).toBeUndefined();
-    expect(await redis.hmget(locate('ana').key, 's', 't', 'd')).toEqual(['', '1', '1']);
+    expect(await sessionTexts(redis, locate('ana').key)).toMatchObject({
+      ...{ state: '', tombstone: '1', dirty: '1' },
+    });
     expect(await redis.zcard(keyspace.dirty(locate('ana').partition))).toBe(1);
   });
 

@@ -1,8 +1,10 @@
 import type { SessionRef } from '@cauce/protocol';
+import { SESSION_HASH } from '@cauce/protocol';
 import { createSessionClient, type SessionClient, TenantBudgetError } from '@cauce/session-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';
 import { createPipeline, type Pipeline } from '../../helpers/pipeline.ts';
+import { sessionTexts } from '../../helpers/session-hash.ts';
 
 const MAX_STATE_BYTES = 1000;
 const greedy = (i: number): SessionRef => ({ tenantId: 'greedy', userId: `user${i}` });
@@ -45,7 +47,7 @@ async function countedAndTrue({ redis, keyspace }: Pipeline): Promise<[counted: 
   for (let partition = 0; partition < keyspace.partitions; partition++) {
     for (const bytes of await redis.hvals(keyspace.unsynced(partition))) counted += Number(bytes);
     for (const key of await redis.zrange(keyspace.dirty(partition), '0', '-1'))
-      unsynced += await redis.hstrlen(key, 's');
+      unsynced += await redis.hstrlen(key, SESSION_HASH.state);
   }
   return [counted, unsynced];
 }
@@ -135,12 +137,12 @@ test('with many sessions dirty what is synced is subtracted, a tombstone too', a
   const [, , other] = refs as [SessionRef, SessionRef, SessionRef];
   await redis.hset(keyspace.unsynced(keyspace.locate(other).partition), other.tenantId, 'no number');
   await settle(other);
-  expect(await redis.hget(keyspace.locate(other).key, 'd')).toBe('0');
+  expect(await sessionTexts(redis, keyspace.locate(other).key)).toMatchObject({ dirty: '0' });
   await client.saveUserState(other, large);
 
   async function settle(ref: SessionRef): Promise<void> {
     const { partition, key } = keyspace.locate(ref);
-    const written = (await redis.hget(key, 'v')) ?? undefined;
+    const { version: written } = await sessionTexts(redis, key);
     await scripts.settle(partition, [{ key, written, eventIds: [] }], { ttlMs: 60_000, takenAtUs: '0' });
   }
 });

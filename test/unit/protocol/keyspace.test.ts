@@ -26,25 +26,21 @@ it('F10 all keys of a session have the hash tag of its partition first and no ot
   fc.assert(
     fc.property(id, id, (tenantId, userId) => {
       const located = keyspace.locate({ tenantId, userId });
-      for (const key of [located.key, keyspace.lease(located)]) {
-        expect(key.match(/[{}][^{}]*/g)).toHaveLength(2);
-        expect(key.startsWith(`sess:{${located.partition}}:`)).toBe(true);
-      }
+      expect(located.key.match(/[{}][^{}]*/g)).toHaveLength(2);
+      expect(located.key.startsWith(`sess:{${located.partition}}:`)).toBe(true);
     }),
   );
 });
 
-it('F10 a session key is never a partition key, a lease or a tenant key', () => {
+it('F10 a session key is never a partition key or a tenant key', () => {
   fc.assert(
     fc.property(id, id, (tenantId, userId) => {
-      const { key, partition, ...rest } = keyspace.locate({ tenantId, userId });
+      const { key, partition } = keyspace.locate({ tenantId, userId });
       const others = [
         keyspace.changes(partition),
         keyspace.dirty(partition),
-        keyspace.hlc(partition),
         keyspace.meta(partition),
         keyspace.parked(partition),
-        keyspace.lease({ key, partition, ...rest }),
         keyspace.consumers(),
         ...Object.values(keyspace.tenant(tenantId)),
       ];

@@ -13,7 +13,7 @@ const reply = (message: string): Error => namedError('ReplyError', message);
 it.each([
   ['OOM command not allowed when used memory > maxmemory.', 'OOM', true],
   ['LOADING Redis is loading the dataset in memory', 'LOADING', true],
-  ['BADCLOCK sess:{0}:hlc holds no version to count on from', 'BADCLOCK', true],
+  ['BADFLOOR the floor in sess:{0}:meta is no version to count on from', 'BADFLOOR', true],
   ['ERR The stream has exhausted the last possible ID, unable to add more items', 'EXHAUSTED', true],
   ["READONLY You can't write against a read only replica.", 'READONLY', true],
   ['MASTERDOWN Link with MASTER is down', 'MASTERDOWN', true],

@@ -32,7 +32,7 @@ const passing = new Set([
   'NOSCRIPT',
   // Of our own scripts: the partition has to be opened on this server first, or its clock set right, by a consumer.
   'NOTOPENED',
-  'BADCLOCK',
+  'BADFLOOR',
 ]);
 
 /** Thrown by {@link withDeadline}. */

@@ -36,10 +36,8 @@ export interface Keyspace {
   locate(ref: SessionRef): LocatedSession;
   /** Reads a session key back; undefined when it is not one of this keyspace. */
   parse(key: string): LocatedSession | undefined;
-  lease(session: LocatedSession): string;
   changes(partition: number): string;
   dirty(partition: number): string;
-  hlc(partition: number): string;
   meta(partition: number): string;
   parked(partition: number): string;
   /** Written before WAIT, so that it covers every save before it. */
@@ -96,11 +94,8 @@ export function createKeyspace(options: KeyspaceOptions = {}): Keyspace {
         ? { ref: { tenantId, userId }, partition, key }
         : undefined;
     },
-    lease: ({ partition, key }) =>
-      inPartition(partition, `l${key.slice(inPartition(partition, 's').length)}`),
     changes: (partition) => inPartition(partition, 'changes'),
     dirty: (partition) => inPartition(partition, 'dirty'),
-    hlc: (partition) => inPartition(partition, 'hlc'),
     meta: (partition) => inPartition(partition, 'meta'),
     parked: (partition) => inPartition(partition, 'parked'),
     barrier: (partition) => inPartition(partition, 'barrier'),

@@ -4,12 +4,20 @@ import { lua } from '../generated/lua.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { FORBIDDEN_IN_SCRIPT, refusedCommand } from '../redis/explain-failure.ts';
 import { RedisError, withDeadline } from '../redis/failure.ts';
-import { listIn, oneOf, textIn, textsIn, textsOrNullIn, understood } from '../redis/replies.ts';
+import { listIn, oneOf, textIn, textsIn, understood } from '../redis/replies.ts';
 import { type Keyspace, type LocatedSession, type SessionKey, SYNC_GROUP } from './keyspace.ts';
 import { decodeParkedRecord, encodeParkedRecord, type ParkedRecord } from './parked-record.ts';
 import { PARTITION_HASH } from './partition.ts';
+import { parseHash } from './session-hash.ts';
 import type { TableIdentity } from './table-identity.ts';
-import { ABSENT_VERSION, isVersion, MAX_VERSION, PROTOCOL_VERSION, type Version } from './version.ts';
+import {
+  ABSENT_VERSION,
+  isVersion,
+  LOWEST_READABLE_PROTOCOL,
+  MAX_VERSION,
+  PROTOCOL_VERSION,
+  type Version,
+} from './version.ts';
 
 /** Most sessions one script call takes: 20,000 keys blocked Redis for 137 ms, 500 take about 3 ms. */
 export const MAX_SCRIPT_SESSIONS = 500;
@@ -116,7 +124,7 @@ export type OpenPartitionReply =
        * `other_table`: the sessions are synced to another one than the caller's, and nothing was written.
        */
       readonly outcome: 'opened' | 'created' | 'renewed' | 'other_table';
-      /** Whether a floor was ever given, and the partition's clock holds a version to count on from. */
+      /** Whether a floor was ever given, and the partition has one to count on from. */
       readonly isSeeded: boolean;
       readonly epoch: Epoch;
       /** The first epoch on this server. */
@@ -129,6 +137,7 @@ export type OpenPartitionReply =
       readonly partitions: string;
       readonly hash: string;
       readonly protocol: string;
+      readonly minProtocol: string;
     };
 
 /**
@@ -236,41 +245,38 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       refuseOversize(saves.length);
       const keys: string[] = [];
       const args: Argument[] = [maxBytes, budgetBytes ?? ''];
-      for (const { session, state, opId, isTombstone, ifVersion = '', epoch = '', lease = '' } of saves) {
+      for (const { session, state, opId, ifVersion, epoch = '', lease = '' } of saves) {
         const { partition, key } = session;
-        keys.push(key, keyspace.changes(partition), keyspace.dirty(partition));
-        keys.push(keyspace.hlc(partition), keyspace.lease(session), keyspace.meta(partition));
+        keys.push(key, keyspace.changes(partition), keyspace.dirty(partition), keyspace.meta(partition));
         if (budgetBytes !== undefined) keys.push(keyspace.unsynced(partition));
-        args.push(state, opId, flag(isTombstone), ifVersion, ifVersion === ABSENT_VERSION ? lease : epoch);
+        const vouchedBy = ifVersion === ABSENT_VERSION ? lease : epoch;
+        args.push(ifVersion === undefined ? opId : `${opId} ${ifVersion} ${vouchedBy}`, state);
       }
       const reply = textIn('save', await run('save', keys, args));
       return listIn('save', reply.split('\n'), saves.length).map(saveReplyOrFailure);
     },
 
     async lease(session, { token, leaseTtlMs }) {
-      const keys = [session.key, keyspace.lease(session), keyspace.meta(session.partition)];
+      const keys = [session.key, keyspace.meta(session.partition)];
       const [outcome, ...rest] = listIn('lease', await run('lease', keys, [token, leaseTtlMs]));
       if (oneOf('lease', outcome, ['hit', 'miss']) === 'miss') {
         const [lease = ''] = textsIn('lease', rest, 1);
         return { outcome: 'miss', lease };
       }
-      const [state, version, tombstone, savedIn, confirmedIn] = textsOrNullIn('lease', rest, 5);
-      if (typeof state !== 'string' || !isVersion(version)) {
+      const [state = '', header = ''] = textsIn('lease', rest, 2);
+      const held = parseHash(state, header);
+      if (held.kind !== 'session') {
         throw new CorruptSessionError("What Redis holds under the session's key is not a session.");
       }
-      return {
-        outcome: 'hit',
-        ...{ state, version, isTombstone: tombstone === '1' },
-        savedIn: savedIn ?? '',
-        confirmedIn: confirmedIn ?? '',
-      };
+      const { version, isTombstone, savedIn, confirmedIn } = held;
+      return { outcome: 'hit', state, version, isTombstone, savedIn, confirmedIn };
     },
 
     async hydrate(session, { lease, state, version, isTombstone, ttlMs }) {
       refuseForeign(version);
       const reply = await run(
         'hydrate',
-        [session.key, keyspace.lease(session), keyspace.hlc(session.partition)],
+        [session.key, keyspace.meta(session.partition)],
         [lease, state, version, flag(isTombstone), ttlMs],
       );
       return oneOf('hydrate', reply, ['hydrated', 'present', 'refused']);
@@ -280,7 +286,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       refuseForeign(version, row?.version ?? ABSENT_VERSION);
       const reply = await run(
         'confirm',
-        [key, keyspace.meta(partition), keyspace.hlc(partition)],
+        [key, keyspace.meta(partition)],
         [
           ...[version, epoch, row?.version ?? ABSENT_VERSION, row?.state ?? ''],
           ...[flag(row?.isTombstone ?? false), ttlMs],
@@ -339,7 +345,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       refuseForeign(losingVersion, version);
       const reply = await run(
         'adopt',
-        [...inPartition(partition), keyspace.hlc(partition), key],
+        [...inPartition(partition), key, keyspace.meta(partition)],
         [losingVersion, state, version, flag(isTombstone), ttlMs, SYNC_GROUP],
       );
       return oneOf('adopt', reply, ['adopted', 'superseded']);
@@ -349,10 +355,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       refuseForeign(expectedVersion, floor);
       const reply = await run(
         'reissue',
-        [
-          ...[key, keyspace.changes(partition), keyspace.dirty(partition)],
-          ...[keyspace.hlc(partition), keyspace.meta(partition)],
-        ],
+        [key, keyspace.changes(partition), keyspace.dirty(partition), keyspace.meta(partition)],
         [expectedVersion, flag(isDirty), floor],
       );
       const [outcome] = textsIn('reissue', reply);
@@ -379,17 +382,19 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
       refuseForeign(floor);
       const reply = await run(
         'openPartition',
-        [keyspace.meta(partition), keyspace.hlc(partition), keyspace.changes(partition)],
+        [keyspace.meta(partition), keyspace.changes(partition)],
         [
-          ...[keyspace.partitions, PARTITION_HASH, PROTOCOL_VERSION, floor],
+          ...[keyspace.partitions, PARTITION_HASH, PROTOCOL_VERSION, LOWEST_READABLE_PROTOCOL, floor],
           ...[createGroup ? SYNC_GROUP : '', MAX_IN_FLIGHT_MS, table?.id ?? '', table?.name ?? ''],
         ],
       );
       const [word, first = '', second = '', third = '', id = '', name = ''] = textsIn('openPartition', reply);
       const outcomes = ['opened', 'created', 'renewed', 'mismatch', 'other_table'] as const;
       const outcome = oneOf('openPartition', word, outcomes);
-      listIn('openPartition', reply, outcome === 'mismatch' ? 4 : 6);
-      if (outcome === 'mismatch') return { outcome, partitions: first, hash: second, protocol: third };
+      listIn('openPartition', reply, outcome === 'mismatch' ? 5 : 6);
+      if (outcome === 'mismatch') {
+        return { outcome, partitions: first, hash: second, protocol: third, minProtocol: id };
+      }
       const syncedTo = id === '' ? undefined : { id, name };
       const isSeeded = oneOf('openPartition', first, ['0', '1']) === '1';
       return { outcome, isSeeded, epoch: second, serverEpoch: third, syncedTo };

@@ -25,8 +25,35 @@ export function compareVersions(a: Version, b: Version): number {
 }
 
 /**
- * Raised when keys, scripts or events change so that another release could misread them.
+ * What this release writes. Raised when keys, scripts or events change so that another release could misread them.
  *
- * 1: first release.
+ * 1: a session is a hash of eight fields.
+ * 2: a hash of state and header; the version floor is in `meta`.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
+
+/** The lowest protocol this release reads. */
+export const LOWEST_READABLE_PROTOCOL = 2;
+
+/**
+ * What to do about data of a protocol this release does not read; undefined when it reads it. Pure.
+ *
+ * @param found as `meta` has it; '' = it does not say
+ */
+export function protocolProblem(found: {
+  readonly protocol: string;
+  readonly minProtocol: string;
+}): string | undefined {
+  const protocol = Number(found.protocol);
+  const minProtocol = found.minProtocol === '' ? protocol : Number(found.minProtocol);
+  if (!(protocol >= LOWEST_READABLE_PROTOCOL)) {
+    return (
+      `This release reads protocol ${LOWEST_READABLE_PROTOCOL} and above: drain Redis with the release that wrote it ` +
+      '(cauce drain), then start this one with another SESSION_KEY_PREFIX, or after removing the old keys.'
+    );
+  }
+  if (!(minProtocol <= PROTOCOL_VERSION)) {
+    return `It takes a release that reads protocol ${found.minProtocol}: upgrade this process.`;
+  }
+  return undefined;
+}

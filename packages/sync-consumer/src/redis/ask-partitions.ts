@@ -81,7 +81,7 @@ export function namePartitions(partitions: readonly number[]): string {
 }
 
 /** Of one partition, although they pass by themselves. */
-const ofPartition = ['NOTOPENED', 'BADCLOCK', 'EXHAUSTED'];
+const ofPartition = ['NOTOPENED', 'BADFLOOR', 'EXHAUSTED'];
 
 /** What passes by itself is the server's condition, not a key's; of a cluster, one server is not all. */
 function concernsAll(redis: RedisConnection, { failure }: RedisError): boolean {

@@ -6,6 +6,7 @@ import {
   PARTITION_HASH,
   PROTOCOL_VERSION,
   printable,
+  protocolProblem,
   type Scripts,
   type TableIdentity,
   tableMismatch,
@@ -45,14 +46,15 @@ export async function pinLayout(
   const table = await circuit.through(signal, () => queries.identifyTable());
   await refuseOtherTable({ redis, keyspace }, table);
   const pinned = await circuit.through(signal, () => queries.pinLayout(keyspace.partitions));
-  if (describeLayout(pinned) !== describeLayout(ourLayout(keyspace)))
+  // Its protocol is the one that was first; how the table is read does not depend on it.
+  if (pinned.partitions !== keyspace.partitions || pinned.hash !== PARTITION_HASH)
     throw layoutMismatch('PostgreSQL', pinned, keyspace);
   return table;
 }
 
 /**
  * Pins and compares the layout in Redis and the table its sessions are synced to, creates the consumer groups, and
- * gives partitions that were never given a floor, or whose clock is gone or cannot be counted on from, the newest
+ * gives partitions that were never given a floor, or whose floor is gone or cannot be counted on from, the newest
  * version PostgreSQL has (P3). Safe to repeat at any time.
  *
  * @param table the one this process syncs to
@@ -104,10 +106,16 @@ function describeLayout({ partitions, hash, protocol }: FoundLayout): string {
 }
 
 /** What was found in a store is not what this process is set to. */
-export function layoutMismatch(store: string, found: FoundLayout, keyspace: Keyspace): LayoutMismatchError {
+export function layoutMismatch(
+  store: string,
+  found: FoundLayout & { readonly minProtocol?: string },
+  keyspace: Keyspace,
+): LayoutMismatchError {
+  const { protocol, minProtocol } = found;
+  const problem = minProtocol !== undefined && protocolProblem({ protocol: String(protocol), minProtocol });
   return new LayoutMismatchError(
     `The data in ${store} was written with ${describeLayout(found)}; this process is set to ` +
       `${describeLayout(ourLayout(keyspace))}. ` +
-      'Set SESSION_PARTITIONS (and SESSION_KEY_PREFIX) as they were, or use a release that speaks that protocol.',
+      (problem || 'Set SESSION_PARTITIONS (and SESSION_KEY_PREFIX) as they were.'),
   );
 }

@@ -47,7 +47,8 @@ function writesOfSave(keyspace: Keyspace): string[][] {
     ['HSET', key, 'field', 'value'],
     ['ZADD', keyspace.dirty(partition), '1', key],
     ['XADD', keyspace.changes(partition), '*', 'field', 'value'],
-    ['SET', keyspace.hlc(partition), '1'],
+    ['PERSIST', key],
+    ['DEL', key],
   ];
 }
 

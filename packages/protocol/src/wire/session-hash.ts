@@ -1,0 +1,77 @@
+import { isVersion, type Version } from './version.ts';
+
+/** The fields of a session's hash. This file and the scripts are the only ones that know their form. */
+export const SESSION_HASH = {
+  state: 's',
+  header: 'm',
+  /** Only while there is no session: `epoch:token` of the load that missed. */
+  lease: 'l',
+} as const;
+
+/** Everything of a session but its state: what its header says. */
+export interface SessionHeader {
+  readonly version: Version;
+  readonly isDirty: boolean;
+  readonly isTombstone: boolean;
+  /** Id of the event that announces it; '' when there is none. */
+  readonly event: string;
+  /** Epoch in which it was saved; '' when it came from a row. */
+  readonly savedIn: string;
+  /** Epoch in which it was restored or confirmed; '' when it was not. */
+  readonly confirmedIn: string;
+  /** Kept for an expiry time, ms; '' always. */
+  readonly expiresAtMs: string;
+  /** Its last four, newest first. */
+  readonly operations: readonly { readonly opId: string; readonly version: Version }[];
+}
+
+/** What a session's key holds. `state` is JSON text, '' for a tombstone. */
+export type HashedSession =
+  | ({ readonly kind: 'session'; readonly state: string } & SessionHeader)
+  /** No session; there may be a lease. */
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unreadable' };
+
+// A space as in `%S` of Lua; ids are bytes, so no other one counts.
+const FORM =
+  /^([1-9]\d*) ([01])([01]) ([^\t-\r ]*) ([^\t-\r ]*) ([^\t-\r ]*) ([^\t-\r ]*)((?: [^\t-\r =]+=\d+)*)$/;
+
+/** Undefined for a text that is no header, or has a version that cannot be counted. Pure. */
+export function parseHeader(text: string): SessionHeader | undefined {
+  const [
+    ,
+    version,
+    dirty,
+    tombstone,
+    event = '',
+    savedIn = '',
+    confirmedIn = '',
+    expiresAtMs = '',
+    tail = '',
+  ] = FORM.exec(text) ?? [];
+  if (!isVersion(version)) return undefined;
+  const operations = tail
+    .split(' ')
+    .slice(1)
+    .map((operation) => {
+      const [opId = '', savedAs = ''] = operation.split('=');
+      return { opId, version: savedAs };
+    });
+  const flags = { isDirty: dirty === '1', isTombstone: tombstone === '1' };
+  return { version, ...flags, event, savedIn, confirmedIn, expiresAtMs, operations };
+}
+
+/** Pure. */
+export function formatHeader(header: SessionHeader): string {
+  const { version, isDirty, isTombstone, event, savedIn, confirmedIn, expiresAtMs, operations } = header;
+  const flags = `${isDirty ? 1 : 0}${isTombstone ? 1 : 0}`;
+  const recent = operations.map(({ opId, version: savedAs }) => `${opId}=${savedAs}`);
+  return [version, flags, event, savedIn, confirmedIn, expiresAtMs, ...recent].join(' ');
+}
+
+/** What HMGET of state and header answered. Pure. */
+export function parseHash(state: string | null, header: string | null): HashedSession {
+  if (state === null && header === null) return { kind: 'absent' };
+  const parsed = header === null ? undefined : parseHeader(header);
+  return state === null || !parsed ? { kind: 'unreadable' } : { kind: 'session', state, ...parsed };
+}
