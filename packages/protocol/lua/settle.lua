@@ -23,11 +23,13 @@ local group, ttlMs, takenAtUs = ARGV[1], string.format('%.0f', ARGV[2]), ARGV[3]
 --#include read-session
 --#include event
 
-redis.call('XLEN', changes)
+local groups = redis.pcall('XINFO', 'GROUPS', changes)
+if groups.err and not string.find(groups.err, 'no such key', 1, true) then
+  return groups
+end
 redis.call('ZCARD', dirty)
 local anyParked = redis.call('HLEN', parked) > 0
 local isCounted = redis.call('HLEN', unsynced) > 0
-local groups = redis.call('EXISTS', changes) == 1 and redis.call('XINFO', 'GROUPS', changes) or {}
 
 -- Every session is read before the first is written.
 local outcomes, written, cleanHeaders, untouched, outdated, savedSince, inStep = {}, {}, {}, {}, {}, {}, {}
@@ -44,6 +46,11 @@ for i = 5, #KEYS do
   next = first + ARGV[next + 1]
   local held, isDirty, tombstone, event, savedIn, confirmedIn, expiresAtMs, operations = readSession(session)
   local outcome = 'clean'
+  if held ~= 'unreadable' then
+    for at = first, next - 1 do
+      remove(ARGV[at])
+    end
+  end
   if not isDirty then
     outcome = held
   elseif isDirty ~= '1' and version ~= '' and tonumber(held) < tonumber(version) then
@@ -55,7 +62,9 @@ for i = 5, #KEYS do
     written[#written + 1] = session
     cleanHeaders[#written] = formatHeader(held, '0', tombstone, '', savedIn, confirmedIn, expiresAtMs, operations)
     -- The newest version is in PostgreSQL, so an event that still waits has nothing left to announce.
-    remove(eventOf(event))
+    if not isListed[event] then
+      remove(eventOf(event))
+    end
   else
     outcome = 'dirty'
     savedSince[#savedSince + 1] = {
@@ -66,11 +75,6 @@ for i = 5, #KEYS do
         return formatHeader(held, '1', tombstone, anew, savedIn, confirmedIn, expiresAtMs, operations)
       end,
     }
-  end
-  if outcome ~= 'unreadable' then
-    for at = first, next - 1 do
-      remove(ARGV[at])
-    end
   end
   if outcome == 'clean' or outcome == 'gone' then
     inStep[#inStep + 1] = session
@@ -86,7 +90,8 @@ local function inChunks(items, send)
 end
 
 -- What was delivered and is in nobody's pending list is done with, or lost, and then the sweep announces it. One XTRIM
--- removes it all; XDEL looks for each event from the start of its node of the stream.
+-- removes it all; XDEL looks for each event from the start of its node of the stream. Returns the id below which there
+-- is nothing left.
 local function trimDone()
   for _, info in ipairs(groups) do
     local fields = {}
@@ -98,16 +103,25 @@ local function trimDone()
       local ms, seq = string.match(fields['last-delivered-id'], '(%d+)-(%d+)')
       -- There is nothing above the largest number of an id, and Lua cannot count there.
       local above = #seq < 16 and string.format('%.0f', seq + 1) or seq
-      redis.call('XTRIM', changes, 'MINID', oldest or ms .. '-' .. above)
+      local first = oldest or ms .. '-' .. above
+      redis.call('XTRIM', changes, 'MINID', first)
+      return first
     end
   end
+  return ''
 end
 
 inChunks(events, function(...)
   redis.call('XACK', changes, group, ...)
 end)
-trimDone()
-inChunks(events, function(...)
+local first, left = trimDone(), {}
+for _, event in ipairs(events) do
+  -- Texts of one length compare as the ids do: they begin with the same number of digits, of ms.
+  if #event ~= #first or event >= first then
+    left[#left + 1] = event
+  end
+end
+inChunks(left, function(...)
   redis.call('XDEL', changes, ...)
 end)
 for i, session in ipairs(written) do

@@ -35,6 +35,14 @@ end
 local serverEpoch = tonumber(string.match(opened[1] or '0', '^%d+$')) or math.huge
 local seeded = string.match(opened[3] or '', '^%d+$') or '0'
 local anyParked = redis.call('HLEN', parked) > 0
+-- By the epoch in which a session was saved; there are few.
+local winsOverOf = {}
+local function winsOver(savedIn)
+  if not winsOverOf[savedIn] then
+    winsOverOf[savedIn] = (tonumber(string.match(savedIn, '^%d+$')) or 0) >= serverEpoch and seeded or '0'
+  end
+  return winsOverOf[savedIn]
+end
 local reply, bytes = { nowUs }, 0
 for i = 3, #KEYS do
   local outcome, state = 'clean', ''
@@ -52,8 +60,7 @@ for i = 3, #KEYS do
     end
     bytes = bytes + #state
     local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
-    local winsOver = (tonumber(string.match(savedIn, '^%d+$')) or 0) >= serverEpoch and seeded or '0'
-    outcome = 'dirty ' .. version .. ' ' .. tombstone .. ' ' .. winsOver .. ' ' .. record
+    outcome = 'dirty ' .. version .. ' ' .. tombstone .. ' ' .. winsOver(savedIn) .. ' ' .. record
   end
   reply[#reply + 1] = outcome
   reply[#reply + 1] = state

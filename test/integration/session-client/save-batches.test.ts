@@ -68,6 +68,8 @@ it('P1 each save of a batch has an outcome of its own', async () => {
   const { sessions, redis, users, locate } = await countingClient();
   const [a = '', b = '', c = '', d = '', e = ''] = users;
   await sessions.saveUserState(e, { count: 0 });
+  // Its lease, of the load before.
+  await redis.del(locate(b).key);
   await redis.rpush(locate(b).key, 'no session');
   const { version } = await sessions.saveUserState(d, { count: 0 });
   const outcomes = await Promise.allSettled([

@@ -38,13 +38,13 @@ it.each([
 it('scripts, statements and TypeScript agree on the last version', () => {
   const packages = join(import.meta.dirname, '../../../packages');
   const found = ['protocol/lua', 'postgres/sql/queries', 'postgres/sql/migrations'].flatMap((folder) =>
-    readdirSync(join(packages, folder)).flatMap((file) =>
-      [...readFileSync(join(packages, folder, file), 'utf8').matchAll(/\b\d{16}\b/g)].map(
-        ([number]) => number,
+    readdirSync(join(packages, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .flatMap(({ parentPath, name }) =>
+        [...readFileSync(join(parentPath, name), 'utf8').matchAll(/\b\d{16}\b/g)].map(([number]) => number),
       ),
-    ),
   );
-  expect(found.length).toBeGreaterThan(4);
+  expect(found.length).toBeGreaterThan(3);
   // What a row may raise a clock to is below it by room for 2^40 saves.
   expect(new Set(found)).toEqual(new Set([MAX_VERSION, String(BigInt(MAX_VERSION) - 2n ** 40n)]));
 });

@@ -72,9 +72,9 @@ export function refusedCommand(script: string, message: string): string {
   const lines = script.split('\n');
   // A call may begin at the end of its line.
   const at = lineNumber === undefined ? [] : lines.slice(Number(lineNumber) - 1, Number(lineNumber) + 1);
-  const [, command] = /redis\.p?call\(\s*'(\w+)'/.exec(at.join('\n')) ?? [];
+  const [, command] = /\bp?call\(\s*'(\w+)'/.exec(at.join('\n')) ?? [];
   if (command !== undefined) return command;
-  const all = [...script.matchAll(/redis\.p?call\(\s*'(\w+)'/g)].map(([, name]) => name);
+  const all = [...script.matchAll(/\bp?call\(\s*'(\w+)'/g)].map(([, name]) => name);
   return `one of ${[...new Set(all)].sort().join(', ')}`;
 }
 
