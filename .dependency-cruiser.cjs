@@ -95,7 +95,7 @@ module.exports = {
       from: { path: '^(bench|test/(?:crash|fixtures|mutants))/' },
       to: {
         path: '^(?:packages/[^/]+/src|bench|test)/',
-        pathNot: ['^$1/', '^packages/[^/]+/src/(index|postgres|metrics)\\.ts$'],
+        pathNot: ['^$1/', '^packages/[^/]+/src/(index|postgres|metrics|loader|migrate)\\.ts$'],
       },
     },
     {
