@@ -134,14 +134,14 @@ it('P3 says whether a floor was ever given, however many versions were issued wi
 describe('the table the sessions are synced to', () => {
   const ours = { id: '6f1c0a52-0000-4000-8000-000000000001', name: 'public.session of database bots' };
   const theirs = { id: '6f1c0a52-0000-4000-8000-000000000002', name: 'public.session of database staging' };
-  const consumer = { floor: '1', createGroup: true, table: ours };
+  const withTable = { floor: '1', createGroup: true, table: ours };
 
   it('is remembered together with a floor, and told to everybody', async () => {
     const { scripts } = createWorld();
     expect(await scripts.openPartition(PARTITION, bot)).toMatchObject({ syncedTo: undefined });
-    const look = { ...consumer, floor: '0' };
+    const look = { ...withTable, floor: '0' };
     expect(await scripts.openPartition(PARTITION, look)).toMatchObject({ syncedTo: undefined });
-    expect(await scripts.openPartition(PARTITION, consumer)).toMatchObject({
+    expect(await scripts.openPartition(PARTITION, withTable)).toMatchObject({
       outcome: 'opened',
       syncedTo: ours,
     });
@@ -150,7 +150,7 @@ describe('the table the sessions are synced to', () => {
 
   it('is never another one: whoever names another is told which it is, and nothing is changed', async () => {
     const { scripts, redis, keyspace } = createWorld();
-    await scripts.openPartition(PARTITION, consumer);
+    await scripts.openPartition(PARTITION, withTable);
     await redis.hset(keyspace.meta(PARTITION), 'server', 'another');
     const before = await snapshot(redis, keyspace.keyPrefix);
     for (const floor of ['0', '2763830000123000']) {
@@ -167,7 +167,7 @@ describe('the table the sessions are synced to', () => {
     const take = (table?: string) => world.scripts.take(PARTITION, [session.key], { table });
     await world.save(session);
     expect((await take(theirs.id)).taken).toMatchObject([{ outcome: 'dirty' }]);
-    await world.scripts.openPartition(PARTITION, consumer);
+    await world.scripts.openPartition(PARTITION, withTable);
     expect((await take(ours.id)).taken).toMatchObject([{ outcome: 'dirty' }]);
     expect((await take()).taken).toMatchObject([{ outcome: 'dirty' }]);
     await expect(take(theirs.id)).rejects.toMatchObject({
