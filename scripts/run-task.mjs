@@ -1,9 +1,10 @@
 // Runs the tasks of package.json with nothing but Node and npm on the machine: dependencies are installed when
 // they are missing or out of date (by pnpm, fetched through npx if need be), and tools run straight from
 // node_modules/.bin. Whatever follows the task's name goes to its last step: npm test -- test/unit
+// Steps run one after the other; those `beside` another one while it runs, at a lower priority.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { constants, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
@@ -23,8 +24,7 @@ const build = buildOf(
   ...['test/crash', 'test/mutants', 'test/fixtures', 'bench'],
 );
 const docs = (...flags) => ({ title: 'docs', command: [...script('scripts/generate-docs.mjs'), ...flags] });
-const check = [
-  ...build,
+const checks = [
   { title: 'types', command: [bin('tsc'), '-b'] },
   { title: 'biome', command: [bin('biome'), 'check', '.'] },
   { title: 'eslint', command: [bin('eslint'), '.'], needs: 'eslint.config.js' },
@@ -37,21 +37,27 @@ const check = [
   docs('--check'),
 ];
 const crash = (...flags) => ({ title: 'crash', command: [...script('test/crash/dist/run.js'), ...flags] });
+const crashes = (...seconds) =>
+  ['single', 'sentinel', 'cluster'].map((topology, i) =>
+    crash('--topology', topology, '--seconds', seconds[i], '--quiet'),
+  );
 const forCrash = buildOf('test/crash');
+/** What is slow by nature is named so, and belongs to the proof. */
+const slowTests = '**/*.slow.test.ts';
+const slow = { title: 'slow tests', command: [bin('vitest'), 'run', '.slow.test.'] };
+const mutants = { title: 'mutants', command: script('test/mutants/dist/run.js') };
 const tasks = {
   build,
-  check,
+  check: [...build, ...checks],
   test: [
-    ...check,
-    { title: 'tests', command: [bin('vitest'), 'run'] },
-    // Whoever asks for some of the tests does not want minutes of this.
-    { ...crash('--seconds', '60', '--seed', '202', '--quiet'), isOnlyForAll: true },
-    ...['sentinel', 'cluster'].map((topology) => ({
-      ...crash('--topology', topology, '--seconds', '40', '--seed', '202', '--quiet'),
-      isOnlyForAll: true,
-    })),
+    ...build,
+    { title: 'tests', command: [bin('vitest'), 'run'], forAll: ['--exclude', slowTests], beside: checks },
+    // Whoever asks for some of the tests does not want this.
+    { ...crash('--seconds', '25', '--seed', '202', '--quiet'), isOnlyForAll: true },
   ],
-  'test:mutants': [...build, { title: 'mutants', command: script('test/mutants/dist/run.js') }],
+  'test:proof': [...build, slow, mutants, ...crashes(300, 300, 300)],
+  'test:proof --short': [...build, slow, mutants, ...crashes(60, 40, 40)],
+  'test:mutants': [...build, mutants],
   'test:model': [...build, { title: 'model', command: [bin('vitest'), 'run', '--project', 'model'] }],
   'test:crash': [...forCrash, crash()],
   'test:soak': [...forCrash, crash('--kills', '1000')],
@@ -69,38 +75,63 @@ const tasks = {
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 let interruptedBy;
-let running;
+const running = new Set();
 for (const name of signals) process.on(name, () => interrupt(name));
 endWithParent();
 
 process.exitCode = await runTask(...process.argv.slice(2));
 
 async function runTask(name, ...args) {
+  const form = `${name} ${args[0]}`;
+  if (tasks[form]) return runTask(form, ...args.slice(1));
   const steps = tasks[name]?.filter(({ isOnlyForAll }) => !isOnlyForAll || args.length === 0);
   if (!steps) return fail(`Usage: node scripts/run-task.mjs ${Object.keys(tasks).join('|')} [arguments]`);
   const installCode = await installIfStale();
   if (installCode !== 0) return installCode;
   // What a reader of the demo came for is the demo: its build shows itself only when it fails.
   const isQuiet = steps.at(-1).title === undefined;
+  if (isQuiet) console.log('Building …\n');
   for (const step of steps) {
-    const isLast = step === steps.at(-1);
-    if (step.needs && !existsSync(join(root, step.needs))) continue;
-    const [command, ...fixed] = step.command;
-    const startedMs = performance.now();
-    if (!isQuiet) console.log(`\n== ${step.title}`);
-    else if (step.title === 'build') console.log('Building …\n');
-    const { code, output } = await run(command, isLast ? [...fixed, ...args] : fixed, {
-      isCaptured: isQuiet && !isLast,
-    });
-    if (code !== 0) {
-      if (output) console.error(output);
-      return step.title && !interruptedBy
-        ? fail(`\n== ${step.title}: failed after ${secondsSince(startedMs)} (exit code ${code})`, code)
-        : code;
-    }
-    if (!isQuiet) console.log(`== ${step.title}: ok in ${secondsSince(startedMs)}`);
+    const given = step === steps.at(-1) ? args : [];
+    const code = await runWithBeside(step, { args: args.length > 0 ? given : step.forAll, isQuiet });
+    if (code !== 0) return code;
   }
   return 0;
+}
+
+/** A step with those beside it, one after the other. When one of these fails it is all over. */
+async function runWithBeside(step, { args, isQuiet }) {
+  const { title, beside = [] } = step;
+  const front = runStep(step, { args, isQuiet: isQuiet && title !== undefined });
+  for (const one of beside) {
+    const code = await runStep(one, { isQuiet: true, isBeside: true });
+    if (code === 0) continue;
+    interrupt('SIGTERM');
+    await front;
+    return code;
+  }
+  return front;
+}
+
+/** Returns an exit code. Of a quiet step only a failure is printed; of one beside another, its end too. */
+async function runStep(step, { args = [], isQuiet = false, isBeside = false }) {
+  if (step.needs && !existsSync(join(root, step.needs))) return 0;
+  const [command, ...fixed] = step.command;
+  const startedMs = performance.now();
+  if (!isQuiet && step.title) console.log(`\n== ${step.title}`);
+  const { code, output } = await run(command, [...fixed, ...args].map(String), {
+    isCaptured: isQuiet,
+    isBeside,
+  });
+  if (code === 0) {
+    if (step.title && (!isQuiet || isBeside))
+      console.log(`== ${step.title}: ok in ${secondsSince(startedMs)}`);
+    return 0;
+  }
+  if (interruptedBy) return code;
+  if (output) console.error(output);
+  const said = `\n== ${step.title}: failed after ${secondsSince(startedMs)} (exit code ${code})`;
+  return step.title ? fail(said, code) : code;
 }
 
 /** Runs `pnpm install` unless node_modules is as new as the lock file. Returns an exit code. */
@@ -149,7 +180,7 @@ function isOnPath(version) {
 }
 
 /** Runs a program to its end. Signals reach it through `interrupt`. */
-function run(command, args, { isCaptured = false, env = process.env } = {}) {
+function run(command, args, { isCaptured = false, isBeside = false, env = process.env } = {}) {
   return new Promise((resolve) => {
     if (interruptedBy) {
       resolve({ code: exitCodeOf(interruptedBy), output: '' });
@@ -159,7 +190,9 @@ function run(command, args, { isCaptured = false, env = process.env } = {}) {
     const channel = command === process.execPath ? ['ipc'] : [];
     const stdio = isCaptured ? ['ignore', 'pipe', 'pipe'] : ['inherit', 'inherit', 'inherit'];
     const child = spawn(command, args, { cwd: root, env, stdio: [...stdio, ...channel] });
-    running = child;
+    running.add(child);
+    // The tests have deadlines; what only computes has none.
+    if (isBeside && child.pid) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text) => {
@@ -167,13 +200,16 @@ function run(command, args, { isCaptured = false, env = process.env } = {}) {
       });
     }
     child.once('error', (error) => resolve({ code: 1, output: `${command}: ${error.message}` }));
-    child.once('close', (code, signal) => resolve({ code: code ?? exitCodeOf(signal), output }));
+    child.once('close', (code, signal) => {
+      running.delete(child);
+      resolve({ code: code ?? exitCodeOf(signal), output });
+    });
   });
 }
 
 function interrupt(signal) {
   interruptedBy ??= signal;
-  running?.kill(signal);
+  for (const child of running) child.kill(signal);
 }
 
 /** npm was killed: nobody waits for this any more, and nobody could stop it. */

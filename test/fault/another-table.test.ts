@@ -109,7 +109,7 @@ test('a restored copy in another schema gets everything Redis holds when the con
   await sync.stop();
 
   pipeline.startSync(copy.settings);
-  await eventually(async () => expect(await copy.countRows()).toBe(40), 15_000);
+  await eventually(async () => expect(await copy.countRows()).toBe(40));
 });
 
 test('the way out: moved to this table on purpose, everything is synced to it, and a consumer of the former one stops', async () => {
@@ -123,7 +123,7 @@ test('the way out: moved to this table on purpose, everything is synced to it, a
 
   await expect(sync.finished).rejects.toMatchObject(mismatch);
   pipeline.startSync(other.settings);
-  await eventually(async () => expect(await other.countRows()).toBe(40), 15_000);
+  await eventually(async () => expect(await other.countRows()).toBe(40));
   await expectSynced(atOther, await saveUsers(pipeline, userIds(40), { step: 2 }));
 });
 
@@ -143,5 +143,5 @@ test('another table behind the same address: the consumer stops, and what it syn
   await eventually(async () => {
     const { rows } = await pool.query(`SELECT count(*)::int AS count FROM ${table}`);
     expect(rows[0].count).toBe(40);
-  }, 15_000);
+  });
 });

@@ -197,7 +197,7 @@ test('Redis was restarted and PostgreSQL is away: loads answer with what Redis h
   expect(await firstAnswer(client)).toEqual({ step: 'kept' });
   const startedAtMs = performance.now();
   for (let load = 0; load < 50; load++) expect(await client.getUserState(ana)).toEqual({ step: 'kept' });
-  expect(performance.now() - startedAtMs).toBeLessThan(2000);
+  expect(performance.now() - startedAtMs).toBeLessThan(10_000);
 });
 
 test('PostgreSQL was away before Redis went back, and is not any more: it is asked at once (P6)', async () => {

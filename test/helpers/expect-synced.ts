@@ -33,7 +33,7 @@ export function userIds(count: number, prefix = 'u'): string[] {
 export async function expectSynced(
   pipeline: Pipeline,
   acknowledged: Acknowledged,
-  timeoutMs = 15_000,
+  timeoutMs = 30_000,
 ): Promise<void> {
   await eventually(async () => {
     expect(await pipeline.countDirty()).toBe(0);

@@ -87,7 +87,7 @@ describe('the PostgreSQL loader', () => {
       await using loader = createPostgresLoader({ ...on(), schema, timeoutMs: 700, maxConcurrent: 2 });
       const { sessions } = isolatedClient({ loader });
       const startedMs = performance.now();
-      const loads = Array.from({ length: 10 }, (_, i) =>
+      const loads = Array.from({ length: 40 }, (_, i) =>
         sessions.getUserState(`u${i}`).catch((error: unknown) => error),
       );
       const waiting = async (): Promise<number> => {
@@ -100,7 +100,7 @@ describe('the PostgreSQL loader', () => {
       for (const outcome of await Promise.all(loads)) {
         expect(outcome).toMatchObject({ code: 'RESTORE_FAILED', retryable: true });
       }
-      expect(performance.now() - startedMs).toBeLessThan(3000);
+      expect(performance.now() - startedMs).toBeLessThan(10_000);
       expect(await waiting()).toBeLessThanOrEqual(2);
       await blocker.query('ROLLBACK');
       expect(await eventually(() => sessions.getUserState('u0'))).toEqual({ step: 'old' });

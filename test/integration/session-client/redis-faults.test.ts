@@ -125,7 +125,7 @@ describe('Redis that is away', () => {
     for (let i = 0; i < 50; i++) {
       await expect(sessions.saveUserState('ana', { step: 'y' })).rejects.toMatchObject(rejected);
     }
-    expect(performance.now() - startedMs).toBeLessThan(1000);
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
     await expect(sessions.getUserState('ana')).rejects.toMatchObject({
       code: 'REDIS_UNAVAILABLE',
       retryable: true,

@@ -10,7 +10,7 @@ import { slowest, startTraffic } from './traffic.ts';
 
 const COMMAND_TIMEOUT_MS = 1500;
 /** What the loop that settles a promise may be late by on a busy machine. */
-const SLACK_MS = 1000;
+const SLACK_MS = 3000;
 /** A save is longer, what a replica tells its primary is shorter. */
 const SAVE_BYTES = 200;
 
@@ -117,7 +117,7 @@ it('kill -9 of a primary: its saves end, others go on, and all succeed again wit
   const resumedAfterMs = performance.now() - promotedMs;
   await traffic.stop();
 
-  expect(resumedAfterMs).toBeLessThan(4000);
+  expect(resumedAfterMs).toBeLessThan(10_000);
   expect(slowest(traffic.saves)).toBeLessThan(COMMAND_TIMEOUT_MS + SLACK_MS);
   const failed = traffic.saves.filter(({ outcome }) => outcome !== 'saved');
   expect(failed.some(({ userId }) => hit.includes(userId))).toBe(true);

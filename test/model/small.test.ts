@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { type Exploration, explore } from './explore.ts';
+import * as failoverModel from './failover-model.ts';
+import * as sessionModel from './session-model.ts';
+
+// The proof explores more of both models, and every weakness: session.slow.test.ts and failover.slow.test.ts.
+
+function exploreSession(
+  scope: Partial<sessionModel.Bounds>,
+  weakness: sessionModel.Weakness = {},
+): Exploration {
+  const faults = { evictions: 0, crashes: 0, clockSteps: 0, streamFaults: 0, purges: 0, lostAnswers: 0 };
+  return explore(sessionModel, { operations: 2, ...faults, ...scope }, weakness);
+}
+
+function exploreFailover(
+  scope: Partial<failoverModel.Bounds>,
+  weakness: failoverModel.Weakness = {},
+): Exploration {
+  const none = { overlaps: 0, evictions: 0, crashes: 0, clockJumps: 0, postgresLosses: 0 };
+  const bounds = { ...none, saves: 2, loads: 1, redisLosses: 0, redisResets: 0, ...scope };
+  return explore(failoverModel, bounds, weakness);
+}
+
+test.each([
+  { evictions: 1 },
+  { crashes: 1 },
+  { streamFaults: 1 },
+  { clockSteps: 1 },
+  { operations: 1, evictions: 1, lostAnswers: 1 },
+])('no interleaving of a few operations breaks P1 to P6 or P8: %o', (scope) => {
+  const { states, violation } = exploreSession(scope);
+  expect(violation).toBeUndefined();
+  expect(states).toBeGreaterThan(500);
+});
+
+test.each([{ saves: 1, redisLosses: 1 }, { saves: 1, redisResets: 1 }, { postgresLosses: 1 }])(
+  'no loss takes what the other store has, nor what is saved after it: %o',
+  (scope) => {
+    const { states, violation } = exploreFailover(scope);
+    expect(violation).toBeUndefined();
+    expect(states).toBeGreaterThan(500);
+  },
+);
+
+test('without its safeguard the protocol breaks: the exploration can tell', () => {
+  expect(exploreSession({}, { noVersionGuard: true }).violation?.name).toBe('ROW_WENT_BACK');
+  expect(exploreSession({ evictions: 1 }, { noLease: true }).violation?.name).toBe('STALE_HIT');
+  expect(exploreSession({ crashes: 1 }, { ackFirst: true }).violation?.name).toBe('NEVER_SYNCED');
+  expect(exploreFailover({ redisLosses: 1 }, { noAdopt: true }).violation?.name).toBe('NEVER_SYNCED');
+  expect(exploreFailover({ postgresLosses: 1 }, { noResync: true }).violation?.name).toBe(
+    'ROW_IS_NOT_THE_NEWEST',
+  );
+});
