@@ -18,7 +18,7 @@ export interface Cli extends Pipeline {
   /** Runs `cauce <args>`, captures what it writes, and refuses output with the canary in it. */
   run(
     args: readonly string[],
-    context?: Partial<CliContext> & { isTTY?: boolean; columns?: number },
+    context?: Partial<CliContext> & { isTTY?: boolean; columns?: number; onStdout?: () => void },
   ): Promise<CliRun>;
   /** With `--json`. */
   runJson(args: readonly string[], context?: Partial<CliContext>): Promise<CliRun>;
@@ -40,13 +40,14 @@ export async function createCli(options: Parameters<typeof createPipeline>[0] = 
     DATABASE_URL: withPassword(pipeline.databaseUrl),
   };
 
-  const run: Cli['run'] = async (args, { isTTY = false, columns, ...context } = {}) => {
+  const run: Cli['run'] = async (args, { isTTY = false, columns, onStdout, ...context } = {}) => {
     const written = { stdout: '', stderr: '' };
     const stream = (name: 'stdout' | 'stderr') => ({
       isTTY,
       columns,
       write: (text: string) => {
         written[name] += text;
+        if (name === 'stdout') onStdout?.();
       },
     });
     const code = await runCli(args, {

@@ -168,10 +168,11 @@ test('--watch prints a line each time until it is interrupted; JSON Lines with -
   const cli = await createCli();
   for (const flags of [[], ['--json']]) {
     const interrupt = new AbortController();
+    let looks = 0;
     const running = cli.run(['status', '--watch', '0.1', '--sample', '0ms', ...flags], {
       signal: interrupt.signal,
+      onStdout: () => ++looks === 3 && interrupt.abort(),
     });
-    setTimeout(() => interrupt.abort(), 1000);
     const { code, stdout, stderr } = await running;
     // To leave it in this way is no error.
     expect([code, stderr]).toEqual([130, '']);
@@ -187,9 +188,10 @@ test('--watch prints a line each time until it is interrupted; JSON Lines with -
 /** What two looks write to a terminal. */
 async function watchTwice(cli: Cli, terminal: { columns?: number; env?: Cli['env'] }): Promise<string[]> {
   const interrupt = new AbortController();
-  setTimeout(() => interrupt.abort(), 700);
+  let looks = 0;
   const { stdout } = await cli.run(['status', '--watch', '0.1', '--sample', '0ms'], {
     signal: interrupt.signal,
+    onStdout: () => ++looks === 3 && interrupt.abort(),
     isTTY: true,
     ...terminal,
   });

@@ -25,7 +25,7 @@ export interface Verdict {
 }
 
 /** A failure that says the mutant could not even run, so that nothing was tested by it. */
-const cannotRun = /SyntaxError|Error compiling script|@user_script|syntax error at or near/;
+const cannotRun = /SyntaxError|ReferenceError|Error compiling script|@user_script|syntax error at or near/;
 
 /**
  * What a run of vitest says, as its JSON reporter wrote it. Only a test that ran and failed catches a defect: a file

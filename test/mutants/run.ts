@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type SpawnedProcess, spawnNode } from '@cauce/dev-services';
+import { type SpawnedProcess, spawnNode, startServices } from '@cauce/dev-services';
 import { judgeReport, type TestReport, type Verdict } from './judge-report.ts';
 import { type Mutant, mutants } from './mutants.ts';
 import { makeWorkingCopy } from './working-copy.ts';
@@ -32,7 +32,13 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, interrupt);
 process.once('disconnect', interrupt);
 process.channel?.unref();
 const copy = makeWorkingCopy(root);
-process.exitCode = await tryAll().finally(copy.remove);
+// One pair of servers for all: the tests keep apart by key prefix and schema.
+const servers = await startServices();
+const env = { ...process.env, REDIS_URL: servers.redis.url, DATABASE_URL: servers.postgres.url };
+process.exitCode = await tryAll().finally(async () => {
+  await servers.stop();
+  copy.remove();
+});
 
 async function tryAll(): Promise<number> {
   const startedMs = performance.now();
@@ -78,11 +84,11 @@ async function tryOne(mutant: Mutant): Promise<{ isCaught: boolean; text: string
 }
 
 /** Scripts and statements are embedded, and child processes run the build. Returns what was wrong, or ''. */
-async function rebuild({ file, tests }: Mutant): Promise<string> {
+async function rebuild({ tests }: Mutant): Promise<string> {
   const embedded = await run('scripts/embed-assets.mjs', []);
   if (embedded.code !== 0) return embedded.output;
-  // Contract tests start no process of ours, and what is embedded is not compiled: the slowest step is for the others.
-  if (!file.endsWith('.ts') && tests.every((path) => path.startsWith('test/contract/'))) return '';
+  // These tests start no process of ours: the slowest step is for the others.
+  if (tests.every((path) => /^test\/(contract|unit)\//.test(path))) return '';
   const packages = ['session-client', 'sync-consumer'].map((name) => `packages/${name}`);
   const built = await run('node_modules/typescript/bin/tsc', ['-b', ...packages]);
   return built.code === 0 ? '' : built.output;
@@ -104,7 +110,7 @@ async function runTests(files: readonly string[]): Promise<TestRun> {
 
 /** It is ended with this process at the latest, and what it started with it. */
 async function run(script: string, args: readonly string[]) {
-  const child = await spawnNode(join(copy.folder, script), args, { cwd: copy.folder });
+  const child = await spawnNode(join(copy.folder, script), args, { cwd: copy.folder, env });
   running = child;
   const { code } = await child.exit;
   await ending;

@@ -33,6 +33,7 @@ it.each([
   'ReplyError: ERR user_script:9: attempt to index a nil value script: 4b1, on @user_script:9.',
   'error: syntax error at or near "WHERE"',
   'SyntaxError: Unexpected token',
+  'ReferenceError: nothing is not defined',
 ])('a mutant that cannot even run is not caught: %s', (message) => {
   expect(verdictOn([failing(message)])).toMatchObject({ caughtBy: undefined, unusable: message });
 });
