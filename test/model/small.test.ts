@@ -1,22 +1,18 @@
 import { expect, test } from 'vitest';
 import { type Exploration, explore } from './explore.ts';
+import type { Bounds as FailoverBounds, Weakness as FailoverWeakness } from './failover-model.ts';
 import * as failoverModel from './failover-model.ts';
+import type { Bounds as SessionBounds, Weakness as SessionWeakness } from './session-model.ts';
 import * as sessionModel from './session-model.ts';
 
 // The proof explores more of both models, and every weakness: session.slow.test.ts and failover.slow.test.ts.
 
-function exploreSession(
-  scope: Partial<sessionModel.Bounds>,
-  weakness: sessionModel.Weakness = {},
-): Exploration {
+function exploreSession(scope: Partial<SessionBounds>, weakness: SessionWeakness = {}): Exploration {
   const faults = { evictions: 0, crashes: 0, clockSteps: 0, streamFaults: 0, purges: 0, lostAnswers: 0 };
   return explore(sessionModel, { operations: 2, ...faults, ...scope }, weakness);
 }
 
-function exploreFailover(
-  scope: Partial<failoverModel.Bounds>,
-  weakness: failoverModel.Weakness = {},
-): Exploration {
+function exploreFailover(scope: Partial<FailoverBounds>, weakness: FailoverWeakness = {}): Exploration {
   const none = { overlaps: 0, evictions: 0, crashes: 0, clockJumps: 0, postgresLosses: 0 };
   const bounds = { ...none, saves: 2, loads: 1, redisLosses: 0, redisResets: 0, ...scope };
   return explore(failoverModel, bounds, weakness);
