@@ -1,7 +1,7 @@
 // What the stores hold after a run, in the checker's terms.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cached, hashJson, nameSession, type Row, type RowChange, recordHistory } from '@cauce/history';
-import { parseHash, SESSION_HASH } from '@cauce/protocol';
+import { type Keyspace, parseHash, parseHeader, SESSION_HASH } from '@cauce/protocol';
 import { createSessionClient } from '@cauce/session-client';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import { retryRefused } from './refusals.ts';
@@ -73,6 +73,22 @@ export async function readCache(
     });
   }
   return cache;
+}
+
+/** The version of each session that is in Redis, by its name. */
+export async function readHeldVersions(
+  admin: World['admin'],
+  keyspace: Keyspace,
+): Promise<Map<string, bigint>> {
+  const held = new Map<string, bigint>();
+  const keys = await admin.keys(`${KEY_PREFIX}:{*}:s:*`);
+  const headers = await Promise.all(keys.map((key) => admin.hget(key, SESSION_HASH.header)));
+  for (const [i, key] of keys.entries()) {
+    const header = parseHeader(headers[i] ?? '');
+    const session = keyspace.parse(key);
+    if (header && session) held.set(nameSession(session.ref), BigInt(header.version));
+  }
+  return held;
 }
 
 /** Loads every session as a bot would, so that those that left Redis are restored. */

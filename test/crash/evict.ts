@@ -9,7 +9,7 @@ const SHARE = 0.3;
 const EVICT_CLEAN = `
   local evicted = 0
   for _, session in ipairs(KEYS) do
-    if redis.call('HGET', session, 'd') == '0' then evicted = evicted + redis.call('DEL', session) end
+    if string.find(redis.call('HGET', session, 'm') or '', '^%d+ 0') then evicted = evicted + redis.call('DEL', session) end
   end
   return evicted`;
 

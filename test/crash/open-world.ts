@@ -5,6 +5,7 @@ import { createPool } from '@cauce/postgres';
 import { migrate } from '@cauce/postgres/migrate';
 import { createKeyspace } from '@cauce/protocol';
 import type { SyncReport } from '@cauce/sync-consumer';
+import { readHeldVersions } from './collect.ts';
 import { createFleet } from './fleet.ts';
 import { openHistory } from './history.ts';
 import { REFUSALS } from './refusals.ts';
@@ -121,6 +122,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       consumers: consumerFleet,
       versionFloors: () =>
         Promise.all(partitions.map((p) => admin.hget(`${KEY_PREFIX}:{${p}}:meta`, 'floor'))),
+      heldVersions: () => readHeldVersions(admin, keyspace),
       countDirty: () => sum(partitions.map((p) => admin.zcard(`${KEY_PREFIX}:{${p}}:dirty`))),
       countEvents: () => sum(partitions.map((p) => admin.xlen(`${KEY_PREFIX}:{${p}}:changes`))),
       countParked: () => sum(partitions.map((p) => admin.hlen(`${KEY_PREFIX}:{${p}}:parked`))),

@@ -26,8 +26,10 @@ export interface World {
   readonly parkedWrongly: Set<string>;
   readonly bots: Fleet;
   readonly consumers: Fleet;
-  /** The last version issued in each partition; null: none. */
+  /** No version above it was issued, for each partition; null: there is none. */
   versionFloors(): Promise<(string | null)[]>;
+  /** The version of each session that is in Redis, by its name. */
+  heldVersions(): Promise<ReadonlyMap<string, bigint>>;
   countDirty(): Promise<number>;
   countEvents(): Promise<number>;
   countParked(): Promise<number>;

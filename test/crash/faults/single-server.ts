@@ -27,7 +27,7 @@ export const lossyFaults: readonly Fault[] = [
 ];
 
 /**
- * Nobody reaches the new server before its version floors were read: they tell whether the append-only file had
+ * Nobody reaches the new server before its versions were read: they tell whether the append-only file had
  * everything that was acknowledged.
  */
 async function killRedis(
@@ -45,9 +45,9 @@ async function killRedis(
   for (const link of links) link.cutConnections();
   whileDown?.();
   await redis.restart();
-  const floors = await world.versionFloors();
+  const [floors, heldVersions] = await Promise.all([world.versionFloors(), world.heldVersions()]);
   for (const link of links) await link.accept();
-  return { redisRestart: { killedUs, floors, isCut: whileDown !== undefined } };
+  return { redisRestart: { killedUs, floors, heldVersions, isCut: whileDown !== undefined } };
 }
 
 /** A power failure: what the operating system had not written to the disk is gone. Redis loads the rest. */

@@ -313,6 +313,17 @@ describe('a Redis that was killed', () => {
     expect(findings([...calls, save(40, 'c')], row(20, 'b'), killed)).toEqual([older]);
   });
 
+  it('tells by a session it still has what of it is lost, whatever the floor is', () => {
+    const calls = [save(10, 'a'), save(20, 'b')];
+    const [{ session = '' } = {}] = calls;
+    const held = (version: bigint) => ({
+      restarts: [{ killedUs: 30, floors: ['99'], heldVersions: new Map([[session, version]]) }],
+      partitionOf: () => 0,
+    });
+    expect(findings(calls, row(10, 'a'), held(10n))).toEqual([]);
+    expect(findings(calls, row(10, 'a'), held(20n))).toContain(older);
+  });
+
   it('never had saves that a replica or PostgreSQL had', () => {
     for (const durability of ['replica', 'postgres'] as const) {
       const calls = [save(10, 'a'), save(20, 'b', { durability })];

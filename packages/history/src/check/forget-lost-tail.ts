@@ -3,8 +3,10 @@ import type { Call } from '../call.ts';
 
 export interface RedisRestart {
   readonly killedUs: number;
-  /** The last version issued in each partition, as Redis has it after the restart. */
+  /** The version floor of each partition, as Redis has it after the restart. A session it lost was saved above it. */
   readonly floors: readonly (string | null)[];
+  /** The version of each session that Redis has then. A save of such a session may be below the floor. Default: none. */
+  readonly heldVersions?: ReadonlyMap<string, bigint>;
   /**
    * Since when what it acknowledged may be lost, where that is known: a replica was promoted that was behind. Then
    * `killedUs` is when it acknowledged for the last time, and whatever was under way in between may be lost, however
@@ -19,8 +21,8 @@ export interface RedisRestart {
 const LONGEST_TAIL_US = 2_500_000;
 
 /**
- * The version floor of a partition is written with every save, so a floor below an acknowledged version means that
- * Redis lost the end of its file. Whether such a save reached PostgreSQL before is not known: its outcome becomes
+ * A session whose version is below an acknowledged one means that Redis lost the end of its file; of one that Redis
+ * does not have, so does a floor below it. Whether such a save reached PostgreSQL before is not known: its outcome becomes
  * `unknown`, and what loads saw of it no longer counts. A save that a replica or PostgreSQL had is never forgotten.
  */
 export function forgetLostTail(
@@ -38,7 +40,7 @@ export function forgetLostTail(
   const lost = new Set<Call>();
   const answered = calls.filter(({ outcome, version }) => outcome === 'ok' && version !== undefined);
   answered.sort((a, b) => a.endUs - b.endUs);
-  for (const { killedUs, lostSinceUs, floors, isCut = false } of restarts) {
+  for (const { killedUs, lostSinceUs, floors, heldVersions, isCut = false } of restarts) {
     // Cuts that follow each other with few saves between them reach back further and further.
     const sinceUs = lostSinceUs ?? (isCut ? 0 : killedUs - LONGEST_TAIL_US);
     for (let i = firstSince(answered, sinceUs); i < answered.length; i++) {
@@ -46,7 +48,8 @@ export function forgetLostTail(
       if (lostSinceUs === undefined && call.endUs > killedUs) break;
       if (call.startUs > killedUs || call.durability === 'replica') continue;
       const { session, version = 0n } = call;
-      if (version <= BigInt(floors[partitionOf(session)] ?? '0')) continue;
+      const kept = heldVersions?.get(session) ?? BigInt(floors[partitionOf(session)] ?? '0');
+      if (version <= kept) continue;
       if (call.op !== 'load')
         lostVersions.set(session, (lostVersions.get(session) ?? new Set()).add(version));
       if (call.durability === undefined) lost.add(call);
