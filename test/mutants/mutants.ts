@@ -715,8 +715,8 @@ export const mutants: readonly Mutant[] = [
     breaks: 'a save is applied twice, though fewer than four others came in between',
     promise: 'P1',
     file: save,
-    find: 'for _ = 1, 3 do',
-    replace: 'for _ = 1, 2 do',
+    find: 'fourth and fourth - 1 or -1',
+    replace: 'third and third - 1 or -1',
     tests: ['test/contract/lua/save.test.ts'],
   },
   {

@@ -127,12 +127,13 @@ local function save(key, argument)
   else
     next = nowUs
   end
-  local operations, cut = '', at
+  -- The last three; a space is before each.
+  local operations = ''
   if version then
-    for _ = 1, 3 do
-      cut = cut and find(header, ' ', cut + 1, true)
-    end
-    operations = sub(header, at, (cut or 0) - 1)
+    local second = find(header, ' ', at + 1, true)
+    local third = second and find(header, ' ', second + 1, true)
+    local fourth = third and find(header, ' ', third + 1, true)
+    operations = sub(header, at, fourth and fourth - 1 or -1)
   end
 
   -- The session itself last: where the ACL lacks a command the save fails and has not happened. What the writes
