@@ -321,8 +321,9 @@ function save(state: State, weakness: Weakness): State {
 function nextVersion({ redis, clock }: State, weakness: Weakness): number {
   const { session, epoch, floor } = redis;
   const known = session?.version ?? 0;
-  const isOfEpoch = session !== null && (session.savedIn === epoch || weakness.countsFromLostVersion);
-  return Math.max(clock, known + 1, isOfEpoch ? 0 : floor + 1);
+  const isOfEpoch = session !== null && session.savedIn === epoch && floor <= clock + RESERVE;
+  const knowsItsLast = isOfEpoch || (session !== null && weakness.countsFromLostVersion);
+  return Math.max(clock, known + 1, knowsItsLast ? 0 : floor + 1);
 }
 
 function reserve({ redis, clock }: State, version: number): number {
@@ -538,7 +539,7 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
       const { event, version } = consumer;
       if (row.version === version)
         return [{ name: name('duplicate'), next: become({ ...idle, phase: 'done', event, version }) }];
-      if (row.version < version) return [{ name: name('unsettled'), next: become(idle) }];
+      if (row.version < version) return [{ name: name('postponed'), next: become(idle) }];
       return [{ name: name('compare'), next: become({ ...consumer, phase: 'compared', winner: row }) }];
     }
     case 'compared': {

@@ -201,10 +201,14 @@ function save(state: State, isTombstone: boolean, weakness: Weakness): State {
   };
 }
 
-/** A session that was saved in this epoch knows its last version; any other counts from what was issued to all. */
+/**
+ * A session that was saved in this epoch knows its last version; any other counts from what was issued to all. So do all
+ * while the floor is further ahead of the clock than saves put it: a row did.
+ */
 function nextVersion({ session, floor, clock }: State, weakness: Weakness): number {
   const known = session?.version ?? 0;
-  const countsFromFloor = !session?.isSaved && !weakness.noFloor;
+  const knowsItsLast = session?.isSaved && floor <= clock + RESERVE;
+  const countsFromFloor = !knowsItsLast && !weakness.noFloor;
   return Math.max(clock, known + 1, countsFromFloor ? floor + 1 : 0);
 }
 

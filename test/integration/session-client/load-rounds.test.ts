@@ -121,7 +121,8 @@ describe('a session that is not in Redis, while its row is being read', () => {
     const { key } = client.locate('ana');
     const content = await client.redis.dumpBuffer(key);
     await client.redis.del(key);
-    return () => client.redis.restore(key, 0, content as Buffer);
+    // What is there meanwhile is the lease of the load.
+    return () => client.redis.restore(key, 0, content as Buffer, 'REPLACE');
   }
 
   it.each(['saved', 'restored'])('appears as it was %s in an earlier epoch: it is compared', async (how) => {
