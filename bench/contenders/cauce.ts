@@ -1,6 +1,7 @@
 import { createSessionClient, type SessionLoader } from '@cauce/session-client';
 import type { Servers } from '../servers.ts';
 import type { ChatState } from '../workload/states.ts';
+import { untilFloorsPass } from '../workload/until-floors-pass.ts';
 import { refOf } from '../workload/users.ts';
 
 export const CAUCE = 'saveUserState';
@@ -10,6 +11,7 @@ export async function openCauce(
   { redisUrl }: Pick<Servers, 'redisUrl'>,
   options: { readonly loader?: SessionLoader } = {},
 ) {
+  await untilFloorsPass(redisUrl);
   const client = createSessionClient<ChatState>({ redis: redisUrl, ...options });
   return {
     name: CAUCE,

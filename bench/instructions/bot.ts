@@ -8,6 +8,7 @@ import {
 } from '@cauce/protocol';
 import { createSessionClient, type SaveReceipt } from '@cauce/session-client';
 import { createStates } from '../workload/states.ts';
+import { untilFloorsPass } from '../workload/until-floors-pass.ts';
 import { refOf } from '../workload/users.ts';
 
 /** Redis is many times slower while its instructions are counted. */
@@ -32,6 +33,7 @@ export async function openBot(
   redisUrl: string,
   { stateBytes }: { readonly stateBytes: number },
 ): Promise<Bot> {
+  await untilFloorsPass(redisUrl);
   const connection = openRedis(redisUrl, {
     connectionName: 'bench',
     answerTimeoutMs: TIMEOUT_MS,
