@@ -1,5 +1,6 @@
 import { openBulkFloor } from '../contenders/bulk-floor.ts';
 import { type Bullmq, openBullmq } from '../contenders/bullmq.ts';
+import { readCpuUs as readCpu } from '../measure/cpu.ts';
 import { type Goal, spreadOf, toFigure } from '../measure/figure.ts';
 import { interleave, type Results, resultsOf } from '../measure/interleave.ts';
 import { type Child, type ConsumerAnswers, startConsumer } from '../processes/child.ts';
@@ -24,11 +25,18 @@ interface SyncContender {
   readonly rows: number;
   /** Makes what is to be synced, and gives what syncs it. */
   readonly prepare: () => Promise<() => Promise<unknown>>;
+  /** Of the processes that sync. Default: this one. */
+  readonly cpuSeconds?: ReadCpu;
 }
 
 interface SyncResult {
   readonly perSecond: number;
+  /** Processor time of the processes that sync, and of Redis, µs a row. */
+  readonly cpuUs: number;
 }
+
+/** Gives processor time used so far, seconds. */
+type ReadCpu = () => Promise<number>;
 
 const consumersNamed = (count: number) => `${count} consumer${count === 1 ? '' : 's'}`;
 
@@ -53,11 +61,13 @@ export async function measureSync(
     ...consumerCounts.map((count) => ({
       name: consumersNamed(count),
       rows,
+      cpuSeconds: async () =>
+        sum(await Promise.all(children.slice(0, count).map((child) => child.ask('cpu')))),
       async prepare() {
         await fill.saveDirty(range(0, rows), states);
         return async () => {
           const reports = await Promise.all(children.slice(0, count).map((child) => child.ask('sync')));
-          const written = reports.reduce((sum, report) => sum + report.written, 0);
+          const written = sum(reports.map((report) => report.written));
           if (written !== rows) throw new Error(`${written} rows were written instead of ${rows}`);
         };
       },
@@ -81,6 +91,7 @@ export async function measureSync(
     {
       name: "BullMQ's worker",
       rows: jobs,
+      cpuSeconds: () => worker.ask('cpu'),
       async prepare() {
         await worker.ask('pause');
         await addJobs(bullmq, jobs, states);
@@ -89,12 +100,19 @@ export async function measureSync(
     },
   ];
   try {
-    const results = await interleave(contenders, { rounds }, async ({ rows, prepare }) => {
-      const sync = await prepare();
-      const startedMs = performance.now();
-      await sync();
-      return { perSecond: (rows / (performance.now() - startedMs)) * 1000 };
-    });
+    const results = await interleave(
+      contenders,
+      { rounds },
+      async ({ rows, prepare, cpuSeconds = ownCpu }) => {
+        const sync = await prepare();
+        const readCpuUs = async () => (await cpuSeconds()) * 1e6 + (await readCpu(servers.redis)).redis;
+        const cpuBeforeUs = await readCpuUs();
+        const startedMs = performance.now();
+        await sync();
+        const perSecond = (rows / (performance.now() - startedMs)) * 1000;
+        return { perSecond, cpuUs: ((await readCpuUs()) - cpuBeforeUs) / rows };
+      },
+    );
     return {
       figures: toFigures(results, consumerCounts, stateBytes),
       plots: [plotConsumers(results, consumerCounts, stateBytes)],
@@ -103,6 +121,13 @@ export async function measureSync(
     await Promise.all([...children.map((child) => child.stop()), worker.stop()]);
     await Promise.all([fill.close(), floor.close(), bullmq.close()]);
   }
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
+
+async function ownCpu(): Promise<number> {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 const JOBS_AT_ONCE = 1000;
@@ -162,9 +187,19 @@ function toFigures(results: Results<SyncResult>, consumerCounts: readonly number
         reference: resultsOf(results, reference)[round]?.perSecond,
       })),
     });
+  const cpuFigure = (subject: string, reference: string) =>
+    toFigure({
+      ...{ what: `${stateBytes} B`, quantity: 'CPU a row, Redis included', unit: 'µs', better: 'lower' },
+      ...{ subject, reference },
+      values: resultsOf(results, subject).map((result, round) => ({
+        subject: result.cpuUs,
+        reference: resultsOf(results, reference)[round]?.cpuUs,
+      })),
+    });
   const others = [...results.keys()].filter((name) => !consumerCounts.map(consumersNamed).includes(name));
   return [
     ...others.map((reference) => figure(one, reference, goals[reference])),
+    ...others.map((reference) => cpuFigure(one, reference)),
     ...consumerCounts.slice(1).map((count) => figure(consumersNamed(count), one)),
   ];
 }
