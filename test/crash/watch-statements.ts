@@ -1,5 +1,5 @@
 // Sees the consumer's upserts, and tells of those that were refused and halved.
-import type { Pool, PoolClient } from 'pg';
+import type { Pool, PoolClient, QueryConfig } from 'pg';
 import { tell } from './watch-replies.ts';
 
 const UPSERT = /ON CONFLICT \(tenant_id, user_id\) DO UPDATE/;
@@ -7,7 +7,11 @@ const UPSERT = /ON CONFLICT \(tenant_id, user_id\) DO UPDATE/;
 const REMEMBERED = 50;
 
 /** As the consumer calls it. */
-type Query = (text: unknown, values: readonly unknown[], ...rest: readonly unknown[]) => Promise<unknown>;
+type Query = (
+  config: QueryConfig,
+  values: readonly unknown[],
+  ...rest: readonly unknown[]
+) => Promise<unknown>;
 
 /** For every connection the pool opens from now on. */
 export function watchStatements(pool: Pool): void {
@@ -16,9 +20,9 @@ export function watchStatements(pool: Pool): void {
     users.length === Math.ceil(batch.length / 2) && users.every((user, i) => user === batch[i]);
   pool.on('connect', (client) => {
     const query = client.query.bind(client) as Query;
-    const watched: Query = (text, values, ...rest) => {
-      const answer = query(text, values, ...rest);
-      if (typeof text !== 'string' || !UPSERT.test(text)) return answer;
+    const watched: Query = (config, values, ...rest) => {
+      const answer = query(config, values, ...rest);
+      if (!UPSERT.test(config.text)) return answer;
       const users = textsOf(values[1] as Buffer);
       if (refused.some((batch) => isHalfOf(batch, users))) tell('bisect');
       answer.catch(({ code }: { readonly code?: string }) => {
