@@ -25,10 +25,10 @@ test('shows who holds what, for how long, how often delivered, and whether the c
   expect(code).toBe(0);
   expect(json).toMatchObject({
     v: 1,
-    entries: 4,
+    events: 4,
     consumers: [
-      { partition: 0, consumer: 'alive', entries: 1, maxDeliveries: 1, isLive: true },
-      { partition: 0, consumer: 'dead', entries: 3, maxDeliveries: 2, isLive: false, isTruncated: false },
+      { partition: 0, consumer: 'alive', events: 1, maxDeliveries: 1, isLive: true },
+      { partition: 0, consumer: 'dead', events: 3, maxDeliveries: 2, isLive: false, isTruncated: false },
     ],
   });
   const dead = (json.consumers as { minIdleMs: number; maxIdleMs: number }[])[1];

@@ -61,12 +61,12 @@ test('a dry run counts and changes nothing', async () => {
   const { code, stdout } = await cli.run(['replay', '--min-idle', '0ms', '--dry-run']);
 
   expect(code).toBe(0);
-  expect(stdout).toBe('Would take over 1 pending entry.\n');
+  expect(stdout).toBe('Would take over 1 pending event.\n');
   expect(await cli.redis.xpending(changes, 'sync')).toEqual(before);
   expect(await cli.row(ana)).toBeUndefined();
 });
 
-test('leaves entries alone that are not idle for long enough, and those of other consumers', async () => {
+test('leaves events alone that are not idle for long enough, and those of other consumers', async () => {
   const cli = await createCli();
   await cli.save(ana, secretState());
   await cli.abandon('busy');
@@ -92,7 +92,7 @@ test('what was committed before the consumer died is already there', async () =>
   expect(await cli.countDirty()).toBe(0);
 });
 
-test('an entry that was synced and saved again by others meanwhile is superseded, never written back', async () => {
+test('an event whose session was synced and saved again by others meanwhile is superseded, never written back', async () => {
   const cli = await createCli();
   await cli.save(ana, secretState({ step: 1 }));
   await cli.abandon('dead');

@@ -22,7 +22,7 @@ test('dirty sessions without a consumer exit 3; the JSON has its documented shap
   expect(json).toMatchObject({
     v: 1,
     command: 'status',
-    sync: { dirtySessions: 1, waitingEvents: 1, pendingEntries: 0, parkedSessions: 0 },
+    sync: { dirtySessions: 1, streamEvents: 1, pendingEvents: 0, parkedSessions: 0 },
     postgres: { state: 'up' },
     problems: [{ code: 'NO_CONSUMER' }],
   });
@@ -55,8 +55,8 @@ test('dirty sessions without a consumer exit 3; the JSON has its documented shap
         "lastSyncDurationMs": "null",
         "oldestDirtyAgeMs": "number",
         "parkedSessions": "number",
-        "pendingEntries": "number",
-        "waitingEvents": "number",
+        "pendingEvents": "number",
+        "streamEvents": "number",
       },
       "v": "number",
     }

@@ -16,14 +16,14 @@ test('the first scrape finds Redis up, and every number is of the same moment', 
   expect(first).toMatchObject({
     cauce_redis_up: 1,
     cauce_dirty_sessions: 20,
-    cauce_waiting_events: 20,
-    cauce_pending_entries: 0,
+    cauce_stream_events: 20,
+    cauce_pending_events: 0,
     cauce_parked_sessions: 0,
     cauce_unmeasured_partitions: 0,
   });
   expect(first.cauce_oldest_dirty_age_seconds).toBeGreaterThan(0);
   for (let i = 20; i < 30; i++) await pipeline.save({ tenantId: 'acme', userId: `user${i}` }, i);
-  expect(await consumer.scrape()).toMatchObject({ cauce_dirty_sessions: 30, cauce_waiting_events: 30 });
+  expect(await consumer.scrape()).toMatchObject({ cauce_dirty_sessions: 30, cauce_stream_events: 30 });
 });
 
 test('every series of a closed set of labels is there from the start', async () => {
@@ -47,7 +47,7 @@ test('every series of a closed set of labels is there from the start', async () 
     'postponed',
     'skipped',
   ])
-    expect(samples[`cauce_sync_rows_total{outcome="${outcome}"}`], outcome).toBe(0);
+    expect(samples[`cauce_synced_sessions_total{outcome="${outcome}"}`], outcome).toBe(0);
 });
 
 test('with Redis hung a scrape ends within 2 s, says so, and repeats no old number', async () => {
@@ -62,7 +62,7 @@ test('with Redis hung a scrape ends within 2 s, says so, and repeats no old numb
   expect(performance.now() - startedAtMs).toBeLessThan(4000);
   expect(samples.cauce_redis_up).toBe(0);
   expect(Object.keys(samples)).not.toContain('cauce_dirty_sessions');
-  expect(samples['cauce_sync_rows_total{outcome="written"}']).toBe(0);
+  expect(samples['cauce_synced_sessions_total{outcome="written"}']).toBe(0);
   redis.resume();
   await expect
     .poll(() => consumer.scrape(), { timeout: 10_000 })

@@ -13,7 +13,7 @@ import type { AdminDeps, RedisDeps, SyncOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';
 import { checkTable } from './check-table.ts';
-import { parkedPages } from './parked-entries.ts';
+import { parkedPages } from './parked-pages.ts';
 
 export interface DrainOptions extends SyncOptions {
   /** When to stop trying, ms. Default 60,000. */
@@ -77,7 +77,7 @@ export async function drain(deps: AdminDeps, options: DrainOptions): Promise<Dra
     if (isDrained(left)) await checkTable(deps);
     const round = roundsOf(deps, admin, report);
     // Events without a dirty session: somebody deleted the index. They are synced like any other.
-    while ((left.dirtySessions > 0 || left.waitingEvents > 0) && !signal.aborted) {
+    while ((left.dirtySessions > 0 || left.streamEvents > 0) && !signal.aborted) {
       try {
         await round();
       } catch (error) {
@@ -106,8 +106,8 @@ export async function drain(deps: AdminDeps, options: DrainOptions): Promise<Dra
   }
 }
 
-function isDrained({ dirtySessions, waitingEvents }: Backlog): boolean {
-  return dirtySessions === 0 && waitingEvents === 0;
+function isDrained({ dirtySessions, streamEvents }: Backlog): boolean {
+  return dirtySessions === 0 && streamEvents === 0;
 }
 
 /**
@@ -131,8 +131,8 @@ function roundsOf(deps: AdminDeps, admin: AdminPass, report: SyncReport): () => 
 const noBacklog: Backlog = {
   dirtySessions: 0,
   oldestDirtyAgeMs: 0,
-  waitingEvents: 0,
-  pendingEntries: 0,
+  streamEvents: 0,
+  pendingEvents: 0,
   parkedSessions: 0,
 };
 

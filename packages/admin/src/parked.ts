@@ -13,7 +13,7 @@ import {
 } from '@cauce/protocol';
 import type { AdminDeps, RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
-import { parkedPages } from './parked-entries.ts';
+import { parkedPages } from './parked-pages.ts';
 
 /** A session PostgreSQL refuses as it is; no state. */
 export interface ParkedSession {

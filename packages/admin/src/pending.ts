@@ -2,13 +2,13 @@ import { RedisError } from '@cauce/protocol';
 import { HEARTBEAT_STALE_MS, listConsumers, readHeartbeats } from '@cauce/sync-consumer/internal';
 import type { RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
-import { pendingPages } from './pending-entries.ts';
+import { pendingPages } from './pending-events.ts';
 
 export interface PendingOptions {
   /** Only this partition. */
   readonly partition?: number | undefined;
-  /** Most entries looked at for one consumer of one partition. Default 10,000. */
-  readonly maxEntries?: number;
+  /** Most events looked at for one consumer of one partition. Default 10,000. */
+  readonly maxEvents?: number;
   readonly nowMs?: () => number;
 }
 
@@ -16,20 +16,20 @@ export interface PendingOptions {
 export interface PendingConsumer {
   readonly partition: number;
   readonly consumer: string;
-  readonly entries: number;
+  readonly events: number;
   readonly minIdleMs: number;
   readonly maxIdleMs: number;
   readonly maxDeliveries: number;
-  /** Whether the consumer gave a sign of life lately; without one its entries wait to be claimed. */
+  /** Whether the consumer gave a sign of life lately; without one its events wait to be claimed. */
   readonly isLive: boolean;
-  /** More entries than were looked at: idle times and deliveries are of the oldest ones. */
+  /** It holds more events than were looked at; idle times and deliveries are those of the oldest ones. */
   readonly isTruncated: boolean;
 }
 
 /** Who holds events that are not settled. Changes nothing. @throws LayoutMismatchError, RedisError */
 export async function listPending(
   deps: RedisDeps,
-  { partition: only, maxEntries = 10_000, nowMs = Date.now }: PendingOptions = {},
+  { partition: only, maxEvents = 10_000, nowMs = Date.now }: PendingOptions = {},
 ): Promise<PendingConsumer[]> {
   const { redis, keyspace } = deps;
   await checkLayout(deps);
@@ -59,14 +59,14 @@ export async function listPending(
           maxIdleMs = Math.max(maxIdleMs, idleMs);
           maxDeliveries = Math.max(maxDeliveries, deliveries);
         }
-        if (seen >= maxEntries) break;
+        if (seen >= maxEvents) break;
       }
       // Settled between the two questions.
       if (seen === 0) continue;
       found.push({
         partition,
         consumer: name,
-        entries: Math.max(pending, seen),
+        events: Math.max(pending, seen),
         minIdleMs,
         maxIdleMs,
         maxDeliveries,

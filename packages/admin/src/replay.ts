@@ -3,12 +3,12 @@ import { emptyReport, type PartitionEntries, type SyncReport } from '@cauce/sync
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { createAdminPass, untilGivenUp } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';
-import { claimEntries, pendingPages } from './pending-entries.ts';
+import { claimEntries, pendingPages } from './pending-events.ts';
 
 export interface ReplayOptions extends SyncOptions {
-  /** Only entries without a sign of life for this long, ms. Default 30,000; 0 also takes from consumers at work. */
+  /** Only events without a sign of life for this long, ms. Default 30,000; 0 also takes from consumers at work. */
   readonly minIdleMs?: number;
-  /** Only entries of this consumer. */
+  /** Only events of this consumer. */
   readonly consumer?: string | undefined;
   /** Only this partition. */
   readonly partition?: number | undefined;
@@ -17,15 +17,15 @@ export interface ReplayOptions extends SyncOptions {
   /** How long PostgreSQL may be away at a stretch before this gives up, ms. Default 15,000. */
   readonly patienceMs?: number;
   readonly signal: AbortSignal;
-  /** Told after each round. */
+  /** Called after each round. */
   readonly onProgress?: (done: { readonly claimed: number }) => void;
 }
 
 export interface ReplayResult {
   readonly isDryRun: boolean;
-  /** Pending entries that fit the filter. */
+  /** Pending events that fit the filter. */
   readonly found: number;
-  /** Of these: taken over. The others were settled, taken by somebody else, or had lost their event. */
+  /** Of these: taken over. The others were settled or taken over by another process, or are not in the stream any more. */
   readonly claimed: number;
   readonly report: SyncReport;
   /** Why PostgreSQL ended it early: what was not finished is pending still, and any consumer will claim it. */
@@ -33,8 +33,8 @@ export interface ReplayResult {
 }
 
 /**
- * Takes over pending entries and runs them through the consumer's own pipeline, so a replay can neither lose a
- * session nor write an old state: what is in PostgreSQL already is only settled.
+ * Takes over pending events and sends their sessions through the pipeline of the consumer. So a replay cannot lose a
+ * session or write an old state. What is in PostgreSQL already is only settled.
  *
  * @throws LayoutMismatchError, TableMismatchError, RedisError, AbortError; what was not finished stays pending
  */
@@ -60,20 +60,20 @@ export async function replay(deps: AdminDeps, options: ReplayOptions): Promise<R
   const startedAtMs = performance.now();
   try {
     const problem = await untilGivenUp(async () => {
-      // Before anything is claimed: while PostgreSQL is away, entries are best left where they are.
+      // Before anything is claimed: while PostgreSQL is away, the events stay where they are.
       await admin.open();
       let batch: PartitionEntries[] = [];
-      let waiting = 0;
+      let claimedNow = 0;
       for (const partition of partitions) {
         for await (const page of pendingPages(deps, partition, { minIdleMs, consumer })) {
           found += page.length;
           const ids = page.map(({ id }) => id);
           const taken = await claimEntries(deps, partition, ids, { consumer: admin.consumer, minIdleMs });
           claimed += taken.entries.length;
-          waiting += taken.entries.length;
+          claimedNow += taken.entries.length;
           batch.push(taken);
-          // No more at a time than is in flight at once: entries that wait here show no sign of life.
-          if (waiting >= options.batchRows * options.batchesInFlight) await sync();
+          // No more at a time than is in flight at once, because events that wait here show no sign of life.
+          if (claimedNow >= options.batchRows * options.batchesInFlight) await sync();
         }
       }
       await sync();
@@ -81,7 +81,7 @@ export async function replay(deps: AdminDeps, options: ReplayOptions): Promise<R
       async function sync(): Promise<void> {
         const full = batch;
         batch = [];
-        waiting = 0;
+        claimedNow = 0;
         await admin.pass.sync(full, report, admin.signal);
         onProgress?.({ claimed });
       }

@@ -16,8 +16,8 @@ import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass, untilGivenUp } from './admin-pass.ts';
 import { checkLayout } from './check-layout.ts';
 import { readParked } from './parked.ts';
-import { parkedPages } from './parked-entries.ts';
-import { claimEntries } from './pending-entries.ts';
+import { parkedPages } from './parked-pages.ts';
+import { claimEntries } from './pending-events.ts';
 
 export interface RetryOptions extends SyncOptions {
   /** Only this session; all that are parked otherwise. */

@@ -14,8 +14,8 @@ export async function scrapeConsumer(httpUrl: string): Promise<ConsumerCounters 
     const response = await fetch(`${httpUrl}/metrics`, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
     const text = await response.text();
     return {
-      rows: readSample(text, 'cauce_sync_rows_total{outcome="written"}'),
-      statements: readSample(text, 'cauce_sync_duration_seconds_count'),
+      rows: readSample(text, 'cauce_synced_sessions_total{outcome="written"}'),
+      statements: readSample(text, 'cauce_statement_duration_seconds_count'),
     };
   } catch {
     return undefined;

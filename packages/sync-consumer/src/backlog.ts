@@ -16,15 +16,15 @@ export interface Backlog {
   /** Since when the oldest of them has been unsynced, ms; 0 when there is none. This is the sync lag. */
   readonly oldestDirtyAgeMs: number;
   /** Events in the streams; never more than dirty sessions. */
-  readonly waitingEvents: number;
+  readonly streamEvents: number;
   /** Of these: handed to a consumer and not settled. */
-  readonly pendingEntries: number;
+  readonly pendingEvents: number;
   readonly parkedSessions: number;
 }
 
 /**
  * Reads the sizes of all partitions, in one go from a single server. By default every partition has to answer;
- * `onSkipped` is told of those that do not, and they are not in the sums. @throws RedisError as askAllPartitions
+ * `onSkipped` gets those that do not, and the sums are without them. @throws RedisError as askAllPartitions
  */
 export async function measureBacklog(
   redis: RedisConnection,
@@ -36,15 +36,15 @@ export async function measureBacklog(
     newestClockUs(redis),
     askAllPartitions({ redis, keyspace, onSkipped }, 'measure', ({ partition }) => sizesOf(partition)),
   ]);
-  const sum = (field: 'dirty' | 'waiting' | 'pending' | 'parked'): number =>
+  const sum = (field: 'dirty' | 'events' | 'pending' | 'parked'): number =>
     partitions.reduce((total, partition) => total + partition[field], 0);
   const nowMs = nowUs / 1000;
   const oldestMs = Math.min(...partitions.map((partition) => partition.oldestMs ?? nowMs));
   return {
     dirtySessions: sum('dirty'),
     oldestDirtyAgeMs: Math.max(0, Math.round(nowMs - oldestMs)),
-    waitingEvents: sum('waiting'),
-    pendingEntries: sum('pending'),
+    streamEvents: sum('events'),
+    pendingEvents: sum('pending'),
     parkedSessions: sum('parked'),
   };
 }
@@ -52,7 +52,7 @@ export async function measureBacklog(
 interface PartitionSizes {
   readonly dirty: number;
   readonly oldestMs: number | undefined;
-  readonly waiting: number;
+  readonly events: number;
   readonly pending: number;
   readonly parked: number;
 }
@@ -83,7 +83,7 @@ type PipelineReply = [error: Error | null, reply: unknown];
 
 /** @throws the first error among the replies, and RedisError for one that is of another form */
 function sizesIn(replies: readonly PipelineReply[]): PartitionSizes {
-  const [dirty, oldest, waiting, pending, parked] = replies.map(([error, reply]) => {
+  const [dirty, oldest, events, pending, parked] = replies.map(([error, reply]) => {
     // The group is made again by the next pass.
     if (error?.message.startsWith('NOGROUP')) return [0, null, null, null];
     if (error) throw error;
@@ -95,7 +95,7 @@ function sizesIn(replies: readonly PipelineReply[]): PartitionSizes {
     dirty: countIn('backlog', dirty),
     // Nobody knows since when one is dirty whose time is no time, or in the future: the sweep puts that right.
     oldestMs: Number.isFinite(oldestMs) ? oldestMs : undefined,
-    waiting: countIn('backlog', waiting),
+    events: countIn('backlog', events),
     pending: countIn('backlog', listIn('backlog', pending, 4)[0]),
     parked: countIn('backlog', parked),
   };

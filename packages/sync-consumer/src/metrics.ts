@@ -29,21 +29,21 @@ export function createSyncMetrics({ registry, measureRedis, wallClockMs }: SyncM
     help: 'When the last pass without a failure ended',
     registers,
   });
-  const batchRows = new Histogram({
-    name: 'cauce_sync_batch_rows',
+  const statementRows = new Histogram({
+    name: 'cauce_statement_rows',
     help: 'Rows of a committed statement',
     buckets: [1, 5, 10, 25, 50, 100, 250, 500],
     registers,
   });
-  const duration = new Histogram({
-    name: 'cauce_sync_duration_seconds',
+  const statementDuration = new Histogram({
+    name: 'cauce_statement_duration_seconds',
     help: 'Duration of a committed statement',
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
   });
-  const rows = new Counter({
-    name: 'cauce_sync_rows_total',
-    help: 'Sessions synced, by what became of them',
+  const sessions = new Counter({
+    name: 'cauce_synced_sessions_total',
+    help: 'Sessions of finished passes, by outcome',
     labelNames: ['outcome'] as const,
     registers,
   });
@@ -51,11 +51,6 @@ export function createSyncMetrics({ registry, measureRedis, wallClockMs }: SyncM
     name: 'cauce_sync_failures_total',
     help: 'Failed statements, by class',
     labelNames: ['class'] as const,
-    registers,
-  });
-  const conflicts = new Counter({
-    name: 'cauce_conflicts_total',
-    help: 'Sessions whose row was newer than Redis; what lost is in the conflict table',
     registers,
   });
   const announced = new Counter({
@@ -66,19 +61,18 @@ export function createSyncMetrics({ registry, measureRedis, wallClockMs }: SyncM
 
   // A series that begins with its first failure hides it from rate() and increase().
   for (const failureClass of failureClasses) failures.inc({ class: failureClass }, 0);
-  for (const outcome of finalOutcomes) rows.inc({ outcome }, 0);
+  for (const outcome of finalOutcomes) sessions.inc({ outcome }, 0);
 
   return {
     statement(count, durationMs) {
-      batchRows.observe(count);
-      duration.observe(durationMs / 1000);
+      statementRows.observe(count);
+      statementDuration.observe(durationMs / 1000);
     },
     failure: ({ class: failureClass }) => failures.inc({ class: failureClass }),
     synced(report) {
-      for (const outcome of finalOutcomes) rows.inc({ outcome }, report[outcome]);
-      conflicts.inc(report.conflict + report.reissued);
+      for (const outcome of finalOutcomes) sessions.inc({ outcome }, report[outcome]);
       lastSync.set(wallClockMs() / 1000);
     },
-    announcedAgain: (sessions) => announced.inc(sessions),
+    announcedAgain: (count) => announced.inc(count),
   };
 }

@@ -27,14 +27,14 @@ const redisGauges: readonly RedisGauge[] = [
     read: ({ backlog }) => backlog && backlog.oldestDirtyAgeMs / 1000,
   },
   {
-    name: 'cauce_waiting_events',
+    name: 'cauce_stream_events',
     help: 'Events in the changes streams',
-    read: ({ backlog }) => backlog?.waitingEvents,
+    read: ({ backlog }) => backlog?.streamEvents,
   },
   {
-    name: 'cauce_pending_entries',
+    name: 'cauce_pending_events',
     help: 'Events handed to a consumer and not settled',
-    read: ({ backlog }) => backlog?.pendingEntries,
+    read: ({ backlog }) => backlog?.pendingEvents,
   },
   {
     name: 'cauce_parked_sessions',

@@ -52,7 +52,7 @@ it('cauce status counts over all primaries', async () => {
   const { code, json } = await cli.runJson(['status']);
   expect(code).toBe(3);
   expect(json).toMatchObject({
-    sync: { dirtySessions: everybody.length, waitingEvents: everybody.length, pendingEntries: 0 },
+    sync: { dirtySessions: everybody.length, streamEvents: everybody.length, pendingEvents: 0 },
     problems: [{ code: 'NO_CONSUMER' }],
   });
   const used = await Promise.all(

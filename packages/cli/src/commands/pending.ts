@@ -10,8 +10,9 @@ export const pendingCommand: CommandDescriptor<PartitionOption> = {
   name: 'pending',
   summary: 'events that were handed to a consumer and are not settled',
   description:
-    'Lists who holds unsettled events (--json: for each partition). A few for a live consumer are normal; those of a ' +
-    'consumer that is gone are claimed by another one after SYNC_CLAIM_IDLE, or at once by `cauce replay`.',
+    'Lists the events that each consumer was handed and has not settled (with --json: for each partition). A few for a ' +
+    'live consumer are normal. When a consumer is gone, another one takes over its events after SYNC_CLAIM_IDLE; ' +
+    '`cauce replay` does it at once.',
   options: [new Option('--partition <number>', 'only this partition').argParser(parseCount)],
   examples: ['pending', 'pending --partition 7', 'pending --json'],
   exitCodes: [],
@@ -23,16 +24,16 @@ export const pendingCommand: CommandDescriptor<PartitionOption> = {
     const consumers = await withRedis(invocation, (deps) =>
       listPending(deps, { partition, nowMs: context.nowMs }),
     );
-    const entries = consumers.reduce((sum, consumer) => sum + consumer.entries, 0);
+    const events = consumers.reduce((sum, consumer) => sum + consumer.events, 0);
     output.result(
-      { entries, consumers },
+      { events, consumers },
       consumers.length === 0
         ? 'Nothing is pending.'
-        : `${counted(entries, 'pending entry', 'pending entries')}\n\n${table(
-            ['CONSUMER', 'ENTRIES', 'PARTITIONS', 'MIN IDLE', 'MAX IDLE', 'MAX DELIVERIES', 'CONSUMER IS'],
+        : `${counted(events, 'pending event')}\n\n${table(
+            ['CONSUMER', 'EVENTS', 'PARTITIONS', 'MIN IDLE', 'MAX IDLE', 'MAX DELIVERIES', 'CONSUMER IS'],
             sumByConsumer(consumers).map((one) => [
               one.consumer,
-              one.entries,
+              one.events,
               one.partitions,
               duration(one.minIdleMs),
               duration(one.maxIdleMs) + (one.isTruncated ? ' (of the oldest)' : ''),
@@ -53,7 +54,7 @@ function sumByConsumer(rows: readonly PendingConsumer[]): (PendingConsumer & { p
     sums.set(row.consumer, {
       ...row,
       partitions: (sum?.partitions ?? 0) + 1,
-      entries: (sum?.entries ?? 0) + row.entries,
+      events: (sum?.events ?? 0) + row.events,
       minIdleMs: Math.min(sum?.minIdleMs ?? row.minIdleMs, row.minIdleMs),
       maxIdleMs: Math.max(sum?.maxIdleMs ?? 0, row.maxIdleMs),
       maxDeliveries: Math.max(sum?.maxDeliveries ?? 0, row.maxDeliveries),

@@ -21,16 +21,16 @@ interface ReplayFlags extends DryRunOption, PartitionOption, PatienceOption {
 
 export const replayCommand: CommandDescriptor<ReplayFlags> = {
   name: 'replay',
-  summary: 'take over pending entries and sync them now',
+  summary: 'take over pending events and sync their sessions now',
   description:
-    'Takes over what a consumer left pending and syncs it through the pipeline of the sync consumer: an old ' +
-    'state never overwrites a newer row, and what is in PostgreSQL already is only settled. Ending it early loses ' +
-    'nothing.',
+    'Takes over the events that a consumer left pending, and syncs their sessions with the pipeline of the sync ' +
+    'consumer. An old state never overwrites a newer row. What is in PostgreSQL already is only settled. You may ' +
+    'stop the command at any time: nothing is lost.',
   options: [
-    new Option('--min-idle <duration>', 'only entries without a sign of life for this long; 0ms takes all')
+    new Option('--min-idle <duration>', 'only events whose consumer gave no sign of life for this long; 0ms: all')
       .argParser(parseDuration)
       .default(30_000, '30s'),
-    new Option('--consumer <name>', 'only entries of this consumer'),
+    new Option('--consumer <name>', 'only events of this consumer'),
     new Option('--partition <number>', 'only this partition').argParser(parseCount),
     patienceOption(),
     dryRunOption(),
@@ -38,7 +38,7 @@ export const replayCommand: CommandDescriptor<ReplayFlags> = {
   examples: ['replay --dry-run', 'replay', 'replay --consumer sync-7f9c-1-a1b2c3 --min-idle 0ms'],
   exitCodes: [
     [exitCodes.ok, 'everything that was taken over is settled'],
-    [exitCodes.problem, 'PostgreSQL refuses some sessions still, or they are not settled'],
+    [exitCodes.problem, 'PostgreSQL still refuses some sessions, or some are not settled'],
     [exitCodes.unreachable, 'Redis or PostgreSQL cannot be reached; what was taken over stays pending'],
   ],
   required: ['REDIS_URL', 'DATABASE_URL'],
@@ -54,7 +54,7 @@ export const replayCommand: CommandDescriptor<ReplayFlags> = {
         isDryRun: options.dryRun ?? false,
         patienceMs: options.patience,
         signal,
-        onProgress: ({ claimed }) => output.progress(`replaying: ${count(claimed)} entries taken over`),
+        onProgress: ({ claimed }) => output.progress(`replaying: ${count(claimed)} events taken over`),
       }),
     );
     const { problem, ...data } = result;
@@ -90,10 +90,10 @@ function exitCodeAfter(stillFailing: number): ExitCode {
 }
 
 function describeReplay({ isDryRun, found, claimed, report }: ReplayResult): string {
-  if (isDryRun) return `Would take over ${counted(found, 'pending entry', 'pending entries')}.`;
+  if (isDryRun) return `Would take over ${counted(found, 'pending event')}.`;
   if (found === 0) return 'Nothing to replay.';
   return [
-    `Took over ${count(claimed)} of ${counted(found, 'pending entry', 'pending entries')}.`,
+    `Took over ${count(claimed)} of ${counted(found, 'pending event')}.`,
     fields(Object.entries(labels).map(([outcome, label]) => [label, report[outcome as FinalOutcome]])),
   ].join('\n');
 }

@@ -3,7 +3,7 @@ import type { PartitionEntries } from '@cauce/sync-consumer/internal';
 import type { RedisDeps } from './admin-deps.ts';
 
 /** An event that was handed to a consumer and not settled. */
-export interface PendingEntry {
+export interface PendingEvent {
   readonly id: string;
   readonly consumer: string;
   /** Since its last delivery, claim, or sign of life. */
@@ -12,20 +12,20 @@ export interface PendingEntry {
 }
 
 export interface PendingFilter {
-  /** Only entries idle for at least this long, ms. */
+  /** Only events idle for at least this long, ms. */
   readonly minIdleMs: number;
   /** Only those of this consumer. */
   readonly consumer?: string | undefined;
 }
 
-const PAGE_ENTRIES = 500;
+const PAGE_EVENTS = 500;
 
-/** The pending entries of a partition, oldest first, in pages; none while there is no group. @throws RedisError */
+/** The pending events of a partition, oldest first, in pages; none while there is no group. @throws RedisError */
 export async function* pendingPages(
   { redis, keyspace }: RedisDeps,
   partition: number,
   { minIdleMs, consumer }: PendingFilter,
-): AsyncGenerator<PendingEntry[]> {
+): AsyncGenerator<PendingEvent[]> {
   const changes = keyspace.changes(partition);
   for (let start = '-'; ; ) {
     const reply = await redis
@@ -37,15 +37,15 @@ export async function* pendingPages(
         minIdleMs,
         start,
         '+',
-        PAGE_ENTRIES,
+        PAGE_EVENTS,
         ...(consumer === undefined ? [] : [consumer]),
       )
       .catch((error: unknown) => {
         if (error instanceof Error && error.message.startsWith('NOGROUP')) return [];
         throw RedisError.from(error, 'pending');
       });
-    const page = listIn('pending', reply).map((entry): PendingEntry => {
-      const [id, owner, idleMs, deliveries] = listIn('pending', entry, 4);
+    const page = listIn('pending', reply).map((item): PendingEvent => {
+      const [id, owner, idleMs, deliveries] = listIn('pending', item, 4);
       return {
         id: textIn('pending', id),
         consumer: textIn('pending', owner),
@@ -69,8 +69,8 @@ export interface ClaimCall {
 }
 
 /**
- * Makes the entries pending for `consumer` and returns those that are in the stream; entries that were settled or
- * taken over meanwhile are not among them. @throws RedisError
+ * Makes the events pending for `consumer`. Returns those that are still in the stream, without those that were settled
+ * or taken over meanwhile. @throws RedisError
  */
 export async function claimEntries(
   { redis, keyspace }: RedisDeps,
