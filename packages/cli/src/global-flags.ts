@@ -32,7 +32,7 @@ export function globalOptions(): Option[] {
     new Option('--table <name>', 'SESSION_DB_TABLE'),
     new Option('--json', 'print one JSON object with "v": 1 on stdout'),
     new Option('--no-color', 'no colors; NO_COLOR works too'),
-    new Option('-q, --quiet', 'no messages and no progress, only data and errors'),
+    new Option('-q, --quiet', 'print only data and errors, no messages and no progress'),
     new Option('--debug', 'show the stack of an error'),
   ];
 }

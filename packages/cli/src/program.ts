@@ -27,17 +27,17 @@ const commands: readonly AnyCommand[] = [
   purgeCommand,
 ];
 
-const groups = new Map([['parked', 'sessions PostgreSQL refuses as they are']]);
+const groups = new Map([['parked', 'look after the sessions that PostgreSQL refuses']]);
 
 /**
- * The command line of `cauce`. Touches nothing but the context, and only when it is parsed; a command's own errors
- * are printed and become its exit code, those of the command line are thrown as CommanderError.
+ * The command line of `cauce`. It uses only the context, and only when it is parsed. Errors of a command are printed
+ * and become its exit code. Errors of the command line are thrown as CommanderError.
  *
- * @param onExit told the exit code of the command that ran
+ * @param onExit called with the exit code of the command that ran
  */
 export function buildProgram(context: CliContext, onExit: (code: ExitCode) => void): Command {
   const program = new Command('cauce')
-    .description('Looks after a Cauce deployment: sessions in Redis on their way to PostgreSQL.')
+    .description('Looks after a deployment of Cauce, which syncs sessions from Redis to PostgreSQL.')
     .version(context.version)
     .exitOverride()
     .showHelpAfterError('(add --help for what is allowed)')

@@ -18,7 +18,7 @@ export interface PatienceOption {
 }
 
 export const dryRunOption = (): Option =>
-  new Option('-n, --dry-run', 'say what would be done, change nothing');
+  new Option('-n, --dry-run', 'show what would be done; change nothing');
 
 export const yesOption = (): Option => new Option('-y, --yes', 'do not ask');
 
@@ -37,8 +37,8 @@ export async function confirmDestroying(
 ): Promise<void> {
   if (options.yes) return;
   if (!context.confirm) {
-    throw new CommandError(`${question} Nobody can be asked here.`, {
-      hint: 'Give --yes to do it, or --dry-run to see what would be done. Nothing was changed.',
+    throw new CommandError(`${question} There is no terminal to ask.`, {
+      hint: 'Nothing was changed. Give --yes to do it, or --dry-run to see what would be done.',
     });
   }
   if (!(await context.confirm(`${question} [y/N] `))) {

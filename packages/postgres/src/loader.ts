@@ -119,7 +119,7 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
     const untilMs = now() + timeoutMs;
     const limits = () => {
       const leftMs = Math.floor(untilMs - now());
-      if (leftMs < 1) throw new Error('The connection came too late.');
+      if (leftMs < 1) throw new Error('No connection was free in time.');
       // The server gives up when the caller does: a backend that waits for a lock does not notice that nobody waits
       // for it.
       return { statementTimeoutMs: leftMs, answerTimeoutMs: leftMs + ANSWER_GRACE_MS };
@@ -128,7 +128,7 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
     const answer = turn.came
       .then(() => {
         // The server gives those before up at the same moment as their callers, and these may be about to give up, too.
-        if (untilMs - now() < LEAST_SHARE * timeoutMs) throw new Error('The turn came too late.');
+        if (untilMs - now() < LEAST_SHARE * timeoutMs) throw new Error('Its turn did not come in time.');
         return work(limits);
       })
       .finally(turn.leave);

@@ -1,7 +1,7 @@
 /** Recognised in errors of any copy of this package. */
 const brand: unique symbol = Symbol.for('@cauce/cause');
 
-const WITHHELD = 'its message is left out: it may quote a session';
+const WITHHELD = 'message left out: it may quote a session';
 
 /**
  * What may stand behind an error of Cauce: a copy of what was thrown that holds no state, id or secret. A driver's own

@@ -35,7 +35,7 @@ export function createReadRows({ loader, opener, signal }: ReadRowsDeps): ReadRo
     } catch (error) {
       if (isCauceError(error) && error.code === 'TABLE_MISMATCH')
         throw new RestoreError(error.message, error);
-      throw new RestoreError('The session loader failed, so whether there is a session is not known.', error);
+      throw new RestoreError('The session loader failed: it is not known whether there is a session.', error);
     }
     if (Array.isArray(rows) && rows.length === sessions.length && rows.every(isRow)) return rows;
     throw new RestoreError(

@@ -16,7 +16,7 @@ export const clientSettings = {
     kind: 'boolean',
     default: true,
     description:
-      'Whether the bot keeps its sessions in Redis. Parsed here for the bot, which chooses its store by it.',
+      'Whether the bot keeps its sessions in Redis. Cauce only parses it; the bot chooses its store by it.',
   },
   TENANT_CACHE_TTL: {
     kind: 'number',
@@ -24,7 +24,7 @@ export const clientSettings = {
     min: 1,
     max: 31_536_000,
     unit: 's',
-    description: 'How long what was loaded about a tenant is kept.',
+    description: 'How long the data of a tenant is cached.',
   },
   SESSION_MAX_STATE_BYTES: {
     kind: 'number',
@@ -41,7 +41,7 @@ export const clientSettings = {
     max: 1_000_000_000_000,
     unit: 'bytes',
     description:
-      'How much state of one tenant may be in Redis that PostgreSQL does not have; saves beyond it are refused. The same for all bots. Divided over the partitions, at least one largest state each. 0: no budget.',
+      'Most unsynced bytes of one tenant in Redis; saves beyond it are refused. Give all bots the same. It is divided over the partitions; each gets at least one largest state. 0: no budget.',
   },
 } as const satisfies SettingsTable;
 

@@ -24,7 +24,7 @@ export async function readSecretFiles(
     const path = env[name]?.trim();
     if (!path) continue;
     if (env[secret]?.trim()) {
-      problems.push({ name, message: `is given beside ${secret}; give one of them` });
+      problems.push({ name, message: `is given together with ${secret}; give only one of them` });
       continue;
     }
     try {

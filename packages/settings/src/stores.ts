@@ -25,7 +25,7 @@ const redisSettings = {
     allowed: 'a redis://, redis+sentinel:// or redis+cluster:// URL',
     problem: (url: string) => redisUrlProblem(url),
     description:
-      'The primary, alone, behind sentinels or of a cluster. Redis 7.0 or later, or Valkey 7.2 or later.',
+      'The primary: a single server, behind sentinels, or of a cluster. Redis 7.0 or later, or Valkey 7.2 or later.',
   },
   REDIS_TLS_CA_FILE: {
     kind: 'text',
@@ -33,14 +33,14 @@ const redisSettings = {
     isOptional: true,
     ...pemFile,
     description:
-      'Certificates of the authorities that vouch for Redis, with a rediss URL. Without it: those Node.js knows.',
+      'Certificates of the authorities of Redis, for a rediss URL. Without it: the authorities that Node.js knows.',
   },
   REDIS_TLS_CERT_FILE: {
     kind: 'text',
     default: undefined,
     isOptional: true,
     ...pemFile,
-    description: 'Certificate of this client, where Redis asks for one.',
+    description: 'Certificate of this client, if Redis asks for one.',
   },
   REDIS_TLS_KEY_FILE: {
     kind: 'text',
@@ -60,14 +60,14 @@ const keyspaceSettings = {
     max: 1024,
     isPowerOfTwo: true,
     description:
-      'Into how many slots the sessions are spread. Fixed for the life of the data; a mismatch is refused.',
+      'Number of partitions of the sessions. It never changes for existing data; another number is refused.',
   },
   SESSION_KEY_PREFIX: {
     kind: 'text',
     default: DEFAULT_KEY_PREFIX,
     pattern: /^[A-Za-z0-9._-]{1,64}$/,
     allowed: '1 to 64 of A-Z a-z 0-9 . _ -',
-    description: 'Starts every Redis key. Deployments that share a Redis need different ones.',
+    description: 'Start of every Redis key. Deployments that share a Redis need different prefixes.',
   },
   SESSION_TTL: {
     kind: 'number',
@@ -76,7 +76,7 @@ const keyspaceSettings = {
     max: 31_536_000,
     unit: 's',
     description:
-      'How long a session stays in Redis after it was synced or restored. One that PostgreSQL does not have yet never expires.',
+      'How long a session stays in Redis after it was synced or restored. A dirty session never expires.',
   },
 } as const satisfies SettingsTable;
 
@@ -102,7 +102,7 @@ const databaseSettings = {
     default: 'session',
     ...identifier,
     description:
-      'Table of the sessions. Its companions are named after it: session_conflict, session_layout, session_identity.',
+      'Table of the sessions. The other tables get its name as prefix: session_conflict, session_layout, session_identity.',
   },
 } as const satisfies SettingsTable;
 

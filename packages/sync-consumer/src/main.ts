@@ -42,7 +42,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (askedPort !== 0 && http.port !== askedPort) {
     logger.warn(
       { taken: askedPort, httpPort: http.port },
-      'the default SYNC_HTTP_PORT is taken; /metrics and /readyz are on a free one',
+      'the default SYNC_HTTP_PORT is taken; /metrics and /readyz use a free port',
     );
   }
   const started = startPeriodicSync({

@@ -21,7 +21,8 @@ export const passSettings = {
     min: 1,
     max: 36_500,
     unit: 'days',
-    description: 'A row nobody saved for this long is purged, once a day. Not shorter than SESSION_TTL.',
+    description:
+      'Once a day, rows that nobody saved for this long are deleted. Not shorter than SESSION_TTL.',
   },
   SYNC_BATCH_ROWS: {
     kind: 'number',
@@ -36,7 +37,8 @@ export const passSettings = {
     default: 4,
     min: 1,
     max: 16,
-    description: 'Batches synced at the same time by one consumer; also its PostgreSQL connections.',
+    description:
+      'How many batches one consumer syncs at the same time; also the number of its PostgreSQL connections.',
   },
   SYNC_CLAIM_IDLE: {
     kind: 'number',
@@ -44,7 +46,7 @@ export const passSettings = {
     min: 100,
     max: 3_600_000,
     unit: 'ms',
-    description: "After how long without a sign of life another consumer's events are taken over.",
+    description: 'After this time without a sign of life of a consumer, another one takes over its events.',
   },
   SYNC_PARK_LIMIT: {
     kind: 'number',
@@ -53,7 +55,7 @@ export const passSettings = {
     max: 1_000_000,
     unit: 'rows',
     description:
-      'More refused rows than this in a minute (or 5 % of the last 1,000, if that is more) are a fault of the table, not of the rows: no more are parked, they wait in Redis.',
+      'Most rows that are parked in a minute (or 5 % of the last 1,000, if that is more). More refused rows are a fault of the table: they are not parked and wait in Redis.',
   },
 } as const satisfies SettingsTable;
 
@@ -85,7 +87,7 @@ export const syncSettings = {
     max: 86_400_000,
     unit: 'ms',
     description:
-      'A session that has waited this long is checked for a lost event, and announced again if it was.',
+      'If a session is dirty for this long, the sweep checks whether its event was lost, and announces it again.',
   },
   SYNC_HTTP_PORT: {
     kind: 'number',
@@ -93,21 +95,21 @@ export const syncSettings = {
     min: 0,
     max: 65_535,
     description:
-      'Port of /metrics, /healthz and /readyz. 0 takes a free one, and so does the default if it is taken; the log says which.',
+      'Port of /metrics, /healthz and /readyz. 0: a free port. If the default is taken: also a free port; the log says which.',
   },
   SYNC_HTTP_HOST: {
     kind: 'text',
     default: '127.0.0.1',
     pattern: /^[0-9A-Za-z.:_-]+$/,
     allowed: 'an address or host name',
-    description: 'Address the port is bound to. 0.0.0.0 in a container.',
+    description: 'Address on which it listens. 0.0.0.0 in a container.',
   },
   SYNC_LOG_LEVEL: {
     kind: 'text',
     default: 'info',
     pattern: /^(trace|debug|info|warn|error|fatal|silent)$/,
     allowed: 'trace, debug, info, warn, error, fatal or silent',
-    description: 'Least severe log line written.',
+    description: 'Lowest level of the log lines that are written.',
   },
 } as const satisfies SettingsTable;
 

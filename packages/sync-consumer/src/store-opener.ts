@@ -113,7 +113,7 @@ export class StoreOpener {
   async restoreGroups(partitions: readonly number[], signal: AbortSignal): Promise<void> {
     this.#deps.logger.error(
       { partitions },
-      'The consumer group is missing: somebody deleted the stream or the group, or Redis lost its data',
+      'The consumer group is missing: the stream or the group was deleted, or Redis lost its data',
     );
     await this.openPartitions(signal);
     // Their events may be gone with the stream; nothing is young enough to be left alone.
@@ -130,10 +130,7 @@ export class StoreOpener {
     const known = this.#serverEpochs;
     const changed = [...serverEpochs].filter(([partition, epoch]) => epoch !== known.get(partition)).length;
     if (created > 0 && this.#isOpen) {
-      logger.error(
-        { partitions: created },
-        'Redis lost data: partitions it knew are gone; they were opened anew',
-      );
+      logger.error({ partitions: created }, 'Redis lost data: partitions are gone; they were opened again');
     } else if (changed > 0 && known.size > 0) {
       logger.warn(
         { partitions: changed },
@@ -144,7 +141,7 @@ export class StoreOpener {
     if (renewed > 0) {
       logger.error(
         { partitions: renewed },
-        'a stream took no more events, because somebody wrote an entry with the last id; it was made anew',
+        'a stream took no more events, because another program wrote an entry with the last id; it was created again',
       );
     }
   }

@@ -272,7 +272,7 @@ export class SyncConsumer {
       );
       await removeHeartbeat(redis.redis, keyspace, this.consumer);
     } catch (err) {
-      logger.debug({ err }, "the consumer's name stays in the group; another consumer removes it later");
+      logger.debug({ err }, 'the name of the consumer stays in the group; another consumer removes it later');
     }
   }
 }

@@ -90,13 +90,13 @@ export class SyncStatus {
     }
     const { code, summary, class: failureClass } = state.failure;
     if (failureClass === 'transient' && isBusy(code)) {
-      logger.warn({ code, reason: summary }, 'PostgreSQL could not do it this time; it is tried again');
+      logger.warn({ code, reason: summary }, 'PostgreSQL could not do it; it is tried again');
     } else if (failureClass === 'transient') {
       logger.warn({ code, reason: summary }, 'PostgreSQL is away; sessions wait in Redis');
     } else {
       logger.error(
         { code, reason: summary },
-        'PostgreSQL refuses the work; nothing is lost, sessions wait in Redis until this is fixed',
+        'PostgreSQL refuses the work until this is fixed; nothing is lost, sessions wait in Redis',
       );
     }
   }
@@ -148,7 +148,7 @@ export class SyncStatus {
     const { isOpen } = this.#deps.parkLimiter;
     if (isOpen && !this.#wasBreakerOpen) {
       logger.error(
-        'PostgreSQL refuses too many rows: the table is at fault, not they. No more are parked; they wait in Redis',
+        'PostgreSQL refuses too many rows: this is a fault of the table. No more rows are parked; they wait in Redis',
       );
     }
     this.#wasBreakerOpen = isOpen;

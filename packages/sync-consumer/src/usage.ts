@@ -5,7 +5,9 @@ import { syncSettings } from './settings.ts';
 export function usage(): string {
   const rows = Object.entries<Setting>(syncSettings).map(([name, setting]) => {
     const isOptional = setting.kind === 'text' && setting.isOptional;
-    const withoutDefault = isOptional ? 'optional' : `required, or ${name}_FILE with a file that holds it`;
+    const withoutDefault = isOptional
+      ? 'optional'
+      : `required; or ${name}_FILE with the path of a file that contains it`;
     const fallback = setting.default === undefined ? withoutDefault : `default ${setting.default}`;
     return `  ${name}\n      ${setting.description}\n      ${describeAllowed(setting)}; ${fallback}`;
   });
@@ -16,7 +18,7 @@ export function usage(): string {
     '',
     ...rows,
     '',
-    'Exit codes: 0 stopped, 1 failure, 2 settings, or a store that would put sessions at risk.',
+    'Exit codes: 0 stopped; 1 failure; 2 a setting is wrong, or a store that would put sessions at risk.',
     '',
   ].join('\n');
 }

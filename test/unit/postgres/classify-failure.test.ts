@@ -161,9 +161,7 @@ test.each([
 test.each(['40001', '40P01', '55P03', '57014', '53100', '53200', '58030', '25P03'])(
   '%s comes from a server that is there: it is not called away',
   (code) => {
-    expect(describeFailure(failureOf(code))).toBe(
-      `PostgreSQL could not do it this time: ${code}: error ${code}`,
-    );
+    expect(describeFailure(failureOf(code))).toBe(`PostgreSQL could not do it: ${code}: error ${code}`);
   },
 );
 

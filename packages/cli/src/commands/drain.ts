@@ -14,18 +14,18 @@ export const drainCommand: CommandDescriptor<DrainFlags> = {
   name: 'drain',
   summary: 'sync until PostgreSQL has everything',
   description:
-    'Announces what lost its event, takes over what is stale, syncs what waits, and waits for what live ' +
-    'consumers hold, until no session is dirty. Run it before Redis or the bot goes back to another release. ' +
-    'Saves that go on meanwhile are synced too, so stop the bot first.',
+    'Syncs until no session is dirty. It announces sessions whose event was lost, takes over the events of consumers ' +
+    'that are gone, syncs what waits, and waits for what live consumers hold. Run it before Redis or the bot goes ' +
+    'back to another release. Stop the bot first, because new saves are synced too.',
   options: [
-    new Option('--deadline <duration>', 'when to stop trying')
+    new Option('--deadline <duration>', 'give up after this long')
       .argParser(parseDuration)
       .default(60_000, '60s'),
   ],
   examples: ['drain', 'drain --deadline 5m', 'drain --json && systemctl stop redis'],
   exitCodes: [
     [exitCodes.ok, 'empty: PostgreSQL has the newest version of every session'],
-    [exitCodes.problem, 'sessions are left that are only in Redis; nothing is lost, and the output says why'],
+    [exitCodes.problem, 'some sessions are still only in Redis; nothing is lost, and the output says why'],
     [exitCodes.unreachable, 'Redis cannot be reached'],
   ],
   required: ['REDIS_URL', 'DATABASE_URL'],

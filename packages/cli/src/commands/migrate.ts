@@ -9,8 +9,8 @@ export const migrateCommand: CommandDescriptor<DryRunOption> = {
   name: 'migrate',
   summary: 'create or update the tables in PostgreSQL',
   description:
-    'Brings the tables up to this release and creates the schema when it is missing. Safe to run from many hosts ' +
-    'at once. Use a direct connection, not a pooler: the lock that keeps two migrations apart needs one.',
+    'Brings the tables up to this release, and creates the schema if it is missing. Many hosts may run it at once. ' +
+    'Use a direct connection, not a pooler: the lock between two migrations needs it.',
   options: [dryRunOption()],
   examples: ['migrate', 'migrate --dry-run', 'migrate --schema bot --json'],
   exitCodes: [[exitCodes.ok, 'the tables are up to date']],

@@ -40,10 +40,10 @@ const sessionArgument: CommandArgument = {
 
 const listCommand: CommandDescriptor<{ readonly limit: number }> = {
   name: 'parked list',
-  summary: 'list them',
+  summary: 'list the parked sessions',
   description:
-    'Lists sessions PostgreSQL refuses as they are, the latest refusal first. They stay in Redis and are tried ' +
-    'again by themselves, ever more rarely.',
+    'Lists the sessions that PostgreSQL refuses, the latest refusal first. They stay in Redis. The consumer tries them ' +
+    'again, with longer and longer pauses.',
   options: [new Option('--limit <count>', 'list at most this many').argParser(parseCount).default(100)],
   examples: ['parked list', 'parked list --limit 1000 --json'],
   exitCodes: [
@@ -82,7 +82,7 @@ const listCommand: CommandDescriptor<{ readonly limit: number }> = {
     );
     if (foreign > 0) {
       output.note(
-        `${counted(foreign, 'entry', 'entries')} of the parked hashes name no session: somebody else wrote them.`,
+        `${counted(foreign, 'entry', 'entries')} of the parked hashes name no session: another program wrote them.`,
       );
     }
     return total === 0 ? exitCodes.ok : exitCodes.problem;
@@ -91,10 +91,10 @@ const listCommand: CommandDescriptor<{ readonly limit: number }> = {
 
 const showCommand: CommandDescriptor<{ readonly includeState?: boolean }> = {
   name: 'parked show',
-  summary: 'show one',
-  description: 'Shows why a session is parked, and what Redis and PostgreSQL hold of it.',
+  summary: 'show one parked session',
+  description: 'Shows why a session is parked, and what Redis and PostgreSQL have of it.',
   arguments: [sessionArgument],
-  options: [new Option('--include-state', 'also the state; it may hold personal data')],
+  options: [new Option('--include-state', 'also show the state; it may contain personal data')],
   examples: ['parked show acme:ana', 'parked show acme:ana --include-state --json'],
   exitCodes: [[exitCodes.failure, 'it is not parked']],
   required: ['REDIS_URL', 'DATABASE_URL'],
@@ -127,16 +127,16 @@ interface RetryFlags extends DryRunOption, PatienceOption {
 
 const retryCommand: CommandDescriptor<RetryFlags> = {
   name: 'parked retry',
-  summary: 'try one or all of them now',
+  summary: 'try one or all parked sessions now',
   description:
-    'Tries parked sessions now instead of at their time, through the pipeline of the sync consumer. Mend first ' +
-    'what PostgreSQL refuses them for.',
+    'Tries parked sessions now, with the pipeline of the sync consumer. First fix the reason for which PostgreSQL ' +
+    'refuses them.',
   arguments: [{ ...sessionArgument, name: '[session]' }],
   options: [new Option('--all', 'all of them'), patienceOption(), dryRunOption()],
   examples: ['parked retry acme:ana', 'parked retry --all --dry-run', 'parked retry --all'],
   exitCodes: [
     [exitCodes.ok, 'none of them is parked any more'],
-    [exitCodes.problem, 'PostgreSQL refuses some of them still'],
+    [exitCodes.problem, 'PostgreSQL still refuses some of them'],
   ],
   required: ['REDIS_URL', 'DATABASE_URL'],
 
@@ -186,10 +186,10 @@ interface DiscardFlags extends DryRunOption, YesOption {
 
 const discardCommand: CommandDescriptor<DiscardFlags> = {
   name: 'parked discard',
-  summary: 'give up the unsynced change of one',
+  summary: 'give up the unsynced change of one parked session',
   description:
-    'Removes a parked session from Redis. Its unsynced change is lost for good; the next load restores what ' +
-    'PostgreSQL has. A session that was saved since it was parked is left alone.',
+    'Removes a parked session from Redis. Its unsynced change is lost forever; the next load restores what ' +
+    'PostgreSQL has. A session that was saved after it was parked stays.',
   arguments: [sessionArgument],
   options: [
     new Option('--if-version <version>', 'only if Redis still holds this version'),
@@ -211,7 +211,7 @@ const discardCommand: CommandDescriptor<DiscardFlags> = {
     const ref = args[0] as Ref;
     const isDryRun = options.dryRun ?? false;
     if (!isDryRun) {
-      await confirmDestroying(invocation, `This loses the unsynced change of ${sessionName(ref)} for good.`);
+      await confirmDestroying(invocation, `This loses the unsynced change of ${sessionName(ref)} forever.`);
     }
     const { outcome, version } = await withRedis(invocation, (deps) =>
       discardParked(deps, ref, { ifVersion: options.ifVersion, isDryRun }),

@@ -8,7 +8,7 @@ import { checkedPartition, type PartitionOption } from '../shared-options.ts';
 
 export const pendingCommand: CommandDescriptor<PartitionOption> = {
   name: 'pending',
-  summary: 'events that were handed to a consumer and are not settled',
+  summary: 'list the events that consumers hold',
   description:
     'Lists the events that each consumer was handed and has not settled (with --json: for each partition). A few for a ' +
     'live consumer are normal. When a consumer is gone, another one takes over its events after SYNC_CLAIM_IDLE; ' +

@@ -18,10 +18,10 @@ interface PurgeFlags extends DryRunOption, YesOption {
 
 export const purgeCommand: CommandDescriptor<PurgeFlags> = {
   name: 'purge',
-  summary: 'delete rows nobody saved for longer than the history',
+  summary: 'delete rows that are older than the history',
   description:
-    'Deletes old rows and old conflicts in small statements, as the sync consumer does once a day. Rows that are ' +
-    'being saved are left alone.',
+    'Deletes rows that nobody saved for SESSION_HISTORY_DAYS, and conflicts of that age, in small statements. The sync ' +
+    'consumer does the same once a day. A row that is being saved stays.',
   options: [new Option('--history-days <days>', 'SESSION_HISTORY_DAYS'), dryRunOption(), yesOption()],
   examples: ['purge --dry-run', 'purge --yes', 'purge --history-days 90 --yes'],
   exitCodes: [],

@@ -27,7 +27,10 @@ export const replayCommand: CommandDescriptor<ReplayFlags> = {
     'consumer. An old state never overwrites a newer row. What is in PostgreSQL already is only settled. You may ' +
     'stop the command at any time: nothing is lost.',
   options: [
-    new Option('--min-idle <duration>', 'only events whose consumer gave no sign of life for this long; 0ms: all')
+    new Option(
+      '--min-idle <duration>',
+      'only events whose consumer gave no sign of life for this long; 0ms: all',
+    )
       .argParser(parseDuration)
       .default(30_000, '30s'),
     new Option('--consumer <name>', 'only events of this consumer'),

@@ -15,22 +15,22 @@ interface ResyncFlags extends YesOption {
 
 export const resyncCommand: CommandDescriptor<ResyncFlags> = {
   name: 'resync',
-  summary: 'sync what Redis holds to PostgreSQL again',
+  summary: 'sync everything in Redis to PostgreSQL again',
   description:
-    'For a PostgreSQL that lost what it had committed: a backup was restored, or a standby promoted that was behind. ' +
-    'Announces every session in Redis again, at the version it has; rows that are as new stay as they are. Consumers ' +
-    'do it by themselves when they see another database or timeline; a restored disk snapshot looks the same. ' +
-    'Sessions that left Redis since cannot be given back.\n\n' +
-    'Redis remembers which table its sessions are synced to, and whoever comes with another one is refused. ' +
-    '--to-this-table makes the one of DATABASE_URL, --schema and --table the one from now on; a consumer of the ' +
-    'former table stops by itself. Rows are not copied from one table to the other: do that first, with pg_dump.',
+    'Use it when PostgreSQL lost commits: a backup was restored, or a standby was promoted that was behind. It ' +
+    'announces every session in Redis again, with its present version. Rows that are as new do not change. Consumers ' +
+    'do this by themselves when they see another database or timeline. They cannot notice a restored disk snapshot. ' +
+    'Sessions that have left Redis cannot be brought back.\n\n' +
+    'Redis remembers to which table its sessions are synced, and refuses a consumer with another table. ' +
+    '--to-this-table changes it to the table of DATABASE_URL, --schema and --table. A consumer of the former table ' +
+    'stops by itself. Rows are not copied: do that first, with pg_dump.',
   options: [
     new Option(
       '--since <moment>',
-      'only what was saved since: 30m or 2h ago, or 2026-01-31T18:00Z. PostgreSQL gets a save up to a sync interval ' +
-        'later, so choose an earlier moment rather than a later one',
+      'only sessions saved since then: 30m or 2h ago, or 2026-01-31T18:00Z. PostgreSQL gets a save up to a sync ' +
+        'interval later, so choose an earlier moment',
     ).argParser(parseMoment),
-    new Option('--to-this-table', 'from now on the sessions are synced to the table that is set here'),
+    new Option('--to-this-table', 'sync the sessions to the table that is set here, from now on'),
     yesOption(),
   ],
   examples: [
@@ -48,13 +48,13 @@ export const resyncCommand: CommandDescriptor<ResyncFlags> = {
     const sinceMs = options.since?.(context.nowMs()) ?? 0;
     const sinceVersion = (BigInt(Math.floor(sinceMs)) * 1000n).toString();
     const { SYNC_BATCH_ROWS: batchRows } = settings;
-    // Without DATABASE_URL it is Redis' alone; with it, the table that is set may be the wrong one.
+    // Without DATABASE_URL only Redis is needed. With it, the table may be the wrong one.
     if (settings.DATABASE_URL) await withStores(invocation, checkTable);
     const result = await withRedis(invocation, (deps) => resync(deps, { sinceVersion, batchRows, signal }));
     const unreadable = result.unreadable > 0 ? `, ${count(result.unreadable)} cannot be read` : '';
     output.result(
       { sinceVersion, ...result },
-      `${counted(result.announced, 'session')} announced again; ${count(result.dirty)} were on their way, ` +
+      `${counted(result.announced, 'session')} announced again; ${count(result.dirty)} were already dirty, ` +
         `${count(result.older)} are older${unreadable}. \`cauce drain\` waits until they have arrived.`,
     );
     return exitCodes.ok;
@@ -70,7 +70,7 @@ async function toThisTable(invocation: Invocation<ResyncFlags>): Promise<ExitCod
   const where = `${settings.SESSION_DB_SCHEMA}.${settings.SESSION_DB_TABLE}`;
   await confirmDestroying(
     invocation,
-    `The sessions under ${settings.SESSION_KEY_PREFIX} are synced to ${where} from now on; consumers of any other table stop.`,
+    `The sessions under ${settings.SESSION_KEY_PREFIX} will be synced to ${where} from now on. Consumers of any other table stop.`,
   );
   const { SYNC_BATCH_ROWS: batchRows } = settings;
   const { table, ...result } = await withStores(invocation, (deps) =>
@@ -79,7 +79,7 @@ async function toThisTable(invocation: Invocation<ResyncFlags>): Promise<ExitCod
   output.result(
     { table, ...result },
     `The sessions are synced to ${table.name} from now on: ${counted(result.announced, 'session')} announced again; ` +
-      `${count(result.dirty)} were on their way. Start its consumer; it syncs everything once more after a minute.`,
+      `${count(result.dirty)} were already dirty. Start its consumer; it syncs everything once more after a minute.`,
   );
   return exitCodes.ok;
 }

@@ -26,16 +26,16 @@ const DEFAULT_WATCH_SECONDS = 2;
 
 export const statusCommand: CommandDescriptor<StatusFlags> = {
   name: 'status',
-  summary: 'what waits, who syncs it, and how both stores are',
+  summary: 'show the sync lag, the consumers and both stores',
   description:
-    'Shows writes, sync lag, queue, consumers and both stores. Works while PostgreSQL is away, and without ' +
-    'DATABASE_URL. Latencies are measured by Redis itself, without the network.',
+    'Shows writes, sync lag, queue, consumers and both stores. It works while PostgreSQL is away, and without ' +
+    'DATABASE_URL. Redis itself measures the latencies, without the network.',
   options: [
-    new Option('-w, --watch [seconds]', 'again and again, until Ctrl-C').argParser(parseSeconds),
-    new Option('--sample <duration>', 'how long writes are counted; 0ms = not at all')
+    new Option('-w, --watch [seconds]', 'repeat until Ctrl-C').argParser(parseSeconds),
+    new Option('--sample <duration>', 'how long to count writes; 0ms: do not count')
       .argParser(parseDuration)
       .default(1000, '1s'),
-    new Option('--max-lag <duration>', 'a longer sync lag is a problem').argParser(parseDuration),
+    new Option('--max-lag <duration>', 'exit 3 if the sync lag is longer').argParser(parseDuration),
   ],
   examples: ['status', 'status --watch 5', 'status --json --max-lag 2m', 'status --watch --json | jq .sync'],
   exitCodes: [

@@ -125,6 +125,6 @@ function describeEvidence(evidence: Violation['evidence']): string[] {
     const { proc, n, op, version, state } = value as Record<string, unknown>;
     const call = proc === undefined ? '' : ` ${op} ${n} of ${proc},`;
     const what = state === null ? ' (none)' : '';
-    return [`${name}:${call} version ${version ?? 'not told'}${what}`];
+    return [`${name}:${call} version ${version ?? 'unknown'}${what}`];
   });
 }

@@ -17,20 +17,20 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
   name: 'verify',
   summary: 'compare the sessions in Redis with their rows in PostgreSQL, or both with a history',
   description:
-    'Compares every clean session in Redis with its row; dirty sessions are counted, because PostgreSQL is meant ' +
-    'to be behind for them. A difference is reported only if it is still there when both are read again. With ' +
-    '--repair, PostgreSQL gets what Redis holds; where the row is newer, Redis gets the row and its own state is ' +
-    'kept in the conflict table.\n\n' +
-    'With --history, checks what bots recorded (recordHistory of @cauce/history) against both stores: whether ' +
-    'anything acknowledged was lost, is wrong, was read stale, came back after a delete, or diverged. Stop the ' +
-    'bots first. Only sessions of the history are looked at; whoever else writes them must be recorded too.',
+    'Compares every clean session in Redis with its row. Dirty sessions are only counted: PostgreSQL does not have ' +
+    'them yet. A difference is reported if it is still there when both are read again. With --repair, PostgreSQL ' +
+    'gets the state of Redis. If the row is newer, Redis gets the row, and the state of Redis goes to the conflict ' +
+    'table.\n\n' +
+    'With --history, compares what bots recorded (recordHistory of @cauce/history) with both stores. It finds ' +
+    'acknowledged saves that were lost, are wrong, were read stale, came back after a delete, or diverged. Stop the ' +
+    'bots first. Only sessions of the history are checked. Record every program that writes them.',
   options: [
-    new Option('--repair', 'put what differs in step again'),
+    new Option('--repair', 'repair the differences'),
     dryRunOption(),
     new Option('--limit <count>', 'list at most this many differences, or violations of each kind')
       .argParser(parseCount)
       .default(20),
-    new Option('--history <file>', 'check what bots recorded; once for each file').argParser(
+    new Option('--history <file>', 'check what bots recorded; repeat it for each file').argParser(
       (file: string, others: readonly string[] = []) => [...others, file],
     ),
     new Option('--wait <duration>', 'with --history: wait this long for dirty sessions to be synced')
@@ -38,7 +38,7 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
       .default(60_000, '60s'),
     new Option(
       '--clock-skew <duration>',
-      'with a --history of several machines: how far apart their clocks may be',
+      'with --history of several machines: how much their clocks may differ',
     )
       .argParser(parseDuration)
       .default(500, '500ms'),
@@ -51,8 +51,8 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
     'verify --history bot-1.jsonl --history bot-2.jsonl',
   ],
   exitCodes: [
-    [exitCodes.ok, 'in step, or everything that differed was repaired; the history holds'],
-    [exitCodes.problem, 'differences were found that are not repaired, or violations'],
+    [exitCodes.ok, 'no difference is left; the history has no violation'],
+    [exitCodes.problem, 'differences that are not repaired, or violations'],
   ],
   required: ['REDIS_URL', 'DATABASE_URL'],
 
@@ -61,12 +61,14 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
     const isRepairing = options.repair ?? false;
     const isDryRun = options.dryRun ?? false;
     if (isDryRun && !isRepairing) {
-      throw new CommandError('--dry-run goes with --repair: without it nothing is changed anyway.');
+      throw new CommandError('--dry-run needs --repair: without --repair nothing is changed.');
     }
     const { history } = options;
     if (history) {
       if (isRepairing)
-        throw new CommandError('--repair does not go with --history: what it mends is no proof.');
+        throw new CommandError(
+          '--repair and --history cannot be used together: a repair would hide what the history proves.',
+        );
       return verifyHistory({ ...invocation, options: { ...options, history } });
     }
     const result = await withStores(invocation, (deps) =>
@@ -85,7 +87,7 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
     );
     output.result(jsonOf(result), describeVerify(result));
     const repairable = result.different - result.byDifference.unreadable;
-    if (!isRepairing && repairable > 0) output.note('Run `cauce verify --repair` to put them in step.');
+    if (!isRepairing && repairable > 0) output.note('Run `cauce verify --repair` to repair them.');
     return exitCodeAfter(result);
   },
 };

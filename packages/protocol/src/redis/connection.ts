@@ -147,7 +147,7 @@ function tlsOf({ isTls }: RedisTarget, { tlsFiles = {} }: OpenRedisOptions): Red
 
 function refuseTlsFiles({ tlsFiles }: OpenRedisOptions): void {
   if (Object.values(tlsFiles ?? {}).some((file) => file !== undefined)) {
-    throw new InvalidOptionError('Files of TLS go with a rediss URL; give ioredis options as tls.');
+    throw new InvalidOptionError('TLS files need a rediss URL; with ioredis options, give tls instead.');
   }
 }
 
@@ -301,7 +301,7 @@ function isRefusedDatabase(error: unknown): error is Error {
 
 function refusedDatabase(redis: Redis, { message }: Error): InvalidOptionError {
   return new InvalidOptionError(
-    `Redis refuses database ${redis.options.db}: ${message}. Name one it has, grant SELECT, or leave the number out.`,
+    `Redis refuses database ${redis.options.db}: ${message}. Name a database that the server has, grant SELECT, or leave the number out.`,
   );
 }
 

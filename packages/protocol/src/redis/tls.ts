@@ -40,11 +40,11 @@ export function readRedisTls(
   for (const { part, file, name } of parts) {
     const path = files[file];
     if (path === undefined) continue;
-    if (!isTls) problems.push({ name, message: 'needs a rediss URL; this one speaks no TLS' });
+    if (!isTls) problems.push({ name, message: 'needs a rediss URL; this URL does not use TLS' });
     try {
       tls[part] = readFileSync(path, 'utf8');
       if (!tls[part].includes('-----BEGIN '))
-        problems.push({ name, message: `names ${path}, which is no PEM file` });
+        problems.push({ name, message: `names ${path}, which is not a PEM file` });
     } catch (error) {
       const { code = 'failed' } = error as NodeJS.ErrnoException;
       problems.push({ name, message: `names ${path}, which cannot be read: ${code}` });
@@ -60,7 +60,7 @@ export function readRedisTls(
       const given = parts.filter(({ file }) => files[file] !== undefined).map(({ name }) => name);
       problems.push({
         name: given.join(', '),
-        message: 'cannot be used: broken, or the key is of another certificate',
+        message: 'cannot be used: broken, or the key belongs to another certificate',
       });
     }
   }

@@ -88,7 +88,7 @@ export function createDatabaseWatch(
       );
     }
     const sessions = await resyncSessions(deps, { sinceVersion: '0', batchRows, signal });
-    logger.warn(sessions, 'the sessions in Redis are synced again');
+    logger.warn(sessions, 'all sessions in Redis are synced again');
     onResynced();
     if (isAgain) countIn('database check', await asked(redis.hset(meta, 'database', database)));
     else resynced = { database, againAtMs: now() + SETTLED_LATE_MS };

@@ -56,7 +56,7 @@ export async function resolveOutdated(
   if (ignored.length > 0) {
     logger.error(
       { sessions: ignored.length },
-      'PostgreSQL took sessions and did not write them: look for a trigger, or a policy that hides rows',
+      'PostgreSQL accepted sessions and did not write them: look for a trigger, or a policy that hides rows',
     );
   }
   for (const row of ignored) {
@@ -91,7 +91,7 @@ export async function resolveOutdated(
     const outcome = await scripts.reissue(row.announced.session, call);
     logger.warn(
       { partition, losingVersion: row.version, version, outcome },
-      'a save got a version below its row, because Redis lost its clock; it is synced with a newer one',
+      'a save got a version below its row, because Redis lost its clock; it gets a higher version',
     );
     fates.set(row, { outcome: 'reissued', row });
   });

@@ -23,5 +23,6 @@ export async function checkDatabase(
     return examined;
   });
   const grants = missingGrants(tables);
-  if (grants.length > 0) logger.warn({ grants }, 'the purge of old rows will fail: the role may not delete');
+  if (grants.length > 0)
+    logger.warn({ grants }, 'the purge of old rows will fail: the role has no right to delete');
 }
