@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- adopt: PostgreSQL has a newer row than the session Redis wanted to write, so Redis takes the row (P6).
--- The losing state is archived before this runs. The session belongs to no epoch: whoever loads it compares it again,
--- because Redis may have lost its tail since the row was read.
+-- adopt: PostgreSQL has a row that is newer than the session, so the row replaces the session (P6). The losing state is
+-- archived before. The session belongs to no epoch: its next load compares it again, because Redis may have lost its
+-- tail after the row was read.
 --
 -- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4 session  hash    5 meta  hash
--- ARGV  1 losingVersion  what Redis held when PostgreSQL refused it
+-- ARGV  1 losingVersion  the version of the session that lost
 --       2 state          of the row, JSON text, '' for a tombstone
 --       3 version        of the row
 --       4 tombstone      '0' | '1'

@@ -1,5 +1,5 @@
 #!lua
--- cache-tenant: stores what was loaded about a tenant, unless it was invalidated while loading.
+-- cache-tenant: stores the loaded data of a tenant, unless it was invalidated during the load.
 --
 -- KEYS  1 tenant  string    2 lease  string
 -- ARGV  1 token  2 info  JSON text  3 ttlMs

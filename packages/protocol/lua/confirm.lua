@@ -1,6 +1,6 @@
 #!lua
--- confirm: a session of an earlier epoch was compared with its row; from now on it is trusted, or Redis takes the
--- newer row: Redis may have come back older than PostgreSQL.
+-- confirm: a session of an earlier epoch was compared with its row. From now on it is trusted, or the newer row replaces
+-- it, because Redis may have come back older than PostgreSQL.
 --
 -- KEYS  1 session  hash    2 meta  hash
 -- ARGV  1 version     what Redis held when the row was read
@@ -9,11 +9,11 @@
 --       4 state       of the row, JSON text, '' for a tombstone
 --       5 tombstone   '0' | '1'
 --       6 ttlMs       how long the adopted session stays, ms
--- Returns  'confirmed'   the row is not newer; or it is only by its version, and a consumer puts the session above it
+-- Returns  'confirmed'   the row is not newer; or only its version is higher, and a consumer reissues the session above it
 --          'adopted'     Redis has the row now
---          'outdated'    the row is newer and the session unsynced: the row counts; a consumer adopts it and keeps
---                        the loser
---          'superseded'  saved, removed, or another epoch began since: look again
+--          'outdated'    the row is newer and the session is dirty: the row counts. A consumer adopts it and archives
+--                        the losing state
+--          'superseded'  saved or removed since, or another epoch began: load again
 -- Writes   session, meta. Refused before any effect when memory is full.
 
 local session, meta = KEYS[1], KEYS[2]

@@ -3,7 +3,7 @@
 --
 -- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4 session  hash
 -- ARGV  1 group
---       2 version  the version that was shown to whoever decided
+--       2 version  the version that was shown to the person who decided
 -- Returns  'discarded' | 'superseded' (saved since: nothing changed) | 'gone' (not parked)
 -- Writes   session, changes, dirty, parked
 

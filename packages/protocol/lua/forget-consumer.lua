@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- forget-consumer: removes a consumer's name from the group, only while nothing is pending for it:
--- XGROUP DELCONSUMER would drop its pending entries.
+-- XGROUP DELCONSUMER would drop its pending events.
 --
 -- KEYS  1 changes  stream
 -- ARGV  1 group  2 consumer

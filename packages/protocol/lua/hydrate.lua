@@ -1,6 +1,6 @@
 #!lua
--- hydrate: puts a row of PostgreSQL into Redis as a clean session, unless somebody saved, deleted or
--- hydrated it since the miss (P5).
+-- hydrate: puts a row of PostgreSQL into Redis as a clean session, unless it was saved, deleted or
+-- hydrated since the miss (P5).
 --
 -- KEYS  1 session  hash    2 meta  hash
 -- ARGV  1 held       the lease, 'epoch:token', as lease gave it before the row was read
@@ -8,12 +8,12 @@
 --       3 version    of the row
 --       4 tombstone  '0' | '1'
 --       5 ttlMs      how long the clean session stays, ms
--- Returns  'hydrated' | 'present' (nothing to do) | 'refused' (the lease is gone or another's)
+-- Returns  'hydrated' | 'present' (nothing to do) | 'refused' (the lease is gone, or another one is there)
 -- Writes   session, meta. Refused before any effect when memory is full.
 
 local session, meta = KEYS[1], KEYS[2]
 local held, state, version, tombstone = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
--- Whole: PEXPIRE refuses a fraction, and by then the session would stand there without a TTL.
+-- Whole: PEXPIRE refuses a fraction, and by then the session would be there without a TTL.
 local ttlMs = string.format('%.0f', ARGV[5])
 
 --#include format-header

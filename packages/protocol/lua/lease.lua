@@ -1,13 +1,13 @@
 #!lua
--- lease: what a load that missed does before it asks PostgreSQL (P5).
--- Whoever holds the lease may hydrate; save removes it, so a row read before a save never enters Redis after it. One
--- that is still there says that nobody has saved since: a load that found no row vouches with it for the absence.
+-- lease: a load that missed takes a lease before it asks PostgreSQL (P5).
+-- The holder of the lease may hydrate. save removes it, so a row that was read before a save never enters Redis after
+-- it. A lease that is still there proves that nobody has saved since, so it also proves that there is no session.
 --
 -- KEYS  1 session  hash    2 meta  hash
 -- ARGV  1 token       a fresh random text
---       2 leaseTtlMs  how long the restore, or a change to what was not there, may take, ms
--- Returns  { 'hit', state, header }   the session is here after all; '' for what it lacks of the two
---          { 'miss', lease }   'epoch:token'; shared with who asked before in this epoch
+--       2 leaseTtlMs  how long the restore, or the change of an absent session, may take, ms
+-- Returns  { 'hit', state, header }   the session is here now; '' if it has no state or no header
+--          { 'miss', lease }   'epoch:token'; shared with an earlier caller of this epoch
 -- Writes   session: a key that holds only a lease, with its TTL, is no session
 
 local session, meta = KEYS[1], KEYS[2]

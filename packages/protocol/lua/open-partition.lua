@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- open-partition: pins the layout of the data on first contact and refuses another one for ever after; remembers which
--- table of PostgreSQL the sessions are synced to, and refuses whoever names another; starts a new epoch when the
--- partition is on another server than before; raises its version floor; creates the group.
+-- open-partition: stores the layout of the data at the first call, and refuses another layout from then on. It stores
+-- to which table of PostgreSQL the sessions are synced, and refuses a caller that names another table. It starts a new
+-- epoch if the partition is on another server than before, raises the version floor, and creates the group.
 --
 -- An epoch is the time between two moments at which Redis may have lost the end of its data: a restart, a
--- promotion, a move to another node. What was saved in an earlier one is compared with PostgreSQL before it is
+-- promotion, a move to another node. A session of an earlier epoch is compared with PostgreSQL before it is
 -- trusted again.
 --
 -- KEYS  1 meta  hash    2 changes  stream
@@ -12,18 +12,18 @@
 --       4 lowestReadable  the lowest protocol this process reads
 --       5 floor  no version at or below this is issued again; '0' leaves the floor alone
 --       6 group  '' = do not create one
---       7 inFlightMs  for how long a consumer may still commit what it took before the change, ms: then a second
+--       7 inFlightMs  how long a consumer may still commit what it took before the change, ms. After that a second
 --                     epoch follows, so that what was trusted too early is compared once more
---       8 tableId  identity of the table the caller reads or writes; '' = not known. Together with a floor it is
---                remembered where there was none
+--       8 tableId  identity of the table that the caller reads or writes; '' = not known. Together with a floor it
+--                is stored, if none was
 --       9 tableName  for people
 -- Returns  { 'opened' | 'created' | 'renewed', isSeeded '0'|'1', epoch, serverEpoch, table, tableName }   renewed: the
---          stream had come to its last id and took no more events, so it was made anew, and sweep has to announce what
---          was in it; isSeeded: a floor was given before, or now, and there is a floor to count on from;
---          serverEpoch: the first one on this server; table: '' = none is remembered
+--          stream had reached its last id and took no more events; it was created again, and sweep has to announce
+--          what was in it. isSeeded: a floor was given, now or before, and versions can be counted from the floor.
+--          serverEpoch: the first epoch on this server. table: '' = none is stored
 --          { 'mismatch', partitions, hashName, protocol, minProtocol }   what the data was written with, and the lowest
 --          protocol that may read it
---          { 'other_table', … }   the same; the sessions are synced to that one, and nothing was written
+--          { 'other_table', … }   the same; the sessions are synced to that table, and nothing was written
 -- Writes   meta, changes. allow-oom: a consumer must be able to start and drain a full Redis (P7).
 
 local meta, changes = KEYS[1], KEYS[2]
@@ -37,8 +37,8 @@ local tableId, tableName = ARGV[8], ARGV[9]
 -- Versions that were issued and then lost are not issued again to other saves: a session whose row has such a
 -- version would be taken for written. Ten seconds, wider than two hosts' clocks differ, and the one that save reserves.
 local EPOCH_GAP_US = 11000000
--- A clock that is behind does not move the floor, so two servers, the second without having heard of the first, would
--- begin with the same one: it goes up with the time of the hour, by room for 5,000 versions a second.
+-- A clock that is behind does not move the floor. Two new servers would begin with the same floor if the second one
+-- never heard of the first one. So the floor also rises with the time of the hour: room for 5,000 versions a second.
 local HOUR_US, US_OF_ONE_VERSION = 3600000000, 200
 
 local function whole(text)
@@ -79,7 +79,7 @@ if isOtherServer then
   end
 end
 
--- 10^19 ms and above: nobody's clock wrote that, and XADD fails for ever from the last id on.
+-- 10^19 ms and above: no clock wrote that, and XADD always fails after the last id.
 local isExhausted = false
 if group ~= '' then
   local info = redis.pcall('XINFO', 'STREAM', changes)

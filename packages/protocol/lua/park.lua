@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- park: records that PostgreSQL refuses this session as it is, then acknowledges its events (P4, P9).
+-- park: records that PostgreSQL refuses this session, then acknowledges its events (P4, P9).
 -- The session stays dirty, so it neither expires nor disappears; sweep announces it again when its time comes.
 --
 -- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4 session  hash

@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- reissue: gives a session a new version and announces it, so that PostgreSQL gets what Redis holds. For a repair
--- (the row is missing, older, or of the same version with another state), and for a save that was made after Redis
--- had lost everything, its clock too, and got a version below its row's.
+-- reissue: gives a session a new version and announces it, so that PostgreSQL gets the state of Redis. It is for a repair
+-- (the row is missing, is older, or has the same version and another state), and for a save with a version below its
+-- row, made after Redis had lost everything, its clock too.
 --
 -- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 meta  hash
 -- ARGV  1 expectedVersion  what was compared with the row
 --       2 isDirty  '0' | '1': what it was then
 --       3 rowVersion  the new version is above this one
--- Returns  { 'reissued', version } | { 'superseded' } (saved, settled or removed since, or a dirty one that does
---          not win over such a row: Redis may have gone back to it, or not be the primary any more)
--- Error BADFLOOR  the floor is nothing to count on from, or the session or its row is near the last version
+-- Returns  { 'reissued', version } | { 'superseded' } (saved, settled or removed since; or a dirty session that
+--          does not win over its row, because Redis may have gone back to it, or is not the primary any more)
+-- Error BADFLOOR  no version can be counted from the floor, or the session or its row is near the last version
 -- Writes   session, changes, dirty, meta
 
 local session, changes, dirty, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

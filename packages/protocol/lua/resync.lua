@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
--- resync: makes clean sessions dirty again, at the version they have, and announces them: PostgreSQL may have lost
--- what it committed. One it still has is found to be a duplicate. What was restored from a row before is compared with
--- it again when it is loaded: that row may be gone.
+-- resync: makes clean sessions dirty again, with the version they have, and announces them, because PostgreSQL may have
+-- lost commits. A version that PostgreSQL still has becomes a duplicate. A session that was restored from a row is
+-- compared again at its next load, because that row may be gone.
 --
 -- KEYS  1 changes  stream    2 dirty  zset    3.. session  hash, each once
--- ARGV  1 sinceVersion  sessions at an older version are left alone; '0' = none are
--- Returns  one text a session, in the order of KEYS:
+-- ARGV  1 sinceVersion  sessions with an older version do not change; '0' = all are announced
+-- Returns  one text for each session, in the order of KEYS:
 --          'announced' | 'dirty' (announced already) | 'older' | 'gone'
---          | 'unreadable' (something that is no session stands under its key; it is left as it is)
--- Writes   changes, dirty, session. allow-oom: one event a session (P8), and what is not announced may expire.
+--          | 'unreadable' (the value under its key is not a session; it does not change)
+-- Writes   changes, dirty, session. allow-oom: one event for each session (P8); a session that is not announced may expire.
 
 local changes, dirty = KEYS[1], KEYS[2]
 local sinceVersion = tonumber(ARGV[1])

@@ -1,29 +1,29 @@
 #!lua
--- save: changes sessions and announces each of them; each save happens whole or not at all (P1), whatever becomes of
--- the others of the call. Deleting is saving a tombstone.
+-- save: changes sessions and announces each of them. Each save happens completely or not at all (P1), independent of
+-- the other saves of the call. Deleting is saving a tombstone.
 --
 -- KEYS  for each save: session  hash    changes  stream    dirty  zset    meta  hash
 --                      with a budget also: unsynced  hash, by tenant
 -- ARGV  1 maxBytes   the largest state accepted, bytes
---       2 budgetBytes  what a tenant may have in the partition that PostgreSQL does not have, bytes; '' = not counted
+--       2 budgetBytes  most unsynced bytes of a tenant in the partition; '' = not counted
 --       then for each save:
---         operation    opId, 1..64 bytes without ' ' and '='; the same id again is answered, not applied, as long
---                      as it is among the session's last four operations. With a condition also, after a space each:
+--         operation    opId, 1..64 bytes without ' ' and '='. The same id again is answered and not applied, while
+--                      it is among the session's last four operations. A condition adds, after a space each:
 --                      ifVersion, '0' = only if there is no session, else the expected version;
---                      vouchedBy, what the load gave that ifVersion is from: its epoch, '' = not known; for '0' its
---                      lease, which says that nobody saved since. Without it that Redis has no session says nothing:
---                      one that was saved, synced and evicted is in PostgreSQL only
+--                      vouchedBy, from the load that gave ifVersion: its epoch, '' = not known; for '0' its lease,
+--                      which says that nobody saved since. Without the lease an absent session proves nothing:
+--                      it may have been saved, synced and evicted, and be only in PostgreSQL
 --         state        JSON text, '' for a tombstone
--- Returns  one line a save, in order:
+-- Returns  one line for each save, in order:
 --          'saved version'        applied now
 --          'replayed version'     this opId was applied before, as that version
---          'conflict version'     ifVersion did not match, or nothing vouches for it; version is what Redis has, '0'
---                                 when absent. Also of a session of an earlier epoch that was loaded before it: Redis
---                                 may have gone back to that version, past later ones
+--          'conflict version'     ifVersion did not match, or nothing vouches for it. version is what Redis has, '0'
+--                                 when absent. Also for a session of an earlier epoch that was loaded in that epoch:
+--                                 Redis may have gone back to this version, and may have lost later ones
 --          'too_large bytes'
---          'over_budget bytes'    that many the tenant has already; a save that adds none is never refused
---          'failed error'         Redis' own error, or BADFLOOR: the floor is nothing to count on from; the session is
---                                 as it was
+--          'over_budget bytes'    the unsynced bytes of the tenant; a save that adds none is never refused
+--          'failed error'         an error of Redis, or BADFLOOR: no version can be counted from the floor. The session
+--                                 did not change
 -- Writes   session, changes, dirty, meta, unsynced. The session loses its TTL (P2), and its lease.
 -- Without flags Redis refuses the script before it starts when memory is full, so nothing is half done (P7).
 

@@ -1,17 +1,17 @@
 #!lua flags=allow-oom
--- settle: after the commit. Acknowledges and removes the events; a session whose version is still the one
--- PostgreSQL has becomes clean and gets its TTL (P2, P4); one that was saved since is announced again.
+-- settle: runs after the commit. It acknowledges and removes the events. A session that still has the version of
+-- PostgreSQL becomes clean and gets its TTL (P2, P4). A session that was saved since is announced again.
 --
 -- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4 unsynced  hash, bytes by tenant where bots count them
 --       5.. session  hash, each once
 -- ARGV  1 group
 --       2 ttlMs     how long a clean session stays, ms
---       3 takenAtUs when the states were taken: the change that is still unsynced is not older, us
+--       3 takenAtUs when the states were taken, us; a change that is still unsynced is not older
 --       then for each session: version ('' = none was written), number of events, its event ids
--- Returns  one word a session, in the order of KEYS, with spaces between them:
---          'clean'  in step with PostgreSQL    'dirty'  saved since, announced    'gone'  no such session, or
---          a clean one that was older, and is removed
---          'unreadable'  something that is no session stands under its key: it is left as it is, and so are its events
+-- Returns  one word for each session, in the order of KEYS, with spaces between them:
+--          'clean'  PostgreSQL has it    'dirty'  saved since, announced    'gone'  no such session; or a clean
+--          one that was older, and is removed
+--          'unreadable'  the value under its key is not a session; it does not change, and its events stay
 -- Writes   changes, dirty, parked, unsynced, session. allow-oom: it only shrinks, or adds one event for one
 --          removed (P7).
 
@@ -89,9 +89,9 @@ local function inChunks(items, send)
   end
 end
 
--- What was delivered and is in nobody's pending list is done with, or lost, and then the sweep announces it. One XTRIM
--- removes it all; XDEL looks for each event from the start of its node of the stream. Returns the id below which there
--- is nothing left.
+-- An event that was delivered and is in no pending list is settled, or lost; then the sweep announces its session. One
+-- XTRIM removes all of them; XDEL looks for each event from the start of its node of the stream. Returns the id below
+-- which nothing is left.
 local function trimDone()
   for _, info in ipairs(groups) do
     local fields = {}
@@ -151,8 +151,8 @@ inChunks(inStep, function(...)
   end
 end)
 
--- With few sessions left they are counted anew, which also mends what nobody subtracted: a session that was deleted or
--- adopted, a count somebody changed.
+-- If few sessions are left, they are counted again. This corrects a count that is wrong: nothing was subtracted for a
+-- session that was deleted or adopted, or another program changed the count.
 local FEW = 100
 if isCounted then
   local left = redis.call('ZRANGE', dirty, 0, FEW)
@@ -164,7 +164,7 @@ if isCounted then
     local tenant = string.match(session, ':s:([^:]+):[^:]+$')
     local bytes = redis.pcall('HSTRLEN', session, 's')
     if tenant and type(bytes) == 'number' then
-      -- All is settled by here: a count that is no number waits until it is counted anew.
+      -- All is settled here. A count that is not a number waits until it is counted again.
       local counted = redis.pcall('HINCRBY', unsynced, tenant, isAnew and bytes or 0 - bytes)
       if type(counted) == 'number' and counted < 0 then
         redis.call('HSET', unsynced, tenant, '0')

@@ -1,21 +1,23 @@
 #!lua flags=allow-oom
--- sweep: announces dirty sessions whose event was lost: trimmed, deleted with the stream, or left in no
--- consumer's pending list by XGROUP DELCONSUMER (P4). Losing an event is never losing the sync.
+-- sweep: announces dirty sessions whose event was lost (P4). The event was trimmed, was deleted with the stream, or is
+-- in no pending list after XGROUP DELCONSUMER. A lost event never means a lost sync.
 --
 -- KEYS  1 changes  stream    2 dirty  zset    3 parked  hash    4.. session  hash, each once
 -- ARGV  1 group
---       2 ignoreRetryAt  '1' announces parked sessions too, whenever their next attempt is due
---       3 aheadOf        '' | Redis' time, us: they are dirty since a later one, because its clock was ahead. Since
---                        this one, then; and a pending event is announced anew: by that clock nobody may claim it
--- Returns  one text a session, in the order of KEYS:
+--       2 ignoreRetryAt  '1' announces parked sessions, too, even if their next attempt is not due
+--       3 aheadOf        '' | the time of Redis, us. The sessions are dirty since a later time, because the clock was
+--                        ahead: that time is replaced by this one. A pending event is announced again, because
+--                        with that clock nobody may claim it
+-- Returns  one text for each session, in the order of KEYS:
 --          'announced' | 'waiting' (its event will be delivered or claimed) | 'parked' | 'clean' (left the index)
---          | 'unreadable' (something that is no session stands under its key; it is left as it is)
+--          | 'unreadable' (the value under its key is not a session; it does not change)
 -- Writes   changes, dirty, parked, session. allow-oom: at most one event for each dirty session (P8).
 
 local changes, dirty, parked = KEYS[1], KEYS[2], KEYS[3]
 local group, ignoreRetryAt, aheadOf = ARGV[1], ARGV[2] == '1', ARGV[3]
 
--- Twice the longest wait (MAX_PARK_BACKOFF_MS): the hosts' clocks differ. A later time comes from one that was ahead.
+-- Twice the longest wait (MAX_PARK_BACKOFF_MS), because the clocks of hosts differ. A later time comes from a clock that
+-- was ahead.
 local LONGEST_WAIT_MS = 7200000
 
 --#include header
@@ -55,7 +57,7 @@ local function willArrive(event)
   return aheadOf == '' and #redis.call('XPENDING', changes, group, event, event, 1) == 1
 end
 
--- A record nobody can read holds nothing back: the next attempt replaces it.
+-- A record that cannot be read does not hold its session back; the next attempt replaces it.
 local function isHeldBack(session)
   local record = anyParked and redis.call('HGET', parked, session)
   local readable, decoded = pcall(cjson.decode, record or '')

@@ -1,19 +1,20 @@
 #!lua flags=no-writes
--- take: reads what the announced sessions hold now. It changes nothing: the event stays the session's
--- announcement until settle, so a session has at most one event in the stream however often it is saved (P8).
+-- take: reads the newest states of announced sessions. It changes nothing: the event announces the session until
+-- settle. So a session has at most one event in the stream, however often it is saved (P8).
 --
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
--- ARGV  1 maxBytes  stop before the states exceed this, bytes: the caller has room for no more
+-- ARGV  1 maxBytes  stop before the states exceed this, bytes
 --       2 tableId   identity of the table the caller syncs to; '' = not compared
--- Returns  { nowUs, outcome, state, outcome, state, … }: two texts a session, in the order of KEYS, up to the first
---          that does not fit. Ask for the rest again; for one that does not fit alone, with a larger maxBytes.
---          'dirty version tombstone winsOver parked', state    parked: its record, or nothing; winsOver: rows up to
---          this version are older whatever their versions say, '0' = none: the session was saved since Redis had
---          lost everything, and these were there before
---          'clean', ''       nothing to sync: synced already, or vanished
---          'unreadable', ''  something that is no session stands under its key
--- Error NOTOPENED  the partition was not opened on this server: its epoch is another one's; or its sessions are synced
---                  to another table
+-- Returns  { nowUs, outcome, state, outcome, state, … }: two texts for each session, in the order of KEYS, up to the
+--          first that does not fit. Ask again for the rest; if one alone does not fit, with a larger maxBytes.
+--          The outcomes:
+--          'dirty version tombstone winsOver parked', state    parked: its record, or nothing. winsOver: rows up to
+--          this version are older, even if their versions are higher; '0' = none. They were there when Redis had
+--          lost everything, and the session was saved after that
+--          'clean', ''       nothing to sync: synced already, or gone
+--          'unreadable', ''  the value under its key is not a session
+-- Error NOTOPENED  the partition was not opened on this server, so its epoch belongs to another one; or its sessions
+--                  are synced to another table
 -- Writes   nothing, so it also runs when memory is full (P7)
 
 local parked, meta = KEYS[1], KEYS[2]
@@ -31,7 +32,7 @@ end
 if opened[4] and tableId ~= '' and opened[4] ~= tableId then
   return redis.error_reply('NOTOPENED the sessions are synced to another table')
 end
--- With one that is no number no session wins.
+-- If it is not a number, no session wins.
 local serverEpoch = tonumber(string.match(opened[1] or '0', '^%d+$')) or math.huge
 local seeded = string.match(opened[3] or '', '^%d+$') or '0'
 local anyParked = redis.call('HLEN', parked) > 0

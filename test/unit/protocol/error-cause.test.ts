@@ -89,7 +89,7 @@ it.each<[string, unknown]>([
 it('name, code and the places in the stack are kept', () => {
   const cause = causeOf(Object.assign(new TypeError('x'), { code: 'MINE_1' }));
   expect([cause.name, cause.code]).toEqual(['TypeError', 'MINE_1']);
-  expect(cause.stack).toMatch(/^TypeError: its message[^\n]*\n {4}at .*error-cause\.test/);
+  expect(cause.stack).toMatch(/^TypeError: message left out[^\n]*\n {4}at .*error-cause\.test/);
 });
 
 it('an error of Cauce stays what it is, and a cause is copied once', () => {

@@ -2,7 +2,7 @@
 --
 -- $1 text[] tenant ids   $2 text[] user ids   $3 text[] states, JSON; NULL = tombstone   $4 text[] versions
 -- $5 text[] winning versions
--- Returns position (0-based, as given) of each that is kept: a trigger may have kept it out.
+-- Returns position (0-based, as given) of each state that was written: a trigger may prevent that.
 WITH archived AS (
   INSERT INTO {session_conflict} (tenant_id, user_id, state, version, winning_version)
   SELECT tenant_id, user_id, state::jsonb, version::bigint, winning_version::bigint

@@ -1,8 +1,8 @@
 -- Compares clean sessions of Redis with their rows; jsonb equality, so spelling and key order do not matter.
 --
 -- $1 text[] tenant ids   $2 text[] user ids   $3 text[] states, JSON; NULL = tombstone   $4 text[] versions
--- Returns one row a difference: position (0-based, as given), stored_version text (NULL = no row), and
--- difference: 'missing' | 'older_row' | 'newer_row' | 'other_state'. A purged tombstone is no difference.
+-- Returns one row for each difference: position (0-based, as given), stored_version text (NULL = no row), and
+-- difference: 'missing' | 'older_row' | 'newer_row' | 'other_state'. A purged tombstone is not a difference.
 SELECT (given.ordinality - 1)::int AS position,
        stored.version::text AS stored_version,
        CASE

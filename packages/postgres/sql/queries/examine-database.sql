@@ -1,7 +1,7 @@
--- What has to be as it should be before anything is synced: one row a table.
+-- What is checked before anything is synced: one row for each table.
 --
 -- Returns encoding text, role text, name text (quoted, with its schema), kind text (pg_class.relkind; NULL: there is
--- no such table), lacking text[]: the privileges the role needs and does not have
+-- no such table), lacking text[]: the privileges that the role needs and does not have
 SELECT current_setting('server_encoding') AS encoding,
        current_user::text AS role,
        needed.name,

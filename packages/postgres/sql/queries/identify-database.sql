@@ -1,6 +1,6 @@
--- Where the table lies: on which server, on which timeline of its history (a promotion and a restore to a point in time
--- begin a new one, and both may take commits back), in which database, and as which relation: a table that was
--- restored, or copied to another database or schema, is another one.
+-- The place of the table: server, timeline, database and relation. A promotion and a point-in-time recovery begin a new
+-- timeline, and both may lose commits. A table that was restored, or copied to another database or schema, is another
+-- relation.
 --
 -- Returns database text: system identifier / timeline / oid of the database / oid of the table
 SELECT concat_ws('/',

@@ -1,5 +1,5 @@
--- Which table of sessions this is. The identity stays with the table wherever it is copied or restored to; the
--- database's name is for people.
+-- Which table of sessions this is. A copy or a restored table keeps the identity. The name of the database is for
+-- people.
 --
--- Returns id text, database text; no row when somebody deleted the identity
+-- Returns id text, database text; no row if the identity was deleted
 SELECT id::text AS id, current_database() AS database FROM {session_identity}

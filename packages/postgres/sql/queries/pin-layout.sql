@@ -1,7 +1,7 @@
--- Pins what the data is written with, on first contact, and says what it was pinned to.
+-- Stores the layout of the data at the first call, and returns the stored one.
 --
 -- $1 integer partitions   $2 text hash   $3 integer protocol
--- Returns partitions, hash, protocol: of the row there was, or of the one just written
+-- Returns partitions, hash, protocol: of the row that was there, or of the row just written
 WITH pinned AS (
   INSERT INTO {session_layout} (partitions, hash, protocol)
   VALUES ($1::integer, $2::text, $3::integer)

@@ -1,7 +1,7 @@
 -- Deletes old rows of one slice of the heap. Walking the heap needs no index, so updates stay HOT.
 --
 -- $1 bigint first block   $2 bigint last block, exclusive
--- $3 integer history days: a row nobody saved for longer goes
+-- $3 integer history days: a row that nobody saved for longer is deleted
 -- $4 integer settled hours: a row stays at least this long after it was written, so that no late write of an
 --    older version finds its place empty and brings the session back
 -- $5 boolean dry run: count only

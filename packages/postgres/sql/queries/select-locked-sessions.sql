@@ -1,4 +1,4 @@
--- Which rows of a batch another transaction holds locked at this moment.
+-- Which rows of a batch are locked by another transaction at this moment.
 --
 -- $1 text[] tenant ids   $2 text[] user ids
 -- Returns tenant_id, user_id

@@ -1,10 +1,10 @@
--- Writes a batch, for the consumer and for the bot; a row changes only if the incoming version is newer (P3). Same batch
--- twice: no effect.
+-- Writes a batch, for the consumer and for the bot. A row changes only if the incoming version is newer (P3). The same
+-- batch a second time has no effect.
 --
 -- $1 text[] tenant ids   $2 text[] user ids   $3 jsonb[] states; NULL = tombstone   $4 text[] versions
--- $5 text identity of the table that is meant: in another one nothing is written; NULL = whichever it is
--- Returns position (0-based, as given) of each row that was not written as given: the guard rejected it, or a trigger
--- kept it out or changed its version. All others were written.
+-- $5 text identity of the table: in another table nothing is written; NULL = any table
+-- Returns position (0-based, as given) of each row that was not written as given: the version guard rejected it, or a
+-- trigger prevented it or changed its version. All others were written.
 --
 -- The order is the primary key's, so two batches never deadlock.
 WITH incoming AS (

@@ -1,4 +1,4 @@
--- A version that Redis did not issue is at or below the floor from now on (P3). One that cannot be counted stays.
+-- A version that Redis did not issue is at or below the floor from now on (P3). A floor that cannot be counted from stays.
 local function raiseFloor(meta, floor, version)
   local raisedTo = math.min(tonumber(version), MAX_RAISED)
   if floor and raisedTo > floor then

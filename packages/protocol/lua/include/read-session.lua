@@ -1,5 +1,5 @@
--- The parts of the header of a session, as readHeader; 'gone' where there is none; 'unreadable' where something stands
--- that is no session. Reads only; a state without a header is no session.
+-- The parts of the header of a session, as readHeader; 'gone' if there is no key; 'unreadable' if the value is not
+-- a session. Only reads. A state without a header is not a session.
 local function readSession(session)
   local header = redis.pcall('HGET', session, 'm')
   if type(header) == 'string' then
