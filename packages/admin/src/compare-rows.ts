@@ -18,7 +18,7 @@ export interface ComparedRow<Row> {
 
 /**
  * Compares with PostgreSQL in bulk; only what differs is returned. A statement that is refused is halved until the
- * row it is refused for stands alone. @throws PostgresError
+ * row that is refused is alone. @throws PostgresError
  */
 export async function compareRows<Row extends SessionRow>(
   queries: Pick<Queries, 'compareSessions'>,

@@ -76,7 +76,7 @@ export async function drain(deps: AdminDeps, options: DrainOptions): Promise<Dra
     left = await measure(deps);
     if (isDrained(left)) await checkTable(deps);
     const round = roundsOf(deps, admin, report);
-    // Events without a dirty session: somebody deleted the index. They are synced like any other.
+    // Events without a dirty session: the index was deleted. They are synced like any other.
     while ((left.dirtySessions > 0 || left.streamEvents > 0) && !signal.aborted) {
       try {
         await round();

@@ -22,7 +22,7 @@ export interface StoreOpeners {
 
 export interface OpenDeps {
   readonly openers: StoreOpeners;
-  /** Told when states and passwords travel to another host unencrypted. Default: nobody is told. */
+  /** Called when states and passwords travel to another host unencrypted. Default: nothing is called. */
   readonly onPlainText?: (store: 'Redis' | 'PostgreSQL', hosts: readonly string[]) => void;
 }
 
@@ -104,7 +104,7 @@ export function withStores<T>(
   );
 }
 
-/** The statements on a pool of one's own. */
+/** The statements on your own pool. */
 export function queriesOf(pool: PostgresPool, settings: PassSettings): AdminDeps['queries'] {
   return createQueries(pool, { ...passOptions(settings), longTimeoutMs: LONG_STATEMENT_MS });
 }

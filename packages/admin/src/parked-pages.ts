@@ -10,7 +10,7 @@ import {
 import type { RedisDeps } from './admin-deps.ts';
 
 export interface ParkedEntry {
-  /** Undefined when the entry names none of this partition: somebody else wrote it. */
+  /** Undefined if the entry does not name a session of this partition: another program wrote it. */
   readonly session: LocatedSession | undefined;
   /** Undefined when it cannot be read. */
   readonly record: ParkedRecord | undefined;

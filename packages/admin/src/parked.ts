@@ -15,7 +15,7 @@ import type { AdminDeps, RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 import { parkedPages } from './parked-pages.ts';
 
-/** A session PostgreSQL refuses as it is; no state. */
+/** A session that PostgreSQL refuses, without its state. */
 export interface ParkedSession {
   readonly ref: SessionRef;
   /** Undefined when what is stored cannot be read; the next attempt replaces it. */
@@ -30,7 +30,7 @@ export interface ListParkedOptions {
 export interface ParkedList {
   readonly total: number;
   readonly sessions: readonly ParkedSession[];
-  /** Entries that name no session: somebody else wrote them. */
+  /** Entries that name no session: another program wrote them. */
   readonly foreign: number;
 }
 
@@ -127,7 +127,7 @@ export async function showParked(
 }
 
 export interface DiscardOptions {
-  /** The version that was shown to whoever decided. Default: the version that is parked. */
+  /** The version that was shown to the person who decided. Default: the parked version. */
   readonly ifVersion?: Version | undefined;
   /** Say what would be discarded, change nothing. Default false. */
   readonly isDryRun?: boolean;

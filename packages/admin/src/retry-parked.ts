@@ -51,11 +51,11 @@ export interface RetryResult {
   readonly problem: PostgresFailure | undefined;
 }
 
-/** Due at once, whatever the clock of the host that looks at it says. */
+/** Due at once, on hosts with any clock. */
 const DUE = 0;
 
 /**
- * Tries parked sessions now instead of at their time, through the consumer's own pipeline, and says what became of
+ * Tries parked sessions now instead of at their time, with the pipeline of the consumer, and returns the outcome of
  * each. @throws LayoutMismatchError, TableMismatchError, RedisError, AbortError
  */
 export async function retryParked(deps: AdminDeps, options: RetryOptions): Promise<RetryResult> {

@@ -79,7 +79,7 @@ export interface Status {
     /** The planner's estimate. */
     readonly rows: number | undefined;
   };
-  /** Somebody should act. */
+  /** Problems to act on. */
   readonly problems: readonly StatusProblem[];
   /** Worth knowing. */
   readonly warnings: readonly string[];
@@ -136,7 +136,7 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
       ...(live.length === 0 && backlog.dirtySessions === 0 ? ['No sync consumer is running.'] : []),
       ...(unreadable > 0
         ? [
-            `Of the entries of ${keyspace.consumers()}, ${unreadable} cannot be read: somebody else wrote them.`,
+            `Of the entries of ${keyspace.consumers()}, ${unreadable} cannot be read: another program wrote them.`,
           ]
         : []),
       ...(isUnused

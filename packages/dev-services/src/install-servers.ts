@@ -11,7 +11,7 @@ import { messageOf, ServerError } from './server-error.ts';
 export interface InstallOptions extends DebianInstallOptions {
   /** Whether to download what is missing into the cache folder. Default true. */
   readonly mayInstall?: boolean;
-  /** Told in one sentence what takes long. Default: nobody is told. */
+  /** Called with one sentence about what takes long. Default: nothing is called. */
   readonly onNotice?: (notice: string) => void;
 }
 

@@ -3,7 +3,7 @@ import { type PostgresServer, type PostgresServerOptions, startPostgres } from '
 import type { RedisServer } from './redis-process.ts';
 import { type RedisServerOptions, startRedis } from './redis-server.ts';
 
-/** A server somebody else runs. It is used, never started, stopped or cleaned. */
+/** A server that is already running. It is used, never started, stopped or cleaned. */
 export interface ExternalService {
   readonly kind: 'external';
   readonly url: string;
@@ -23,7 +23,7 @@ export interface ServicesOptions {
   readonly redis?: RedisServerOptions;
   /** For a private PostgreSQL. */
   readonly postgres?: PostgresServerOptions;
-  /** Told in one sentence what takes long (a download). Default: nobody is told. */
+  /** Called with one sentence about what takes long (a download). Default: nothing is called. */
   readonly onNotice?: (notice: string) => void;
 }
 

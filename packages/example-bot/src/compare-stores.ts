@@ -44,7 +44,7 @@ export async function compareStores(
     if (hash) expect(name, hash, 'Redis');
   }
   for (const name of new Set([...inRedis.keys(), ...rows.keys()])) {
-    if (!remembered.has(name)) differences.push(`${name}: nobody was told that it is saved`);
+    if (!remembered.has(name)) differences.push(`${name}: no bot got an answer that it is saved`);
   }
   return {
     remembered: remembered.size,

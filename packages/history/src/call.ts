@@ -12,7 +12,7 @@ export interface Call {
   startUs: number;
   /** Infinity: the bot did not live to see it. */
   endUs: number;
-  /** fail: told that it did not happen. */
+  /** fail: the answer was that it did not happen. */
   outcome: Outcome;
   /** Of a write that was acknowledged, or of what a load found. */
   version: bigint | undefined;

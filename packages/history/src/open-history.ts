@@ -50,7 +50,7 @@ export function openHistory(options: HistoryOptions): HistoryWriter {
 
 function openFile(path: string): { write: (line: string) => void; close: () => void } {
   const file = openSync(path, 'a');
-  // Whoever wrote here before may have been cut off within a line.
+  // The process that wrote here before may have been killed within a line.
   let before = '\n';
   return {
     write(line) {

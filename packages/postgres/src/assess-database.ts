@@ -1,6 +1,6 @@
 import type { ExaminedTable } from './queries.ts';
 
-/** The database cannot be used as it is. `code` is what PostgreSQL itself would answer later. */
+/** The database cannot be used. `code` is what PostgreSQL itself would answer later. */
 export class DatabaseFault extends Error {
   readonly code: '0A000' | '42501' | '42809' | '42P01';
 

@@ -35,7 +35,7 @@ const exceptions = new Map<string, PostgresFailure['class']>([
 
 const timeouts = new Set(['57014', '25P04']);
 
-/** Those of the operating system and of Node's sockets: whatever they are, no row is to blame. */
+/** Codes of the operating system and of Node's sockets: no row is the cause of any of them. */
 const socketCode = /^(E[A-Z]+|EAI_[A-Z]+|ERR_(SOCKET|STREAM)_[A-Z_]+)$/;
 /** The connection was there and broke. */
 const brokenCodes = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE']);

@@ -47,7 +47,7 @@ export type PostgresLoaderOptions = (
    * the connections of a pool opened here. Default 4; 1 to 100.
    */
   readonly maxConcurrent?: number | undefined;
-  /** Told of errors of idle connections of a pool opened here, which heals by itself. Default: nobody is told. */
+  /** Called with errors of idle connections of a pool opened here; the pool heals by itself. Default: nothing is called. */
   readonly onError?: ((error: Error) => void) | undefined;
 };
 
@@ -196,7 +196,7 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
   };
 }
 
-/** What keeps the loader from seeing every row, in words; any other error as it is. */
+/** What keeps the loader from seeing every row, in words; any other error unchanged. */
 function explained(error: unknown): unknown {
   switch ((error as { code?: unknown } | undefined)?.code) {
     case '0A000':

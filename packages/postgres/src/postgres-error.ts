@@ -21,7 +21,7 @@ export class PostgresError extends CauceError {
   }
 }
 
-/** An error as it is, unless PostgreSQL sent it: that may quote a row. */
+/** The error itself, unless PostgreSQL sent it: that one may quote a row. */
 export function withoutRows(error: unknown): unknown {
   return error instanceof pg.DatabaseError ? PostgresError.from(error) : error;
 }

@@ -15,7 +15,7 @@ export function renderStatements(names: TableNames): Statements {
   ) as Statements;
 }
 
-/** @param tableId identity of the table that is meant; without it, whichever it is */
+/** @param tableId identity of the table; without it, any table */
 export function upsertOf(statements: Statements, rows: readonly SessionRow[], tableId?: string): Statement {
   return {
     text: statements.upsertSessions,

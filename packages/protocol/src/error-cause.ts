@@ -4,7 +4,7 @@ const brand: unique symbol = Symbol.for('@cauce/cause');
 const WITHHELD = 'message left out: it may quote a session';
 
 /**
- * What may stand behind an error of Cauce: a copy of what was thrown that holds no state, id or secret. A driver's own
+ * The `cause` of an error of Cauce: a copy of what was thrown that holds no state, id or secret. A driver's own
  * error contains the command's arguments, the refused row, or its connection with the password.
  *
  * The copy keeps the name, the code and the places in the stack; the message only where its form shows that it is about

@@ -9,11 +9,11 @@ import { ErrorCause } from './error-cause.ts';
  * | INVALID_OPTION | no | an option or setting is out of its bounds |
  * | STATE_REJECTED | no | the state is not JSON that PostgreSQL can store, or the schema refused it |
  * | STATE_TOO_LARGE | no | the state exceeds the configured bytes |
- * | VERSION_CONFLICT | yes | somebody saved since: load, apply, save again |
+ * | VERSION_CONFLICT | yes | another save came in between: load, apply, save again |
  * | TENANT_OVER_BUDGET | yes | too much of the tenant is not in PostgreSQL yet; the save did not happen |
  * | SAVE_REJECTED | yes | the save did not happen |
  * | SAVE_UNKNOWN | yes | the save may have happened; repeating it with the same op id is safe |
- * | NOT_DURABLE | yes | saved in Redis; that a replica or PostgreSQL has it is not known |
+ * | NOT_DURABLE | yes | saved in Redis; it is not known whether a replica or PostgreSQL has it |
  * | REDIS_UNAVAILABLE | yes | Redis did not answer, or answered that it cannot serve now |
  * | REDIS_REFUSED | no | Redis answered with an error that a repetition will not change |
  * | REDIS_UNSAFE | no | Redis is configured so that it may drop unsynced sessions |

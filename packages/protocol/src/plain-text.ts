@@ -1,4 +1,4 @@
-/** Which way to a store is open to whoever is on it. Pure. */
+/** Which connections to a store are not encrypted. Pure. */
 
 const advice = {
   Redis: 'sessions travel to Redis in plain text; use rediss:// instead of redis://',

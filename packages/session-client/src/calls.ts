@@ -1,7 +1,7 @@
 import { type CauceErrorCode, isCauceError, withDeadline } from '@cauce/protocol';
 import { ClosedError } from './errors.ts';
 
-/** What a call was for. `update` consists of loads and saves, which are told of as well. */
+/** What a call was for. `update` consists of loads and saves, which are reported as well. */
 export type Operation = 'save' | 'load' | 'loadMany' | 'clear' | 'update' | 'tenant' | 'invalidateTenant';
 
 /** One call that ended. Holds no id and no content, so all of it may become metric labels. */
@@ -15,11 +15,11 @@ export type OperationEvent = {
   | { readonly outcome: 'failed'; readonly code: CauceErrorCode | 'OTHER' }
 );
 
-/** Every public call goes through here: it is refused after close, awaited by close, and told of. */
+/** Every public call goes through here: it is refused after close, awaited by close, and reported. */
 export interface Calls {
   /** @throws ClosedError */
   run<Result>(operation: Operation, work: () => Promise<Result>): Promise<Result>;
-  /** A part of a call under way: only told of, so that close lets an update finish. */
+  /** A part of a call under way: only reported, so that close lets an update finish. */
   step<Result>(operation: Operation, work: () => Promise<Result>): Promise<Result>;
   /** Aborted at the end of {@link Calls.close}. */
   readonly closing: AbortSignal;
@@ -42,13 +42,13 @@ export function createCalls({ now, observe }: CallsDeps): Calls {
     if (!observe) return;
     const common = { operation, durationMs: now() - startedMs };
     try {
-      const told: unknown = observe(
+      const reported: unknown = observe(
         failure
           ? { ...common, outcome: 'failed', code: isCauceError(failure.error) ? failure.error.code : 'OTHER' }
           : { ...common, outcome: 'ok' },
       );
       // An async observer is not what the type asks for, but its rejection must not end the process.
-      if (told instanceof Promise) told.catch(() => {});
+      if (reported instanceof Promise) reported.catch(() => {});
     } catch {
       // A failing observer must not turn a save that happened into one that seems to have failed.
     }

@@ -101,7 +101,7 @@ export class SaveRejectedError extends CauceError {
  * it if it did not happen and answers with its version if it did, as long as Redis has the session and fewer than four
  * other saves of it came in between. Not retryable where a repetition could be applied a second time: of an update, and
  * of a save with `ifVersion` whose repetition Redis does not recognise (`failure.reason` is `NOT_RECOGNISED`). Then load
- * the session to see what became of it.
+ * the session to see its state.
  */
 export class SaveUnknownError extends CauceError {
   /** Give it to the repetition. */

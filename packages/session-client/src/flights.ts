@@ -1,4 +1,4 @@
-/** Work under way by name, so that whoever wants the same result waits for it instead of starting it again. */
+/** Work under way by name. A caller that wants the same result waits for it instead of starting it again. */
 export class Flights<Result> {
   readonly #underWay = new Map<string, Promise<Result>>();
 

@@ -2,7 +2,7 @@ import type { Lease, LocatedSession, StoredSession } from '@cauce/protocol';
 
 /** What a load says of a session that neither store has. */
 export interface Absence {
-  /** Vouches for the absence until somebody saves; undefined: Redis took no lease. */
+  /** Proves the absence until somebody saves; undefined: Redis gave no lease. */
   readonly lease: Lease | undefined;
 }
 

@@ -61,7 +61,7 @@ export interface SessionClientOptions<T> {
   readonly schema?: StandardSchemaV1<unknown, T> | undefined;
   /** Told of every call that ended, for metrics. What it throws is ignored. */
   readonly observe?: ((event: OperationEvent) => void) | undefined;
-  /** Told of errors of a connection opened here, which reconnects by itself. Default: nobody is told. */
+  /** Called with errors of a connection that the client opened; it reconnects by itself. Default: nothing is called. */
   readonly onRedisError?: ((error: Error) => void) | undefined;
 }
 

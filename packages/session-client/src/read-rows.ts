@@ -14,7 +14,7 @@ import type { SessionLoader } from './session-loader.ts';
  *
  * @param sessions distinct
  * @returns in the order asked; undefined: there is no row
- * @throws RestoreError when the loader fails or does not answer as it should: it may be somebody's own, and not typed
+ * @throws RestoreError when the loader fails or does not answer as it should: it may be the user's own, and not typed
  */
 export type ReadRows = (sessions: readonly LocatedSession[]) => Promise<(StoredSession | undefined)[]>;
 

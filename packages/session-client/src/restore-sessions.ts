@@ -120,7 +120,7 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     const first = await joinOrStart(sessions);
     // The row may have been read before this call, and the session saved in between.
     const isEarly = first.map(({ isVouched }, i) => isJoined[i] && !isVouched);
-    // Whatever is under way by now began after this call.
+    // Everything that is under way now began after this call.
     const second = await joinOrStart(sessions.filter((_, i) => isEarly[i]));
     return [...first.filter((_, i) => !isEarly[i]), ...second];
   };

@@ -23,16 +23,16 @@ import { type Durability, durabilities, type SaveContent, type SaveReceipt } fro
 
 export interface SaveOptions {
   /**
-   * Save only over this version, as `getUserSession` gave it; `'0'`: only if there is no session, in Redis or where the
-   * loader looks, which costs a load. Default: save whatever is there. After a restart of Redis the session has to be
-   * loaded again first.
+   * Save only if the session has this version, which `getUserSession` returned. `'0'`: only if there is no session, in
+   * Redis or in the loader's store; this costs a load. Default: save without a condition. After a restart of Redis, load
+   * the session again first.
    */
   readonly ifVersion?: Version | undefined;
   /**
-   * Names this save. The same id again is answered with the first answer and changes nothing, as long as it is
-   * among the session's last four saves and the session is still in Redis. After that a save is applied again, and one
-   * with `ifVersion` that does not hold ends as unknown instead of as a conflict, where the session has left Redis or
-   * this client has sent it before. 1 to 64 of `A-Z a-z 0-9 _ -`. Default: a random one.
+   * Names this save. A save with the same id gets the first answer again and changes nothing, while it is among the
+   * session's last four saves and the session is in Redis. After that a plain save is applied again. A save with
+   * `ifVersion` that does not match ends as unknown, not as a conflict, if the session has left Redis or this client has
+   * sent the save before. 1 to 64 of `A-Z a-z 0-9 _ -`. Default: a random one.
    */
   readonly opId?: string | undefined;
   /** How far the save has come when this resolves. Default: the client's. */
@@ -69,7 +69,7 @@ export interface SaveDeps {
 
 /**
  * @returns a function with four outcomes: a receipt (saved), SaveRejectedError (not saved), SaveUnknownError, and
- *   DurabilityError (saved in Redis, further is not known)
+ *   DurabilityError (saved in Redis; more is not known)
  */
 export function createSaveSession(
   { opener, sendSave, untilDurable }: SaveDeps,
@@ -147,7 +147,7 @@ async function openForSave(opener: PartitionOpener, partition: number): Promise<
   try {
     await opener.open([partition]);
   } catch (error) {
-    // Whatever became of the opener's own commands, the save was not sent.
+    // The save was not sent, even if the commands of the opener were.
     throw error instanceof RedisError ? new SaveRejectedError(error.failure, error) : error;
   }
 }

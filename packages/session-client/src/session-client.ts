@@ -52,9 +52,9 @@ export interface LoadedSession<T> {
 }
 
 /**
- * Sessions of a chat bot. Every call may throw, besides what it names: InvalidIdError; RedisError when Redis does
- * not answer; RedisUnsafeError when Redis may drop sessions; LayoutMismatchError when the data was written with
- * other partitions; InvalidOptionError when Redis refuses the database that was asked for; AbortedError; ClosedError.
+ * Sessions of a chat bot. Every call may also throw: InvalidIdError; RedisError if Redis does not answer;
+ * RedisUnsafeError if Redis may drop sessions; LayoutMismatchError if the data was written with other partitions;
+ * InvalidOptionError if Redis refuses the configured database; AbortedError; ClosedError.
  */
 export interface SessionClient<T> extends AsyncDisposable {
   /**
@@ -64,9 +64,9 @@ export interface SessionClient<T> extends AsyncDisposable {
    * @throws TenantBudgetError: too much of the tenant is not in PostgreSQL yet
    * @throws VersionConflictError: `ifVersion` is not the present version; nothing was saved
    * @throws RestoreError: the session is not in Redis, `ifVersion` was given, and the loader failed; nothing was saved
-   * @throws SaveRejectedError: Redis did not take it; nothing was saved
+   * @throws SaveRejectedError: Redis did not accept it; nothing was saved
    * @throws SaveUnknownError: it may have been saved; repeating it with the error's `opId` is safe
-   * @throws DurabilityError: it was saved, and has perhaps not come as far as `durability` asked
+   * @throws DurabilityError: it was saved in Redis; it is not known whether it came as far as `durability` asks
    */
   saveUserState(session: SessionName, state: T, options?: SaveOptions): Promise<SaveReceipt>;
   /**
@@ -79,20 +79,20 @@ export interface SessionClient<T> extends AsyncDisposable {
   /** Like {@link getUserState}, with the version. */
   getUserSession(session: SessionName, options?: CallOptions): Promise<LoadedSession<T> | undefined>;
   /**
-   * Like {@link getUserState} for at most 500 sessions, in the order asked. What is not in Redis is restored in
-   * one call of the loader. One session that cannot be read fails the call.
+   * Like {@link getUserState} for at most 500 sessions, in the order asked. One call of the loader restores
+   * the sessions that are not in Redis. If one session cannot be read, the call fails.
    */
   getUserStates(sessions: readonly SessionName[], options?: CallOptions): Promise<(T | undefined)[]>;
   /**
-   * Loads, changes and saves as one step: what others save meanwhile is not overwritten, the change is applied to it
-   * instead, also when the session left Redis in between, or there was none. `change` may be called several times and
-   * must have no other effects; it gets undefined when there is no session. A save without an answer is repeated once.
-   * Without a loader a session that left Redis counts as none.
+   * Loads, changes and saves as one step. A save of another bot in between is not overwritten: `change` runs again on
+   * its state, even if the session was absent or left Redis in between. So `change` may be called several times, and
+   * must have no other effects. It gets undefined if there is no session. A save without an answer is repeated once.
+   * Without a loader, a session that left Redis counts as none.
    *
    * @throws VersionConflictError after `maxAttempts`
-   * @throws SaveUnknownError: whether the change was applied is not known
-   * @throws StateRejectedError, also when `change` gives undefined: use {@link clearUserState} to delete
-   * @throws whatever {@link getUserState} and {@link saveUserState} throw, and what `change` throws
+   * @throws SaveUnknownError: it is not known whether the change was applied
+   * @throws StateRejectedError, also if `change` returns undefined: use {@link clearUserState} to delete
+   * @throws the errors of {@link getUserState}, of {@link saveUserState} and of `change`
    */
   updateUserState(
     session: SessionName,
@@ -100,30 +100,30 @@ export interface SessionClient<T> extends AsyncDisposable {
     options?: UpdateOptions,
   ): Promise<SaveReceipt>;
   /**
-   * Deletes the session, in PostgreSQL too: a save of "nothing", with a version of its own (P3).
+   * Deletes the session in Redis and, with the next sync, in PostgreSQL. A delete is a save: it has its own version (P3).
    *
    * @throws VersionConflictError, RestoreError, SaveRejectedError, SaveUnknownError as {@link saveUserState}
    */
   clearUserState(session: SessionName, options?: SaveOptions): Promise<SaveReceipt>;
   /**
-   * What `loadTenant` gives for the tenant, from Redis while it is fresh. In this process one load at a time; each
-   * caller gets a copy of its own. It must be JSON: null is cached, undefined is returned but not cached.
+   * The result of `loadTenant` for the tenant, from Redis while it is fresh. This process runs one load of a tenant at a
+   * time; each caller gets its own copy. The result must be JSON. null is cached; undefined is returned and not cached.
    *
    * @throws TenantLoadError: `loadTenant` failed
    * @throws StateRejectedError, StateTooLargeError: its result cannot be stored
    */
   getTenantInfo<Info>(tenantId: string, loadTenant: LoadTenant<Info>, options?: CallOptions): Promise<Info>;
-  /** Has the tenant loaded afresh by the next {@link getTenantInfo}; a load under way is not cached. */
+  /** Makes the next {@link getTenantInfo} load the tenant again. A load under way is not cached. */
   invalidateTenant(tenantId: string, options?: CallOptions): Promise<void>;
   /**
-   * Refuses further calls, gives those under way `commandTimeoutMs` to end, and closes the connection if it was
-   * opened here. May be called again.
+   * Refuses further calls. Gives calls under way `commandTimeoutMs` to end. Closes the connection if the client opened
+   * it. May be called again.
    */
   close(): Promise<void>;
 }
 
 /**
- * Opens a session client. It connects at once and in the background; the first call waits for the connection.
+ * Opens a session client. It connects at once, in the background; the first call waits for the connection.
  *
  * @throws InvalidOptionError that lists every option out of its bounds
  */
@@ -288,7 +288,7 @@ function assemble<T>(options: ResolvedOptions<T>) {
   };
 }
 
-/** Without a loader: what is not in Redis does not exist. */
+/** Without a loader: a session that is not in Redis does not exist. */
 const nothingElsewhere: SessionLoader = { load: (refs) => Promise.resolve(refs.map(() => undefined)) };
 
 function abortedTenant(signal: AbortSignal): AbortedError {

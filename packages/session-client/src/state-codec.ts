@@ -15,7 +15,7 @@ export interface EncodeOptions {
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
 /**
- * The JSON text of a value, or an error that names the place: whatever is accepted here, PostgreSQL's jsonb
+ * The JSON text of a value, or an error that names the place. What is accepted here, PostgreSQL's jsonb
  * accepts too, and decoding gives the same value back (only `-0` becomes `0`, and undefined members are left out).
  *
  * A copy is checked and the copy is written, so a getter or a toJSON that answers differently the second time

@@ -37,7 +37,7 @@ export function createStateCodec<T>(
   };
 }
 
-/** Only paths are told: the messages of a schema library may quote values. */
+/** Only paths are shown: the messages of a schema library may quote values. */
 async function validate<T>(schema: StandardSchemaV1<unknown, T>, value: unknown, what: string): Promise<T> {
   let result: StandardSchemaV1.Result<T>;
   try {

@@ -54,7 +54,7 @@ export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOpt
 
   async function load(tenantId: string, loadTenant: LoadTenant<unknown>): Promise<string | undefined> {
     const token = randomBytes(9).toString('base64url');
-    // Taken before loading: whoever invalidates from now on removes it.
+    // Taken before loading: an invalidation from now on removes it.
     const { lease } = keyspace.tenant(tenantId);
     await unlessFull(call('tenant lease', redis.set(lease, token, 'PX', options.leaseTtlMs)));
     let info: unknown;
@@ -96,7 +96,7 @@ export function createTenantCache(deps: TenantCacheDeps, options: TenantCacheOpt
     async invalidate(tenantId) {
       const { info, lease } = keyspace.tenant(tenantId);
       await opener.open([]);
-      // Without its lease a load under way, in whatever process, is not cached.
+      // Without its lease a load under way is not cached, in any process.
       countIn('tenant invalidation', await call('tenant invalidation', redis.del(info, lease)));
       flights.forget(tenantId);
     },

@@ -93,7 +93,7 @@ function sizesIn(replies: readonly PipelineReply[]): PartitionSizes {
   const oldestMs = Number.parseFloat(since) / 1000;
   return {
     dirty: countIn('backlog', dirty),
-    // Nobody knows since when one is dirty whose time is no time, or in the future: the sweep puts that right.
+    // A time that is not a number, or in the future, is unknown: the sweep corrects it.
     oldestMs: Number.isFinite(oldestMs) ? oldestMs : undefined,
     events: countIn('backlog', events),
     pending: countIn('backlog', listIn('backlog', pending, 4)[0]),

@@ -81,7 +81,7 @@ export function startPeriodicSync(options: PeriodicSyncOptions): PeriodicSync {
 }
 
 /**
- * Syncs what waits now, once, and returns what became of it. Waits while PostgreSQL is away, until the signal
+ * Syncs what waits now, once, and returns the report. Waits while PostgreSQL is away, until the signal
  * is aborted. @throws CauceError, AbortError; what was not synced stays announced
  */
 export async function syncToDB(

@@ -11,7 +11,7 @@ export interface ProgressLogDeps {
 
 /**
  * Says in the log that sessions reach PostgreSQL: at once when the first are written, then once a minute while more
- * are, with how many since the line before. Returns what is told of each pass.
+ * are, with how many since the line before. Returns a function to call after each pass.
  */
 export function createProgressLog({ logger, now }: ProgressLogDeps): (written: number) => void {
   let writtenSince = 0;

@@ -23,7 +23,7 @@ const redisGauges: readonly RedisGauge[] = [
   },
   {
     name: 'cauce_oldest_dirty_age_seconds',
-    help: 'Since when the oldest dirty session is: the sync lag',
+    help: 'Age of the oldest dirty session: the sync lag',
     read: ({ backlog }) => backlog && backlog.oldestDirtyAgeMs / 1000,
   },
   {
@@ -38,12 +38,12 @@ const redisGauges: readonly RedisGauge[] = [
   },
   {
     name: 'cauce_parked_sessions',
-    help: 'Sessions PostgreSQL refuses as they are',
+    help: 'Sessions that PostgreSQL refuses',
     read: ({ backlog }) => backlog?.parkedSessions,
   },
   {
     name: 'cauce_unmeasured_partitions',
-    help: 'Partitions that failed when asked; they are not in the numbers of sessions and events',
+    help: 'Partitions that did not answer; the numbers of sessions and events are without them',
     read: ({ backlog, unmeasuredPartitions }) => backlog && unmeasuredPartitions,
   },
   {
@@ -53,13 +53,13 @@ const redisGauges: readonly RedisGauge[] = [
   },
   {
     name: 'cauce_redis_memory_used_ratio',
-    help: 'Used memory of maxmemory, or of the memory of the host without a limit',
+    help: 'Used memory divided by maxmemory, or by the memory of the host without a limit',
     read: ({ memory }) =>
       memory && memory.memoryLimitBytes > 0 ? memory.usedMemoryBytes / memory.memoryLimitBytes : undefined,
   },
   {
     name: 'cauce_redis_evictable_ratio',
-    help: 'Keys that Redis drops when it is full, of all keys',
+    help: 'Share of the keys that Redis may drop when it is full',
     read: ({ memory }) => memory?.evictableRatio,
   },
   {
@@ -69,7 +69,7 @@ const redisGauges: readonly RedisGauge[] = [
   },
 ];
 
-/** Registers what is measured of Redis when somebody scrapes: all of a scrape is of one moment. */
+/** Registers the metrics that are asked of Redis at each scrape. All numbers of a scrape are of one moment. */
 export function registerRedisMetrics({ registry, measureRedis }: RedisMetricsDeps): void {
   // The registry asks every gauge in one turn, and each waits for the same measurement.
   const collect = shareCalls(async () => {

@@ -1,7 +1,7 @@
 /** Works within a slot: at most so many at the same time, those who wait in order. */
 export type Slots = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
-/** A slot is free or taken; whoever leaves one hands it to the next who waits, or frees it. */
+/** A slot is free or taken. A caller that leaves one hands it to the next that waits, or frees it. */
 export function createSlots(max: number): Slots {
   let free = max;
   const waiting: (() => void)[] = [];

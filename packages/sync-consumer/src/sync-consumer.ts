@@ -31,9 +31,9 @@ import { SyncStatus } from './sync-status.ts';
 import { wirePass } from './wire-pass.ts';
 
 export interface SyncConsumerDeps extends Clocks {
-  /** Closed by whoever opened it, after `stop`. */
+  /** The caller closes it after `stop`. */
   readonly redis: OpenRedis;
-  /** Ended by whoever made it, after `stop`. */
+  /** The caller ends it after `stop`. */
   readonly pool: pg.Pool;
   readonly keyspace: Keyspace;
   readonly logger: Logger;
@@ -201,7 +201,7 @@ export class SyncConsumer {
 
   /**
    * Stops reading and finishes the batches under way. Safe to call again; resolves when stopped, or after
-   * `deadlineMs` with whatever was not finished left pending.
+   * `deadlineMs` and what was not finished stays pending.
    */
   stop({ deadlineMs = 10_000 }: { deadlineMs?: number } = {}): Promise<void> {
     return this.#lifecycle.stop(deadlineMs, () => this.#leaveGroup());

@@ -32,7 +32,7 @@ export class SyncLoop {
     this.#options = options;
   }
 
-  /** The next look, at most EARLY_CHECK_MS away, syncs whatever waits. */
+  /** The next look, at most EARLY_CHECK_MS away, syncs everything that waits. */
   readonly syncSoon = (): void => {
     this.#nextSyncAtMs = Number.NEGATIVE_INFINITY;
   };

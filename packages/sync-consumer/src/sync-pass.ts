@@ -49,7 +49,7 @@ export interface SyncPassOptions {
   readonly consumer: string;
   /** Most sessions in one statement. */
   readonly batchRows: number;
-  /** At the same time, whatever they are for: new events and those taken over share them. */
+  /** Batches at the same time. New events and events that were taken over share them. */
   readonly batchesInFlight: number;
   /** How long a synced session stays in Redis, ms. */
   readonly ttlMs: number;
@@ -68,7 +68,7 @@ export interface SyncPassOptions {
  * has at most one event in the stream, so it is in one batch at a time unless a batch was taken over.
  *
  * A partition that fails, and a session that cannot be read, are left announced or pending, and the others are synced
- * (P9): `onSkipped` is told. Only what concerns all of Redis ends a pass.
+ * (P9): `onSkipped` gets them. Only what concerns all of Redis ends a pass.
  *
  * The states it holds at a time: MAX_BATCH_BYTES for each batch in flight, and one that is larger, of at most
  * MAX_SCRIPT_BYTES.

@@ -30,7 +30,7 @@ export function emptyReport(): SyncReport {
   return { ...none, malformed: 0, statements: 0, durationMs: 0 };
 }
 
-/** Adds to `report` what became of each session. */
+/** Adds the outcome of each session to `report`. */
 export function countFates(report: SyncReport, fates: readonly Fate[]): void {
   for (const fate of fates) if (!isTakenAgain(fate)) report[fate.outcome] += 1;
 }

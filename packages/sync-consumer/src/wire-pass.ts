@@ -20,7 +20,7 @@ export interface WirePassOptions extends Omit<SyncPassOptions, 'ttlMs'> {
   readonly circuit: CircuitBreakerOptions;
 }
 
-/** A pass, and those of its parts that whoever drives it looks at, too. */
+/** A pass, and the parts of it that its caller also needs. */
 export interface WiredPass {
   readonly pass: SyncPass;
   readonly circuit: CircuitBreaker;

@@ -29,7 +29,7 @@ export function whyNotAllowed(name: string): string {
   return reasons[name] ?? 'it is not among those known to be harmless';
 }
 
-/** They say how a server is reached; whatever else there is says what is sent, when and how often. */
+/** They say how a server is reached. All other options say what is sent, when and how often. */
 const allowedOptions: ReadonlySet<string> = new Set([
   ...['host', 'port', 'path', 'family', 'db', 'username', 'password', 'tls', 'protocol'],
   ...['sentinels', 'name', 'sentinelUsername', 'sentinelPassword', 'sentinelTLS', 'enableTLSForSentinelMode'],

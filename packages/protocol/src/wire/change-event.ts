@@ -18,7 +18,7 @@ export type DecodedEvent =
 /** Field of the entry that holds the session's key; `save.lua` writes it. */
 const KEY_FIELD = 'k';
 
-/** Never throws: an entry somebody else wrote is reported, not guessed at. */
+/** Never throws: an entry of another program is reported. */
 export function decodeEvent(keyspace: Keyspace, partition: number, [id, fields]: StreamEntry): DecodedEvent {
   const at = fields?.indexOf(KEY_FIELD) ?? -1;
   const session = at % 2 === 0 ? keyspace.parse(fields?.[at + 1] ?? '') : undefined;

@@ -86,12 +86,12 @@ export type TakenSession =
   | ({
       readonly outcome: 'dirty';
       readonly parked: ParkedRecord | undefined;
-      /** Rows up to this version are older than the session, whatever their versions say; '0' = none. */
+      /** Rows up to this version are older than the session, even if their versions are higher; '0' = none. */
       readonly winsOver: Version;
     } & StoredSession)
   | { readonly outcome: 'clean' }
   | { readonly outcome: 'deferred' }
-  /** Something that is no session stands under its key. */
+  /** The value under its key is not a session. */
   | { readonly outcome: 'unreadable' };
 
 export interface TakeReply {
@@ -120,7 +120,7 @@ export type SweepOutcome = (typeof sweepOutcomes)[number];
 export type OpenPartitionReply =
   | {
       /**
-       * `renewed`: its stream took no more events, and was made anew; what it held has to be announced again.
+       * `renewed`: its stream took no more events, and was created again; what was in it has to be announced again.
        * `other_table`: the sessions are synced to another one than the caller's, and nothing was written.
        */
       readonly outcome: 'opened' | 'created' | 'renewed' | 'other_table';
@@ -459,7 +459,7 @@ function saveReply(line: unknown): SaveReply {
   return { outcome, version: understood('save', isRight ? value : undefined) };
 }
 
-/** What one save of a call was told says nothing of the others. */
+/** The answer to one save of a call says nothing about the others. */
 function saveReplyOrFailure(line: unknown): SaveReply {
   try {
     return saveReply(line);

@@ -14,7 +14,7 @@ export function nameTable(names: { schema: string; table: string; database: stri
 }
 
 /**
- * What a process is told that is set to another table than the one the sessions are synced to. Pure.
+ * The error for a process whose table is not the one to which the sessions are synced. Pure.
  *
  * @param keyPrefix of the sessions
  */
@@ -30,7 +30,7 @@ export function tableMismatch(
   );
 }
 
-/** Two copies may have the same name, so the identity is told too. What Redis says of it may be anything. */
+/** Two copies may have the same name, so the identity is shown, too. The text from Redis may be anything. */
 function describe({ id, name }: TableIdentity): string {
   return `${name} (${id})`.replace(/\p{Cc}/gu, '?').slice(0, 300);
 }

@@ -23,7 +23,7 @@ export interface ResyncedSessions {
   readonly dirty: number;
   /** Saved before `sinceVersion`. */
   readonly older: number;
-  /** What is no session stands under their keys; it is left as it is. */
+  /** The values under their keys are not sessions; they do not change. */
   readonly unreadable: number;
 }
 

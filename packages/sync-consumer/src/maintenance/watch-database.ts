@@ -39,7 +39,7 @@ const SETTLED_LATE_MS = 60_000;
  *   known ───────────────────► resynced ────────────────► known
  *
  * Another table has no business here: behind the same address there is a stranger. What it was given meanwhile is
- * synced again by whoever is right.
+ * synced again by a consumer of the right table.
  *
  * @returns what looks once, to be repeated. It throws RedisError, TableMismatchError, AbortError
  */

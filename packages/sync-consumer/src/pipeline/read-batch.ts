@@ -19,7 +19,7 @@ export interface ReadDeps extends AskDeps {
   readonly keyspace: Keyspace;
 }
 
-/** What was read, and the partitions whose stream or group is gone: deleted by somebody, or lost by Redis. */
+/** What was read, and the partitions whose stream or group is gone: deleted, or lost by Redis. */
 export interface ReadBatch {
   readonly batch: readonly PartitionEntries[];
   readonly missingGroups: readonly number[];

@@ -21,7 +21,7 @@ type ResolvedFate = Fate<
 /** What the parked record says where PostgreSQL has no code for it: a trigger kept the row out, or changed it. */
 const NOT_WRITTEN = 'NOT_WRITTEN';
 
-/** What becomes of rows that were not written: never nothing (P6). @throws RedisError as askPartitions, AbortError */
+/** Gives each row that was not written an outcome (P6). @throws RedisError as askPartitions, AbortError */
 export async function resolveOutdated(
   deps: ResolveDeps,
   outdated: readonly TakenRow[],
@@ -65,7 +65,7 @@ export async function resolveOutdated(
   }
 
   const disputes = await stillHeld();
-  // Whatever loses is kept before it is overwritten.
+  // A losing state is archived before it is overwritten.
   const archived = await archiveLosers(deps, disputes, signal);
   const lost = archived.map((dispute) => ({ ...dispute, partition: partitionOf(dispute.row) }));
   // Until its partition answers.

@@ -49,8 +49,8 @@ const REFUSALS_WHILE_OPEN = 5;
  *
  * While PostgreSQL is away or misconfigured it waits at the circuit, however long; nothing is parked for that. A code
  * that speaks of the table is taken for the table's only if the statement fails without a row as well.
- * A refused statement is halved until the refused row stands alone: at most 2·log2(n)+1 statements for one bad
- * row among n. Rows that somebody holds locked are taken out of the batch.
+ * A refused statement is halved until the refused row is alone: at most 2·log2(n)+1 statements for one bad
+ * row among n. Rows that another transaction holds locked are taken out of the batch.
  *
  * Call it right after the rows were taken.
  *

@@ -1,7 +1,7 @@
 import { MAX_SCRIPT_BYTES, MAX_VERSION, RedisError } from '@cauce/protocol';
 import type { PartitionFailure } from './ask-partitions.ts';
 
-/** Sessions under whose keys something else stands: nobody but who put it there may remove it. Pure. */
+/** Sessions whose keys have another value. Only the program that wrote it may remove it. Pure. */
 export function unreadableSessions(partition: number, sessions: number): PartitionFailure {
   const message =
     `${sessions === 1 ? 'the key of 1 session holds' : `the keys of ${sessions} sessions hold`} ` +
@@ -19,14 +19,14 @@ export function uncountableRows(partition: number, rows: number): PartitionFailu
   return { partition, error: new RedisError(message, failure) };
 }
 
-/** Members of the dirty index that name no session of its partition: somebody else wrote them. Pure. */
+/** Members of the dirty index that name no session of its partition: another program wrote them. Pure. */
 export function foreignMembers(partition: number, members: number): PartitionFailure {
   const message = `${members === 1 ? '1 member' : `${members} members`} of the dirty index named no session; removed`;
   const failure = { effect: 'refused', retryable: false, reason: 'FOREIGN' } as const;
   return { partition, error: new RedisError(message, failure) };
 }
 
-/** A session larger than any bot may save: whoever put it there has to make it smaller. Pure. */
+/** A session that is larger than any bot may save. The program that wrote it has to make it smaller. Pure. */
 export function oversizeSession(partition: number): PartitionFailure {
   const message = `a session holds more than ${MAX_SCRIPT_BYTES} bytes, which no bot may save`;
   return {
