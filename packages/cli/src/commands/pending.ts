@@ -10,7 +10,7 @@ export const pendingCommand: CommandDescriptor<PartitionOption> = {
   name: 'pending',
   summary: 'list the events that consumers hold',
   description:
-    'Lists the events that each consumer was handed and has not settled (with --json: for each partition). A few for a ' +
+    'Lists the events that each consumer holds and has not settled yet (with --json: for each partition). A few for a ' +
     'live consumer are normal. When a consumer is gone, another one takes over its events after SYNC_CLAIM_IDLE; ' +
     '`cauce replay` does it at once.',
   options: [new Option('--partition <number>', 'only this partition').argParser(parseCount)],
