@@ -31,7 +31,7 @@ test('what was saved before --since is left alone, and what is on its way is not
   await cli.run(['drain']);
   const later = { nowMs: () => Date.now() + 7_200_000 };
   const { stdout } = await cli.run(['resync', '--since', '1h'], later);
-  expect(stdout).toContain('0 sessions announced again; 0 were on their way, 3 are older.');
+  expect(stdout).toContain('0 sessions announced again; 0 were already dirty, 3 are older.');
   expect((await cli.runJson(['resync', '--since', '2020-01-31T18:00Z'])).json).toMatchObject({
     announced: 3,
   });

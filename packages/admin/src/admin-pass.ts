@@ -22,7 +22,7 @@ export interface AdminPassOptions extends SyncOptions {
   readonly signal: AbortSignal;
   /**
    * How long PostgreSQL may be away at a stretch before the operation gives up, ms; it gives up at once on what
-   * waiting cannot mend (a missing table, a grant). Undefined: it waits until `signal` is aborted.
+   * waiting does not help (a missing table, a grant). Undefined: it waits until `signal` is aborted.
    */
   readonly patienceMs?: number | undefined;
 }

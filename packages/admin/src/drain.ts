@@ -46,7 +46,7 @@ const SWEEP_EVERY_MS = 1000;
 const PROGRESS_EVERY_MS = 1000;
 
 /**
- * Syncs until PostgreSQL has everything: announces what lost its event, claims what is stale, and waits for what
+ * Syncs until PostgreSQL has everything: announces sessions whose event was lost, claims stale events, and waits for what
  * live consumers hold. Ends early when only parked sessions are left whose next attempt is after the deadline.
  *
  * @throws LayoutMismatchError, TableMismatchError, RedisError (how much is left is unknown then), AbortError;

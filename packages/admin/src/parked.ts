@@ -142,7 +142,7 @@ export interface DiscardResult {
 }
 
 /**
- * Gives up a parked session's unsynced change for good; the next load restores what PostgreSQL has.
+ * Gives up a parked session's unsynced change forever; the next load restores what PostgreSQL has.
  * @throws LayoutMismatchError, RedisError
  */
 export async function discardParked(

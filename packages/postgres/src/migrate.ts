@@ -24,7 +24,7 @@ const MIGRATIONS_DIR = join(import.meta.dirname, '../sql/migrations');
  *
  * @throws InvalidOptionError for a name that is not a plain identifier or is another table's, and for a database whose
  *   encoding is not UTF8; nothing was changed
- * @throws UncountableVersionsError that says which rows are in the way, and how to mend them
+ * @throws UncountableVersionsError that says which rows are in the way, and how to correct them
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   // Before anything is sent: the migrator puts the names into its own statements unescaped.

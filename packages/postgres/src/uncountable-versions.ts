@@ -14,7 +14,7 @@ export class UncountableVersionsError extends CauceError {
         `Rows have a version above ${MAX_VERSION}, which Redis cannot count on from; nothing was migrated.`,
         `To see them: ${sql('SELECT tenant_id, user_id, version FROM {session}')}`,
         // The time at which a row was written is what its version should have been.
-        `To mend them: ${sql(
+        `To correct them: ${sql(
           'UPDATE {session} SET version = (extract(epoch FROM least(synced_at, now())) * 1000000)::bigint, ' +
             'updated_at = least(updated_at, now())',
         )}`,

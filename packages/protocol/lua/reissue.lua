@@ -43,7 +43,7 @@ local nowUs = time[1] * 1000000 + time[2]
 local next = math.max(tonumber(expectedVersion) + 1, (floor or 0) + 1, rowVersion + 1, nowUs)
 if not floor or next > MAX_VERSION or next > math.max(floor, MAX_RAISED, nowUs) + 1 then
   return redis.error_reply(
-    'BADFLOOR the floor in ' .. meta .. ' is no version to count on from, or the session or its row is near the last'
+    'BADFLOOR the floor in ' .. meta .. ' is not a valid version, or the session or its row is near the last'
   )
 end
 local version = string.format('%.0f', next)

@@ -99,7 +99,7 @@ local function save(key, argument)
   if not floor then
     return 'failed BADFLOOR the floor in '
       .. meta
-      .. ' is no version to count on from; nothing was saved. A sync consumer sets it right within 30 s.'
+      .. ' is not a valid version; nothing was saved. A sync consumer corrects it within 30 s.'
   end
   local tenant, unsyncedBytes
   if budgetBytes then

@@ -20,7 +20,7 @@ export const ADMIN_POSTGRES_BACKOFF: Backoff = { ...POSTGRES_BACKOFF, maxMs: 200
 export const MAX_PARK_BACKOFF_MS = 3_600_000;
 
 /**
- * Of a session that PostgreSQL refuses. Long: a person has to mend the row or the table. Without jitter: a sweep finds
+ * Of a session that PostgreSQL refuses. Long: a person has to correct the row or the table. Without jitter: a sweep finds
  * those that are due, however many come due together.
  */
 export const PARK_BACKOFF: Backoff = { firstMs: 30_000, maxMs: MAX_PARK_BACKOFF_MS, jitter: 0 };

@@ -153,7 +153,7 @@ export function createPartitionOpener(
   async function recheck(): Promise<void> {
     recheckAtMs = now() + RECHECK_AFTER_MS;
     await checkServers().catch((error: unknown) => {
-      // Back to the first use: it refuses until this is mended, and lets calls pass again at once.
+      // Back to the first use: it refuses until this is corrected, and then lets calls pass at once.
       if (error instanceof RedisUnsafeError) recheckAtMs = undefined;
     });
   }

@@ -40,7 +40,7 @@ export function createReadRows({ loader, opener, signal }: ReadRowsDeps): ReadRo
     if (Array.isArray(rows) && rows.length === sessions.length && rows.every(isRow)) return rows;
     throw new RestoreError(
       'The session loader did not answer with one session or undefined for each ref, with a state and with a ' +
-        `version from 1 to ${MAX_VERSION}. Such a row has to be mended: see docs/failure-modes.md.`,
+        `version from 1 to ${MAX_VERSION}. Correct the row: see docs/failure-modes.md.`,
     );
   };
 }

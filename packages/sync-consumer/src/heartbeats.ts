@@ -104,7 +104,7 @@ function isForgotten({ seenAtMs }: Heartbeat, nowMs: number): boolean {
   return Math.abs(nowMs - seenAtMs) > HEARTBEAT_FORGET_MS;
 }
 
-/** Undefined for what is no heartbeat. What a person reads of it holds no control characters. Pure. */
+/** Undefined if it is not a heartbeat. Its texts have no control characters. Pure. */
 function decodeHeartbeat(text: string): Heartbeat | undefined {
   let found: unknown;
   try {

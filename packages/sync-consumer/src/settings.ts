@@ -123,7 +123,7 @@ export function passSettingProblems(values: PassSettings): readonly SettingProbl
   return [...lifetimeProblems(values), ...storeFileProblems(values, parseDatabaseUrl)];
 }
 
-/** Redis would serve a session whose row was purged, and lose it for good. */
+/** Redis would serve a session whose row was purged, and lose it forever. */
 function lifetimeProblems({ SESSION_TTL, SESSION_HISTORY_DAYS }: PassSettings): SettingProblem[] {
   if (SESSION_TTL <= SESSION_HISTORY_DAYS * DAY_SECONDS) return [];
   const message =

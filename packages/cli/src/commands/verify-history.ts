@@ -59,7 +59,7 @@ export async function verifyHistory(invocation: Invocation<HistoryFlags>): Promi
   return violations.length > 0 ? exitCodes.problem : exitCodes.ok;
 }
 
-/** @throws CommandError when a file cannot be read or is no history */
+/** @throws CommandError when a file cannot be read or is not a history */
 async function readFiles(files: readonly string[]): Promise<History> {
   try {
     return await readHistory(files);

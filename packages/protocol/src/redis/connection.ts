@@ -38,7 +38,7 @@ export interface OpenRedis {
 export interface OpenRedisOptions {
   /** Shown by CLIENT LIST. */
   readonly connectionName: string;
-  /** A socket that owes an answer for this long is destroyed, ms. */
+  /** A socket is destroyed after waiting this long for an answer, ms. */
   readonly answerTimeoutMs: number;
   /** Only with a `rediss` URL. */
   readonly tlsFiles?: RedisTlsFiles | undefined;
@@ -229,7 +229,7 @@ function serverOptions({ answerTimeoutMs }: OpenRedisOptions) {
     sentinelRetryStrategy: retryDelayMs,
     sentinelReconnectStrategy: () => SENTINEL_RETRY_MS,
     // Not failoverDetector: an announcement that comes while ioredis asks a sentinel ends the connection for ever. A
-    // primary that hangs is left when it owes an answer for `answerTimeoutMs`.
+    // primary that hangs is left when no answer comes for `answerTimeoutMs`.
   } satisfies RedisOptions;
 }
 

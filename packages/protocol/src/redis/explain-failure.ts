@@ -44,7 +44,7 @@ export function explainConnectFailure(error: unknown, { isTls, wasClosed }: Redi
     default:
   }
   if (/RESP|Protocol error/.test(message)) {
-    return 'what answers there is no Redis: correct host and port in the Redis URL';
+    return 'the server at this address is not Redis: correct host and port in the Redis URL';
   }
   if (wasClosed && reason.length > 1) {
     return `it answers ${reason} and ends the connection: look into its log, or correct host and port in the Redis URL`;

@@ -47,7 +47,7 @@ export class DeadlineError extends Error {
 export function classifyRedisFailure(error: unknown): RedisFailure {
   const { name = '', message = '' } = error instanceof Error ? error : {};
   if (name === 'ReplyError') {
-    // A consumer makes the stream anew.
+    // A consumer creates the stream again.
     if (message.includes('exhausted the last possible ID'))
       return { effect: 'refused', retryable: true, reason: 'EXHAUSTED' };
     const reason = FORBIDDEN_IN_SCRIPT.test(message) ? 'NOPERM' : (/^[A-Z]+/.exec(message)?.[0] ?? 'ERR');

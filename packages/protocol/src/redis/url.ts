@@ -110,7 +110,7 @@ function targetOf(url: string): RedisTarget {
   }
   if (parsed.length > 1) throw new UrlProblem('names several servers, and neither sentinels nor a cluster');
   const [, db] = /^(?:\/(\d{1,5})?)?$/.exec(path) ?? ['', 'wrong'];
-  if (db === 'wrong') throw new UrlProblem('has a path that is no number of a database');
+  if (db === 'wrong') throw new UrlProblem('has a path that is not the number of a database');
   if (db !== undefined && parameters.db !== undefined) throw new UrlProblem('names the database twice');
   return {
     kind: 'server',

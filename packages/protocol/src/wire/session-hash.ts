@@ -36,7 +36,7 @@ export type HashedSession =
 const FORM =
   /^([1-9]\d*) ([01])([01]) ([^\t-\r ]*) ([^\t-\r ]*) ([^\t-\r ]*) ([^\t-\r ]*)((?: [^\t-\r =]+=\d+)*)$/;
 
-/** Undefined for a text that is no header, or has a version that cannot be counted. Pure. */
+/** Undefined if the text is not a header, or has a version that cannot be counted. Pure. */
 export function parseHeader(text: string): SessionHeader | undefined {
   const [
     ,

@@ -25,7 +25,7 @@ export interface OpenDeps extends AskDeps {
 export interface OpenedPartitions {
   /** Partitions Redis knew nothing of: all on first contact, later a sign that Redis lost its data. */
   readonly created: number;
-  /** Partitions whose stream took no more events and was made anew: what it announced has to be swept. */
+  /** Partitions whose stream took no more events and was created again: what it announced has to be swept. */
   readonly renewed: number;
   /**
    * Of each partition that answered. A new one: Redis was restarted, promoted or moved, and may have lost the end of

@@ -9,7 +9,7 @@ import { askAllPartitions, skipNone } from './ask-partitions.ts';
 
 /**
  * Compares the table this process is set to with the one Redis says its sessions are synced to, in any partition;
- * changes nothing. One that is not remembered yet is no other one. @throws TableMismatchError, RedisError
+ * changes nothing. If no table is remembered yet, none is refused. @throws TableMismatchError, RedisError
  */
 export async function refuseOtherTable(
   { redis, keyspace }: { readonly redis: RedisConnection; readonly keyspace: Keyspace },

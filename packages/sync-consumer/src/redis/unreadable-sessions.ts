@@ -14,7 +14,7 @@ export function unreadableSessions(partition: number, sessions: number): Partiti
 export function uncountableRows(partition: number, rows: number): PartitionFailure {
   const message =
     `the row${rows === 1 ? '' : 's'} of ${rows} session${rows === 1 ? ' has' : 's have'} a version above ` +
-    `${MAX_VERSION}; \`cauce migrate\` says how to mend them`;
+    `${MAX_VERSION}; \`cauce migrate\` says how to correct them`;
   const failure = { effect: 'refused', retryable: false, reason: 'UNCOUNTABLE' } as const;
   return { partition, error: new RedisError(message, failure) };
 }
