@@ -50,7 +50,7 @@ const PROGRESS_EVERY_MS = 1000;
  * live consumers hold. Ends early when only parked sessions are left whose next attempt is after the deadline.
  *
  * @throws LayoutMismatchError, TableMismatchError, RedisError (how much is left is unknown then), AbortError;
- *   PostgresError when nothing is dirty, and whether this is the table that has it all cannot be asked
+ *   PostgresError if nothing is dirty, and PostgreSQL does not answer whether this is the right table
  */
 export async function drain(deps: AdminDeps, options: DrainOptions): Promise<DrainResult> {
   const { deadlineMs = 60_000, signal: stop, onProgress = () => {} } = options;

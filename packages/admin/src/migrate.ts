@@ -7,8 +7,8 @@ export type { MigrateOptions } from '@cauce/postgres/migrate';
 /**
  * Brings the tables up to this release; returns the names of the migrations that ran, or would run.
  *
- * @throws InvalidOptionError, UncountableVersionsError, PostgresError; what the migrator itself objects to (an unknown
- *   migration, a wrong order) as it is
+ * @throws InvalidOptionError, UncountableVersionsError, PostgresError; errors of the migrator itself (an unknown
+ *   migration, a wrong order) unchanged
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   try {

@@ -51,7 +51,7 @@ export async function settingsFrom(
     { name: 'REDIS_URL', text: flags.redisUrl, file: flags.redisUrlFile },
     { name: 'DATABASE_URL', text: flags.databaseUrl, file: flags.databaseUrlFile },
   ].flatMap(({ name, text, file }) =>
-    // A flag stands in for both ways in which the environment may give it.
+    // A flag replaces both ways in which the environment may give it.
     text === undefined && file === undefined ? [] : [[name, text] as const, [`${name}_FILE`, file] as const],
   );
   const given: Partial<Record<SettingName, string | undefined>> = {

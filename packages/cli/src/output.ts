@@ -58,7 +58,7 @@ export class Output {
     this.#context.stderr.write(`${maskCredentials(text)}\n`);
   }
 
-  /** Where the work stands; one line that replaces itself, and only on a terminal. */
+  /** The progress of the work: one line that replaces itself, only on a terminal. */
   progress(text: string): void {
     const { stderr } = this.#context;
     if (this.#options.isQuiet || !this.#canMoveCursor(stderr)) return;

@@ -37,7 +37,7 @@ export async function inspectTarget(
     );
     const { encoding = '', has_schema: hasSchema = false, found = [] } = rows[0] ?? {};
     if (encoding !== 'UTF8') throw new InvalidOptionError(sentence(describeEncoding(encoding)));
-    // After the tables: whoever migrates at this moment commits both together.
+    // After the tables: a migration at this moment commits both together.
     const done = found.includes(ledger) ? await migrationsIn(client, statements.listMigrations) : [];
     const others = found.filter((name) => name !== ledger).map((name) => `${schema}.${name}`);
     if (done.length === 0 && others.length > 0) {

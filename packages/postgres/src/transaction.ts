@@ -26,7 +26,7 @@ export interface TransactionCall {
 }
 
 /**
- * Runs statements in a transaction of its own that is durable when this resolves, whatever the server's default for
+ * Runs statements in one transaction that is durable when this resolves, with any default of the server for
  * synchronous_commit. Returns the rows of each. SET LOCAL, because a session setting would stay on a pooled connection;
  * unnamed statements, because PgBouncer hands the next one to another backend.
  *
@@ -72,9 +72,9 @@ async function inTurn(statements: readonly Statement[], ask: Ask): Promise<pg.Qu
 }
 
 /**
- * A connection with a listener: while it is checked out the pool has none, and an error that nobody listens to ends the
- * process. Whatever is sent on the connection then fails and tells. Not with a promise, which would come too late: a
- * server may end a connection in the same piece of data in which it says that it is ready.
+ * A connection with a listener for errors: while it is checked out the pool has none, and an error without a listener
+ * ends the process. Statements on the connection then fail and report the error. It uses no promise, because that would
+ * come too late: a server may end a connection in the same piece of data in which it says that it is ready.
  */
 function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
   return new Promise((resolve, reject) => {

@@ -22,12 +22,12 @@ const MAX_LOADS = 3;
 const MAX_UNANSWERED = 10_000;
 
 /**
- * Saves on the caller's `ifVersion`. Where Redis alone cannot tell, because the session has left it or was deleted, it
- * is loaded, and saved if the condition holds: `'0'` means that there is no session in either store.
+ * Saves with the caller's `ifVersion`. If the session has left Redis or was deleted, Redis alone cannot decide. Then the
+ * session is loaded, and saved if the condition holds: `'0'` means that there is no session in either store.
  *
  * An op id is `unanswered` from SaveUnknownError, DurabilityError or AbortedError until a receipt. The repetition of
- * such a save never ends as a conflict: what stands in its way may be what it saved itself. Nor does one with an op id of
- * the caller's when the session, and with it the memory of its last saves, is not in Redis.
+ * such a save never ends as a conflict, because the newer version may be its own first attempt. The same holds for a save
+ * with the caller's op id if the session, and so the list of its last saves, is not in Redis.
  *
  * @returns a function that throws what a save throws, and what a load throws
  */

@@ -145,7 +145,7 @@ export function createPartitionOpener(
   async function firstUse(): Promise<void> {
     await connection.ready(options.connectTimeoutMs);
     await checkServers();
-    // The one that is always there: another layout is noticed whatever session is asked for first.
+    // The one that is always there: so any first session finds another layout.
     await openOnce(0);
     recheckAtMs = now() + RECHECK_AFTER_MS;
   }

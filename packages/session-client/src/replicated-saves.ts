@@ -51,10 +51,10 @@ interface Waiting {
 }
 
 /**
- * WAIT stands for everything its own connection wrote before, and blocks that connection. So it gets one of its own,
- * where a write to a barrier key comes first: replicas apply writes in order, so one that has the barrier has every
- * save before it. That this server has the save is looked at in the same pipeline: after a promotion in between it
- * might not, even if what it has is newer. One WAIT answers for all saves that came while the one before it was under
+ * WAIT counts everything that its own connection wrote before, and blocks that connection. So it gets a separate
+ * connection, and writes a barrier key there first. Replicas apply writes in order, so a replica that has the barrier has
+ * every save before it. The same pipeline checks that this server has the save: after a promotion in between it may not
+ * have it, even if it has something newer. One WAIT answers for all saves that came while the one before it was under
  * way.
  */
 export function createReplicatedSaves(

@@ -5,8 +5,8 @@ const milliseconds = /^\d{1,9}$/;
 const anything = /./s;
 
 /**
- * Parameters of a PostgreSQL URL, and what they may be. node-postgres lets each win over what the pool was given, so
- * whatever would have it read text in another encoding or form, or wait longer than Cauce does, is not here.
+ * Parameters of a PostgreSQL URL, and what they may be. In node-postgres they win over the options of the pool. So
+ * a parameter that changes the encoding or form of texts, or waits longer than Cauce does, is not here.
  */
 const parameters: Readonly<Record<string, RegExp>> = {
   host: anything,

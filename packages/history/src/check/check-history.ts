@@ -26,7 +26,7 @@ export interface Evidence {
   readonly rowChanges?: ReadonlyMap<string, readonly RowChange[]>;
   /** Of sessions that are only updated: how many updates their rows have counted. */
   readonly counters?: ReadonlyMap<string, number>;
-  /** States that somebody moved to versions nobody was told of. */
+  /** States that were moved to unknown versions. */
   readonly restated?: ReadonlySet<StateHash>;
   readonly restarts?: readonly RedisRestart[];
   /**

@@ -22,7 +22,7 @@ export function checkOrder({ acknowledged, writes }: SessionHistory, skewUs: num
   checkReplays(acknowledged, writes, report);
 }
 
-/** A replay says what an earlier copy of the operation was told, or would have been. */
+/** A replay has the answer that an earlier copy of the operation got, or would have got. */
 function checkReplays(
   acknowledged: readonly Write[],
   writes: SessionHistory['writes'],

@@ -1,4 +1,4 @@
-// Compare-and-set: a write on a condition that was acknowledged changed exactly what stood before it.
+// Compare-and-set: a conditional write that was acknowledged changed exactly the state before it.
 import type { Write } from '../call.ts';
 import type { MayMiss } from './may-miss.ts';
 import type { SessionHistory } from './session-history.ts';

@@ -8,9 +8,9 @@ export interface RedisRestart {
   /** The version of each session that Redis has then. A save of such a session may be below the floor. Default: none. */
   readonly heldVersions?: ReadonlyMap<string, bigint>;
   /**
-   * Since when what it acknowledged may be lost, where that is known: a replica was promoted that was behind. Then
-   * `killedUs` is when it acknowledged for the last time, and whatever was under way in between may be lost, however
-   * late its answer was read. Default: what Redis puts off writing.
+   * Since when acknowledged saves may be lost, if that is known: a replica was promoted that was behind. Then `killedUs`
+   * is the time of the last acknowledgement. Every save under way in between may be lost, even if its answer was read
+   * later. Default: what Redis puts off writing.
    */
   readonly lostSinceUs?: number;
   /** Its file was cut on purpose: what is lost may be older than what Redis puts off. Default false. */

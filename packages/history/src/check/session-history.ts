@@ -7,20 +7,20 @@ interface Saved {
   /** Undefined: none of them was acknowledged. */
   newest: bigint | undefined;
   /**
-   * Whether it may have been saved at versions nobody was told of: the outcome of a save is unknown. Its copy may
-   * arrive late, too.
+   * Whether it may have unknown versions, because the outcome of a save is unknown. A copy of that save may arrive late,
+   * too.
    */
   isUncertain: boolean;
 }
 
-/** What a load or a store has; the version is undefined where it was not told. */
+/** What a load or a store has; the version is undefined if it is not known. */
 export interface Held {
   readonly version: bigint | undefined;
   readonly state: StateHash | null;
 }
 
 export type Read = Call & Held;
-/** A load that was told the version of what it found. */
+/** A load that knows the version of what it found. */
 export type Known = Read & { readonly version: bigint };
 
 export function isKnown(read: Read): read is Known {
@@ -42,14 +42,14 @@ export interface SessionHistory {
   readonly startsEmpty: boolean;
   /** Redis lost data: what was saved after that may have been given a version above its row's. */
   readonly mayBeReissued: boolean;
-  /** What stood before the first write, as the first load found it; undefined when not known, or nothing. */
+  /** The state before the first write, as the first load found it; undefined if not known, or if there was none. */
   readonly past: Held | undefined;
 }
 
 export interface ArrangeOptions {
   readonly startsEmpty: boolean;
   readonly mayBeReissued: boolean;
-  /** States that may stand at versions nobody was told of. */
+  /** States that may have unknown versions. */
   readonly restated: ReadonlySet<StateHash>;
 }
 
@@ -67,7 +67,7 @@ export function arrange(session: string, calls: readonly Call[], options: Arrang
   return options.startsEmpty ? history : { ...history, past: pastOf(history) };
 }
 
-/** Whether a write, or what stood there before, explains that somebody holds this. */
+/** Whether a write, or the state before the first write, explains this value. */
 export function isExplained(history: SessionHistory, { version, state }: Held): boolean {
   const { saved, stateAt, past } = history;
   const writes = saved.get(state);
@@ -80,7 +80,7 @@ export function isExplained(history: SessionHistory, { version, state }: Held): 
   return version === undefined || past.version === undefined || past.version === version;
 }
 
-/** The highest version at which this may have stood; undefined: no bound. */
+/** The highest version that this may have had; undefined: no bound. */
 export function newestVersionOf(
   { saved, past }: SessionHistory,
   { version, state }: Held,

@@ -55,9 +55,8 @@ export interface OpenRedisOptions {
  *
  * A server that refuses the database is never used: ioredis would go on with database 0.
  *
- * @throws InvalidOptionError for a URL of another form, and for whatever in the URL, the options or the connection
- *   would have a save sent twice or late, read from a replica, or give keys and answers another form; for files of TLS
- *   that cannot be used
+ * @throws InvalidOptionError for a URL of another form; for anything in the URL, the options or the connection that
+ *   would send a save twice or late, read from a replica, or change keys and answers; for TLS files that cannot be used
  */
 export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenRedis {
   if (isConnection(source)) {
@@ -107,7 +106,7 @@ const CLOSE_TIMEOUT_MS = 2000;
 const DISCONNECT_TIMEOUT_MS = 500;
 /** So few that a save is refused before an answer is given up on, and is not applied long after. */
 const MAX_REDIRECTIONS = 8;
-/** How often a cluster is asked who serves what, when no redirection told before. */
+/** How often a cluster is asked for its slots, if no redirection came before. */
 const SLOTS_REFRESH_MS = 10_000;
 
 function retryDelayMs(attempt: number): number {

@@ -141,8 +141,8 @@ export type OpenPartitionReply =
     };
 
 /**
- * The Lua scripts with named arguments. The only code that knows the order of KEYS and ARGV; what each script
- * promises stands in its header (`packages/protocol/lua`).
+ * The Lua scripts with named arguments. The only code that knows the order of KEYS and ARGV; the header of
+ * each script says what it promises (`packages/protocol/lua`).
  *
  * Every method rejects with {@link RedisError}, whose `failure.effect` says whether it may have been applied, and with
  * InvalidOptionError for a version from elsewhere that is none ({@link isVersion}); then nothing was sent.

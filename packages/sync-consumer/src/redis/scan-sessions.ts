@@ -12,9 +12,9 @@ import {
 const SCAN_COUNT = 1000;
 
 /**
- * Every session that is in Redis from beginning to end, once; in pages of at most `pageSessions`. One walk over
- * each primary for all partitions: SCAN reads the whole keyspace whatever its pattern. Sessions of a slot that moves
- * from one primary to another meanwhile may be left out.
+ * Every session that is in Redis during the whole scan, once; in pages of at most `pageSessions`. One scan of each
+ * primary for all partitions, because SCAN reads the whole keyspace with any pattern. Sessions of a slot that moves
+ * during the scan may be left out.
  * @throws RedisError
  */
 export async function* scanSessions(
