@@ -219,7 +219,7 @@ describe('a secret in a file', () => {
     ['REDIS_URL_FILE', '/nowhere/redis', /REDIS_URL_FILE.*\/nowhere\/redis.*ENOENT/],
     ['DATABASE_URL_FILE', '/nowhere/db', /DATABASE_URL_FILE.*\/nowhere\/db.*ENOENT/],
     ['REDIS_TLS_CA_FILE', '/nowhere/ca', /REDIS_TLS_CA_FILE.*\/nowhere\/ca.*ENOENT/],
-    ['REDIS_TLS_CA_FILE', '/etc/hostname', /REDIS_TLS_CA_FILE.*\/etc\/hostname.*no PEM/],
+    ['REDIS_TLS_CA_FILE', '/etc/hostname', /REDIS_TLS_CA_FILE.*\/etc\/hostname.*not a PEM/],
     ['REDIS_TLS_KEY_FILE', '/nowhere/key', /REDIS_TLS_KEY_FILE.*\/nowhere\/key.*ENOENT/],
   ])('%s that names %s: exit 2 with the name of the setting', async (name, path, expected) => {
     const pipeline = await createPipeline({ migrated: false });
