@@ -68,7 +68,7 @@ describe('the comparison at the end of the demo', () => {
     const { differences } = await compareStores([{ ...uncertain, isUncertain: true }], storesOf(pipeline));
     expect(differences).toEqual([
       expect.stringMatching(/^shop\/uncertain: its last save was never answered/),
-      expect.stringMatching(/^shop\/unknown: nobody was told/),
+      expect.stringMatching(/^shop\/unknown: no bot got an answer/),
     ]);
   });
 });

@@ -67,9 +67,9 @@ it('cauce pending and replay find what a dead consumer left in every partition',
   const acknowledged = await saveUsers(cli, everybody, secretState());
   expect(await cli.abandon('dead')).toBe(everybody.length);
   const pending = await cli.runJson(['pending']);
-  const { consumers } = pending.json as { consumers: { partition: number; entries: number }[] };
+  const { consumers } = pending.json as { consumers: { partition: number; events: number }[] };
   expect(consumers).toHaveLength(PARTITIONS);
-  expect(consumers.reduce((sum, { entries }) => sum + entries, 0)).toBe(everybody.length);
+  expect(consumers.reduce((sum, { events }) => sum + events, 0)).toBe(everybody.length);
   const replayed = await cli.runJson(['replay', '--min-idle', '0ms']);
   expect(replayed.json).toMatchObject({ found: everybody.length, claimed: everybody.length });
   await expectSynced(cli, acknowledged);
