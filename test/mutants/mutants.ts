@@ -151,8 +151,8 @@ export const mutants: readonly Mutant[] = [
     breaks: 'a delete leaves no row that stops an older write',
     promise: 'P3',
     file: upsert,
-    find: 'FROM incoming',
-    replace: 'FROM incoming WHERE state IS NOT NULL',
+    find: 'WHERE $5::text IS NULL OR',
+    replace: 'WHERE state IS NOT NULL AND $5::text IS NULL OR',
     tests: ['test/contract/sql/upsert-sessions.test.ts'],
   },
   {
