@@ -29,7 +29,6 @@ export interface OpenDeps {
 const CONNECT_TIMEOUT_MS = 5000;
 const REDIS_ANSWER_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 15_000;
-const LONG_STATEMENT_MS = 600_000;
 
 /** @param clientName what both stores show of the connections */
 export function storeOpeners(clientName: string): StoreOpeners {
@@ -106,7 +105,7 @@ export function withStores<T>(
 
 /** The statements on your own pool. */
 export function queriesOf(pool: PostgresPool, settings: PassSettings): AdminDeps['queries'] {
-  return createQueries(pool, { ...passOptions(settings), longTimeoutMs: LONG_STATEMENT_MS });
+  return createQueries(pool, passOptions(settings));
 }
 
 /** How the operations sync sessions, as the consumer of this deployment does. */

@@ -1,3 +1,4 @@
+import type { QueriesOptions } from '@cauce/postgres';
 import type { PassSettings, SyncSettings } from './settings.ts';
 import type { SyncConsumerOptions } from './sync-consumer.ts';
 
@@ -5,9 +6,11 @@ const REDIS_TIMEOUT_MS = 5000;
 const LOCK_TIMEOUT_MS = 2000;
 /** Below the pool's own limit, so that the server gives up first and says so. */
 const STATEMENT_TIMEOUT_MS = 10_000;
+/** Of what reads a whole table. */
+const LONG_TIMEOUT_MS = 600_000;
 
 /** Options of a consumer, and so of an operation that an operator starts. */
-export function consumerOptions(settings: SyncSettings): SyncConsumerOptions {
+export function consumerOptions(settings: SyncSettings): SyncConsumerOptions & QueriesOptions {
   return {
     ...passOptions(settings),
     syncIntervalMs: settings.SESSION_SYNC_INTERVAL,
@@ -20,7 +23,8 @@ export function consumerOptions(settings: SyncSettings): SyncConsumerOptions {
 export type PassOptions = Omit<
   SyncConsumerOptions,
   'syncIntervalMs' | 'earlySessions' | 'sweepAfterMs' | 'historyDays' | 'consumer'
->;
+> &
+  QueriesOptions;
 
 /** Options of what an operator starts by hand. */
 export function passOptions(settings: PassSettings): PassOptions {
@@ -35,5 +39,6 @@ export function passOptions(settings: PassSettings): PassOptions {
     redisTimeoutMs: REDIS_TIMEOUT_MS,
     lockTimeoutMs: LOCK_TIMEOUT_MS,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    longTimeoutMs: LONG_TIMEOUT_MS,
   };
 }

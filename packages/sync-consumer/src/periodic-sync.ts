@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createPool, plainTextHosts, withoutRows } from '@cauce/postgres';
+import { createPool, createQueries, plainTextHosts, withoutRows } from '@cauce/postgres';
 import {
   type Clocks,
   createKeyspace,
@@ -137,8 +137,9 @@ function assemble(options: PeriodicSyncOptions): { consumer: SyncConsumer; close
         measureRedis: () => measureRedis({ redis, keyspace }, { timeoutMs: SCRAPE_TIMEOUT_MS }),
       })
     : undefined;
+  const queries = createQueries(pool, syncOptions);
   const consumer = new SyncConsumer(
-    { ...clocks, redis, pool, keyspace, logger, metrics, onPhase: options.onPhase },
+    { ...clocks, redis, queries, keyspace, logger, metrics, onPhase: options.onPhase },
     syncOptions,
   );
   return { consumer, close: () => closeAll(redis, ownPool) };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createQueries, type QueriesOptions } from '@cauce/postgres';
+import type { Queries } from '@cauce/postgres';
 import {
   type Clocks,
   createScripts,
@@ -13,7 +13,6 @@ import {
   RedisUnsafeError,
   type Scripts,
 } from '@cauce/protocol';
-import type pg from 'pg';
 import type { Logger } from 'pino';
 import { removeHeartbeat, sendHeartbeat } from './heartbeats.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -33,8 +32,8 @@ import { wirePass } from './wire-pass.ts';
 export interface SyncConsumerDeps extends Clocks {
   /** The caller closes it after `stop`. */
   readonly redis: OpenRedis;
-  /** The caller ends it after `stop`. */
-  readonly pool: pg.Pool;
+  /** Everything that is asked of PostgreSQL. Another implementation is another SQL store. */
+  readonly queries: Queries;
   readonly keyspace: Keyspace;
   readonly logger: Logger;
   readonly metrics?: SyncMetrics | undefined;
@@ -42,7 +41,7 @@ export interface SyncConsumerDeps extends Clocks {
   readonly onPhase?: ((phase: SyncPhase) => Promise<void>) | undefined;
 }
 
-export interface SyncConsumerOptions extends Omit<QueriesOptions, 'longTimeoutMs'> {
+export interface SyncConsumerOptions {
   /** How often changed sessions are synced, ms. */
   readonly syncIntervalMs: number;
   /** With this many waiting, the interval is not waited for. */
@@ -61,8 +60,6 @@ export interface SyncConsumerOptions extends Omit<QueriesOptions, 'longTimeoutMs
   /** This process in the consumer group; a name of its own by default. */
   readonly consumer?: string;
 }
-
-const LONG_STATEMENT_MS = 600_000;
 
 /**
  * Syncs sessions from Redis to PostgreSQL until it is stopped; `lifecycle.ts` shows the phases.
@@ -90,11 +87,10 @@ export class SyncConsumer {
   constructor(deps: SyncConsumerDeps, options: SyncConsumerOptions) {
     this.#deps = deps;
     this.#options = options;
-    const { redis, keyspace, pool, logger, metrics, now, wallClockMs } = deps;
+    const { redis, keyspace, queries, logger, metrics, now, wallClockMs } = deps;
     const clocks = { now, wallClockMs };
     const lifecycle = this.#lifecycle;
     this.consumer = options.consumer ?? `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
-    const queries = createQueries(pool, { ...options, longTimeoutMs: LONG_STATEMENT_MS });
     const wired = wirePass(
       {
         ...clocks,
