@@ -10,6 +10,7 @@ import { heldBytes } from './held-bytes.ts';
 const down = failureOf('57P01');
 const now = (): number => performance.now();
 const never = new AbortController().signal;
+const setImmediateReal = setImmediate;
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -197,6 +198,7 @@ test('1,000 waits leave no timer and no listener behind, and Node sees no leak',
   await Promise.all(many);
   expect(vi.getTimerCount()).toBe(0);
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  await new Promise((resolve) => setImmediateReal(resolve));
   process.off('warning', onWarning);
   expect(warnings).toEqual([]);
 });
