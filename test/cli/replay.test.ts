@@ -1,4 +1,5 @@
 import { replay, syncOptionsOf } from '@cauce/admin';
+import { hostClocks } from '@cauce/protocol';
 import { readSettings } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { createCli, secretState, user } from './cli.ts';
@@ -101,7 +102,7 @@ test('an event whose session was synced and saved again by others meanwhile is s
 
   const result = await replay(
     {
-      ...cli,
+      ...{ ...cli, ...hostClocks },
       onPhase: async (phase) => {
         if (phase !== 'taken' || !isFirst) return;
         isFirst = false;

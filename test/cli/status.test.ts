@@ -96,6 +96,17 @@ test('counts the saves of the sample', async () => {
   expect(writesPerSecond).toBeGreaterThan(ownRate / 2);
 });
 
+test('a consumer that was live an hour ago by the clock that is handed in is gone', async () => {
+  const cli = await createCli();
+  cli.startSync();
+  const states = async (context = {}): Promise<unknown> => {
+    const { consumers } = (await cli.runJson(['status', '--sample', '0ms'], context)).json;
+    return (consumers as readonly { readonly state: string }[]).map(({ state }) => state);
+  };
+  await eventually(async () => expect(await states()).toEqual(['running']));
+  expect(await states({ nowMs: () => Date.now() + 3_600_000 })).toEqual(['gone']);
+});
+
 test('a consumer that is gone is marked and does not count', async () => {
   const cli = await createCli();
   await cli.save(user('ana'), secretState());

@@ -1,4 +1,5 @@
 import { verify } from '@cauce/admin';
+import { hostClocks } from '@cauce/protocol';
 import { expect, test } from 'vitest';
 import { rewriteSession, sessionTexts } from '../helpers/session-hash.ts';
 import { type Cli, createCli, secretState, user } from './cli.ts';
@@ -137,7 +138,7 @@ test('a save and a sync between the two reads are no difference', async () => {
   let asked = 0;
   const result = await verify(
     {
-      ...cli,
+      ...{ ...cli, ...hostClocks },
       queries: {
         ...cli.queries,
         async compareSessions(sessions) {

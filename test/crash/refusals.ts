@@ -3,7 +3,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { listParked, type ParkedSession, queriesOf, retryParked, syncOptionsOf } from '@cauce/admin';
-import { createScripts, isCauceError, openRedis } from '@cauce/protocol';
+import { createScripts, hostClocks, isCauceError, openRedis } from '@cauce/protocol';
 import { completeSettings } from '@cauce/sync-consumer';
 import { saveCrowd } from './crowd.ts';
 import type { FaultContext } from './faults/fault.ts';
@@ -82,6 +82,7 @@ export async function retryRefused(world: World): Promise<void> {
     onError: () => {},
   });
   const deps = {
+    ...hostClocks,
     redis: connection.redis,
     keyspace,
     scripts: createScripts({ redis: connection.redis, keyspace }, { timeoutMs: 2000 }),

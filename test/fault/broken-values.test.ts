@@ -1,5 +1,5 @@
 import { listParked, listPending, measureBacklog, readHeartbeats, readStatus, resync } from '@cauce/admin';
-import { compareVersions, MAX_VERSION, SESSION_HASH, SYNC_GROUP } from '@cauce/protocol';
+import { compareVersions, hostClocks, MAX_VERSION, SESSION_HASH, SYNC_GROUP } from '@cauce/protocol';
 import { syncToDB } from '@cauce/sync-consumer';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
@@ -163,14 +163,14 @@ test('what somebody else wrote among the heartbeats of consumers is skipped and 
   });
   pipeline.startSync();
   await eventually(async () => {
-    const status = await readStatus({ redis, keyspace, queries }, { sampleMs: 0 });
+    const status = await readStatus({ ...hostClocks, redis, keyspace, queries }, { sampleMs: 0 });
     expect(status.consumers).toMatchObject([{ state: 'running' }]);
     expect(status.warnings).toContainEqual(
       expect.stringMatching(/^Of the entries of \S+:consumers, 4 cannot be read/),
     );
     expect(JSON.stringify(status)).not.toContain('\\u001b');
   });
-  expect(await listPending({ redis, keyspace })).toEqual([]);
+  expect(await listPending({ ...hostClocks, redis, keyspace })).toEqual([]);
 });
 
 test('a killed consumer is forgotten after a day by those that run; reading heartbeats writes nothing', async () => {

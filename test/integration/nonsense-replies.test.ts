@@ -7,7 +7,7 @@ import {
   resync,
   showParked,
 } from '@cauce/admin';
-import { createKeyspace, createScripts, isCauceError, RedisError } from '@cauce/protocol';
+import { createKeyspace, createScripts, hostClocks, isCauceError, RedisError } from '@cauce/protocol';
 import { createSessionClient, SaveUnknownError } from '@cauce/session-client';
 import { syncToDB } from '@cauce/sync-consumer';
 import { Redis } from 'ioredis';
@@ -167,7 +167,7 @@ test.each(['+OK\r\n', ':-1\r\n', '*0\r\n', '*1\r\n:7\r\n'])(
     const redis = new Redis(url);
     onTestFinished(() => redis.disconnect());
     const { keyspace, queries, settings } = pipeline;
-    const deps = { redis, keyspace, queries };
+    const deps = { ...hostClocks, redis, keyspace, queries };
     const scripts = createScripts({ redis, keyspace }, { timeoutMs: 2000 });
     const signal = AbortSignal.timeout(20_000);
     const calls: Record<string, () => Promise<unknown>> = {

@@ -1,9 +1,9 @@
 import type { Queries } from '@cauce/postgres';
-import type { Keyspace, RedisConnection, Scripts } from '@cauce/protocol';
+import type { Clocks, Keyspace, RedisConnection, Scripts } from '@cauce/protocol';
 import type { Logger, SyncConsumerOptions, SyncPhase } from '@cauce/sync-consumer/internal';
 
 /** What the operations an operator starts by hand work on. Who opened the stores closes them. */
-export interface AdminDeps {
+export interface AdminDeps extends Clocks {
   readonly redis: RedisConnection;
   readonly keyspace: Keyspace;
   readonly scripts: Scripts;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { PostgresError, type PostgresFailure } from '@cauce/postgres';
-import { ADMIN_POSTGRES_BACKOFF, hostClocks, type TableIdentity } from '@cauce/protocol';
+import { ADMIN_POSTGRES_BACKOFF, type TableIdentity } from '@cauce/protocol';
 import {
   type AskDeps,
   type CircuitState,
@@ -50,7 +50,7 @@ export interface AdminPass {
 }
 
 export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): AdminPass {
-  const { redis, keyspace, scripts, queries, logger = silentLogger(), onPhase } = deps;
+  const { redis, keyspace, scripts, queries, logger = silentLogger(), onPhase, now, wallClockMs } = deps;
   const { purpose, signal: stop, patienceMs } = options;
   const consumer = `cauce-${purpose}-${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
   const givenUp = new AbortController();
@@ -64,7 +64,8 @@ export function createAdminPass(deps: AdminDeps, options: AdminPassOptions): Adm
   let table: TableIdentity | undefined;
   const wired = wirePass(
     {
-      ...hostClocks,
+      now,
+      wallClockMs,
       redis,
       keyspace,
       scripts,

@@ -54,8 +54,9 @@ const PROGRESS_EVERY_MS = 1000;
  */
 export async function drain(deps: AdminDeps, options: DrainOptions): Promise<DrainResult> {
   const { deadlineMs = 60_000, signal: stop, onProgress = () => {} } = options;
-  const startedAtMs = performance.now();
-  const elapsedMs = (): number => performance.now() - startedAtMs;
+  const { now } = deps;
+  const startedAtMs = now();
+  const elapsedMs = (): number => now() - startedAtMs;
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(), deadlineMs);
   const admin = createAdminPass(deps, {
@@ -115,13 +116,14 @@ function isDrained({ dirtySessions, streamEvents }: Backlog): boolean {
  */
 function roundsOf(deps: AdminDeps, admin: AdminPass, report: SyncReport): () => Promise<void> {
   let isOpen = false;
-  let nextSweepAtMs = 0;
+  const { now } = deps;
+  let nextSweepAtMs = Number.NEGATIVE_INFINITY;
   return async () => {
     if (!isOpen) await admin.open();
     isOpen = true;
-    if (performance.now() >= nextSweepAtMs) {
+    if (now() >= nextSweepAtMs) {
       await sweepDirty({ ...deps, onSkipped: admin.onSkipped }, { sweepAfterMs: 0 });
-      nextSweepAtMs = performance.now() + SWEEP_EVERY_MS;
+      nextSweepAtMs = now() + SWEEP_EVERY_MS;
     }
     addToReport(report, await admin.pass.syncStale(admin.signal));
     addToReport(report, await admin.pass.syncNew(admin.signal));
@@ -149,9 +151,13 @@ async function measure({ redis, keyspace }: RedisDeps): Promise<Backlog> {
 }
 
 /** Whether waiting cannot help: everything that is left is parked beyond the time that is left. */
-async function hasOnlyParked(deps: RedisDeps, left: Backlog, withinMs: number): Promise<boolean> {
+async function hasOnlyParked(
+  deps: RedisDeps & Pick<AdminDeps, 'wallClockMs'>,
+  left: Backlog,
+  withinMs: number,
+): Promise<boolean> {
   if (left.parkedSessions < left.dirtySessions) return false;
-  const deadlineAtMs = Date.now() + withinMs;
+  const deadlineAtMs = deps.wallClockMs() + withinMs;
   for (let partition = 0; partition < deps.keyspace.partitions; partition++) {
     for await (const page of parkedPages(deps, partition)) {
       if (page.some(({ record }) => !record || !isHeldBack(record, deadlineAtMs))) return false;

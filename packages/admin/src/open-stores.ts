@@ -1,7 +1,9 @@
 import { createPool, createQueries, plainTextHosts } from '@cauce/postgres';
 import {
+  type Clocks,
   createKeyspace,
   createScripts,
+  hostClocks,
   type OpenRedis,
   openRedis,
   type RedisTlsFiles,
@@ -22,6 +24,8 @@ export interface StoreOpeners {
 
 export interface OpenDeps {
   readonly openers: StoreOpeners;
+  /** The host's by default. */
+  readonly clocks?: Clocks | undefined;
   /** Called when states and passwords travel to another host unencrypted. Default: nothing is called. */
   readonly onPlainText?: (store: 'Redis' | 'PostgreSQL', hosts: readonly string[]) => void;
 }
@@ -56,7 +60,7 @@ export function storeOpeners(clientName: string): StoreOpeners {
 
 /** Opens Redis (REDIS_URL), runs the work, closes Redis. @throws RedisError when it cannot be reached */
 export async function withRedis<T>(
-  { openers, onPlainText }: OpenDeps,
+  { openers, clocks = hostClocks, onPlainText }: OpenDeps,
   settings: PassSettings,
   work: (deps: Omit<AdminDeps, 'queries'>) => Promise<T>,
 ): Promise<T> {
@@ -70,7 +74,8 @@ export async function withRedis<T>(
   const { redisTimeoutMs: timeoutMs } = syncOptionsOf(settings);
   try {
     await opened.ready(openers.connectTimeoutMs);
-    return await work({ redis, keyspace, scripts: createScripts({ redis, keyspace }, { timeoutMs }) });
+    const scripts = createScripts({ redis, keyspace }, { timeoutMs });
+    return await work({ ...clocks, redis, keyspace, scripts });
   } finally {
     await opened.close();
   }

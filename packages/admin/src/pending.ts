@@ -1,6 +1,6 @@
 import { RedisError } from '@cauce/protocol';
 import { HEARTBEAT_STALE_MS, listConsumers, readHeartbeats } from '@cauce/sync-consumer/internal';
-import type { RedisDeps } from './admin-deps.ts';
+import type { AdminDeps, RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 import { pendingPages } from './pending-events.ts';
 
@@ -9,7 +9,6 @@ export interface PendingOptions {
   readonly partition?: number | undefined;
   /** Most events looked at for one consumer of one partition. Default 10,000. */
   readonly maxEvents?: number;
-  readonly nowMs?: () => number;
 }
 
 /** What one consumer holds in one partition. */
@@ -28,17 +27,17 @@ export interface PendingConsumer {
 
 /** Who holds events that are not settled. Changes nothing. @throws LayoutMismatchError, RedisError */
 export async function listPending(
-  deps: RedisDeps,
-  { partition: only, maxEvents = 10_000, nowMs = Date.now }: PendingOptions = {},
+  deps: RedisDeps & Pick<AdminDeps, 'wallClockMs'>,
+  { partition: only, maxEvents = 10_000 }: PendingOptions = {},
 ): Promise<PendingConsumer[]> {
-  const { redis, keyspace } = deps;
+  const { redis, keyspace, wallClockMs } = deps;
   await checkLayout(deps);
   const heartbeats = await readHeartbeats(redis, keyspace).catch((error: unknown) => {
     throw RedisError.from(error, 'pending');
   });
   const live = new Set(
     heartbeats
-      .filter(({ seenAtMs }) => nowMs() - seenAtMs < HEARTBEAT_STALE_MS)
+      .filter(({ seenAtMs }) => wallClockMs() - seenAtMs < HEARTBEAT_STALE_MS)
       .map(({ consumer: name }) => name),
   );
   const partitions =

@@ -39,7 +39,7 @@ export interface ReplayResult {
  * @throws LayoutMismatchError, TableMismatchError, RedisError, AbortError; what was not finished stays pending
  */
 export async function replay(deps: AdminDeps, options: ReplayOptions): Promise<ReplayResult> {
-  const { keyspace } = deps;
+  const { keyspace, now } = deps;
   const { minIdleMs = 30_000, consumer, partition: only, isDryRun = false, onProgress } = options;
   const { patienceMs = 15_000, signal } = options;
   const partitions =
@@ -57,7 +57,7 @@ export async function replay(deps: AdminDeps, options: ReplayOptions): Promise<R
   }
 
   const admin = createAdminPass(deps, { ...options, purpose: 'replay', patienceMs, signal });
-  const startedAtMs = performance.now();
+  const startedAtMs = now();
   try {
     const problem = await untilGivenUp(async () => {
       // Before anything is claimed: while PostgreSQL is away, the events stay where they are.
@@ -86,7 +86,7 @@ export async function replay(deps: AdminDeps, options: ReplayOptions): Promise<R
         onProgress?.({ claimed });
       }
     });
-    report.durationMs = performance.now() - startedAtMs;
+    report.durationMs = now() - startedAtMs;
     return { isDryRun, found, claimed, report, problem };
   } finally {
     await admin.close();

@@ -59,7 +59,7 @@ const DUE = 0;
  * each. @throws LayoutMismatchError, TableMismatchError, RedisError, AbortError
  */
 export async function retryParked(deps: AdminDeps, options: RetryOptions): Promise<RetryResult> {
-  const { keyspace } = deps;
+  const { keyspace, now } = deps;
   const { ref, isDryRun = false, patienceMs = 15_000, signal } = options;
   const report = emptyReport();
   const sessions: RetriedSession[] = [];
@@ -79,7 +79,7 @@ export async function retryParked(deps: AdminDeps, options: RetryOptions): Promi
   }
 
   const admin = createAdminPass(deps, { ...options, purpose: 'retry', patienceMs, signal });
-  const startedAtMs = performance.now();
+  const startedAtMs = now();
   try {
     const seen = new Set<string>();
     const problem = await untilGivenUp(async () => {
@@ -95,7 +95,7 @@ export async function retryParked(deps: AdminDeps, options: RetryOptions): Promi
         }
       }
     });
-    report.durationMs = performance.now() - startedAtMs;
+    report.durationMs = now() - startedAtMs;
     return { isDryRun, sessions, report, problem };
   } finally {
     await admin.close();

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PostgresError, type Queries } from '@cauce/postgres';
-import { RedisError, type RedisHealth, TableMismatchError } from '@cauce/protocol';
+import { type Clocks, RedisError, type RedisHealth, TableMismatchError } from '@cauce/protocol';
 import {
   type Backlog,
   findReplayProblem,
@@ -14,7 +14,7 @@ import type { RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 import { readServerStats, writesPerSecond } from './server-stats.ts';
 
-export interface StatusDeps extends RedisDeps {
+export interface StatusDeps extends RedisDeps, Clocks {
   /** Undefined: PostgreSQL is not configured here and not asked. */
   readonly queries: Pick<Queries, 'estimateRows' | 'identifyTable'> | undefined;
 }
@@ -25,7 +25,6 @@ export interface StatusOptions {
   /** A sync lag above this is a problem, ms; none by default. */
   readonly maxLagMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly nowMs?: () => number;
 }
 
 export interface ConsumerStatus {
@@ -89,23 +88,23 @@ const ASK_TIMEOUT_MS = 2000;
 
 /** Works while PostgreSQL is away. Changes nothing. @throws LayoutMismatchError, RedisError, AbortError */
 export async function readStatus(deps: StatusDeps, options: StatusOptions = {}): Promise<Status> {
-  const { redis, keyspace } = deps;
-  const { sampleMs = 1000, maxLagMs, signal, nowMs = Date.now } = options;
+  const { redis, keyspace, now, wallClockMs } = deps;
+  const { sampleMs = 1000, maxLagMs, signal } = options;
   const openPartitions = await checkLayout(deps);
   const before = sampleMs > 0 ? await readServerStats(redis) : undefined;
-  const startedAtMs = performance.now();
+  const startedAtMs = now();
   const [backlog, board, postgres] = await Promise.all([
     fromRedis(measureBacklog(redis, keyspace)),
-    fromRedis(readBoard(redis, keyspace, nowMs())),
+    fromRedis(readBoard(redis, keyspace, wallClockMs())),
     readPostgres(deps),
   ]);
-  await delay(Math.max(0, sampleMs - (performance.now() - startedAtMs)), undefined, { signal });
+  await delay(Math.max(0, sampleMs - (now() - startedAtMs)), undefined, { signal });
   const stats = await readServerStats(redis);
-  const elapsedMs = performance.now() - startedAtMs;
+  const elapsedMs = now() - startedAtMs;
   const replayProblem = await findReplayProblem(deps, stats.health, { timeoutMs: ASK_TIMEOUT_MS });
 
   const { heartbeats, unreadable } = board;
-  const consumers = heartbeats.map((heartbeat) => describeConsumer(heartbeat, nowMs()));
+  const consumers = heartbeats.map((heartbeat) => describeConsumer(heartbeat, wallClockMs()));
   const live = heartbeats.filter((_, i) => consumers[i]?.state !== 'gone');
   const lastSync = heartbeats
     .filter(({ lastSyncAtMs }) => lastSyncAtMs !== undefined)
@@ -119,7 +118,7 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
   };
   const isUnused = openPartitions === 0 && backlog.dirtySessions === 0;
   return {
-    atMs: nowMs(),
+    atMs: wallClockMs(),
     redis: {
       ...combine(stats.health),
       writesPerSecond: before && writesPerSecond(before.zaddCalls, stats.zaddCalls, elapsedMs),

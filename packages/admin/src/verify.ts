@@ -20,7 +20,6 @@ export interface VerifyOptions {
   /** Most differences returned one by one; all are counted. Default 20. */
   readonly maxDifferences?: number;
   readonly signal?: AbortSignal | undefined;
-  readonly nowMs?: () => number;
   /** Told after each batch. */
   readonly onProgress?: (done: { readonly checked: number; readonly different: number }) => void;
 }
@@ -67,9 +66,9 @@ type Clean = CleanSession['row'] & Pick<CleanSession, 'session'>;
  *   time
  */
 export async function verify(deps: AdminDeps, options: VerifyOptions): Promise<VerifyResult> {
-  const { redis, queries } = deps;
+  const { redis, queries, wallClockMs } = deps;
   const { batchRows, historyDays, isRepairing = false, isDryRun = false, maxDifferences = 20 } = options;
-  const { sessionTtlMs: ttlMs, signal, nowMs = Date.now, onProgress } = options;
+  const { sessionTtlMs: ttlMs, signal, onProgress } = options;
   const byDifference = { missing: 0, older_row: 0, newer_row: 0, other_state: 0, unreadable: 0 };
   const byRepair = { reissued: 0, adopted: 0, superseded: 0, none: 0 };
   const differences: FoundDifference[] = [];
@@ -102,7 +101,8 @@ export async function verify(deps: AdminDeps, options: VerifyOptions): Promise<V
     for (const found of await confirm(suspects)) {
       const { row, difference, rowVersion } = found;
       // A row outlives its session's stay in Redis, except when an old session was only read.
-      if (difference === 'missing' && Number(row.version) / 1000 < nowMs() - historyDays * DAY_MS) purged++;
+      if (difference === 'missing' && Number(row.version) / 1000 < wallClockMs() - historyDays * DAY_MS)
+        purged++;
       else await count({ ref: row.ref, difference, redisVersion: row.version, rowVersion }, found);
     }
   }

@@ -1,5 +1,5 @@
 import * as admin from '@cauce/admin';
-import { plainTextWarning, withoutCredentials } from '@cauce/protocol';
+import { hostClocks, plainTextWarning, withoutCredentials } from '@cauce/protocol';
 import type { Option } from 'commander';
 import type { CliContext } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -70,6 +70,7 @@ export function withStores<T>(
 function openDeps({ context, output }: Invocation<unknown>): admin.OpenDeps {
   return {
     openers: context,
+    clocks: { ...hostClocks, wallClockMs: context.nowMs },
     onPlainText(store, hosts) {
       const warning = plainTextWarning(store, hosts);
       if (warning !== undefined) output.note(`warning: ${warning} (${hosts.join(', ')})`);

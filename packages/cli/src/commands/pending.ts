@@ -21,9 +21,7 @@ export const pendingCommand: CommandDescriptor<PartitionOption> = {
   async run(invocation) {
     const { context, settings, output, options } = invocation;
     const partition = checkedPartition(options, settings);
-    const consumers = await withRedis(invocation, (deps) =>
-      listPending(deps, { partition, nowMs: context.nowMs }),
-    );
+    const consumers = await withRedis(invocation, (deps) => listPending(deps, { partition }));
     const events = consumers.reduce((sum, consumer) => sum + consumer.events, 0);
     output.result(
       { events, consumers },

@@ -101,7 +101,6 @@ function read({ context, options, signal }: Invocation<StatusFlags>, deps: Statu
     sampleMs: options.sample,
     maxLagMs: options.maxLag,
     signal,
-    nowMs: context.nowMs,
   });
 }
 

@@ -80,7 +80,6 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
         isDryRun,
         maxDifferences: options.limit,
         signal,
-        nowMs: context.nowMs,
         onProgress: ({ checked, different }) =>
           output.progress(`verifying: ${count(checked)} compared, ${count(different)} different`),
       }),
