@@ -19,7 +19,7 @@ export const pendingCommand: CommandDescriptor<PartitionOption> = {
   required: ['REDIS_URL'],
 
   async run(invocation) {
-    const { context, settings, output, options } = invocation;
+    const { settings, output, options } = invocation;
     const partition = checkedPartition(options, settings);
     const consumers = await withRedis(invocation, (deps) => listPending(deps, { partition }));
     const events = consumers.reduce((sum, consumer) => sum + consumer.events, 0);

@@ -96,7 +96,7 @@ async function watchOn(invocation: Invocation<StatusFlags>, deps: StatusDeps): P
   }
 }
 
-function read({ context, options, signal }: Invocation<StatusFlags>, deps: StatusDeps): Promise<Status> {
+function read({ options, signal }: Invocation<StatusFlags>, deps: StatusDeps): Promise<Status> {
   return readStatus(deps, {
     sampleMs: options.sample,
     maxLagMs: options.maxLag,

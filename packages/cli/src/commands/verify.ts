@@ -57,7 +57,7 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
   required: ['REDIS_URL', 'DATABASE_URL'],
 
   async run(invocation) {
-    const { context, settings, output, options, signal } = invocation;
+    const { settings, output, options, signal } = invocation;
     const isRepairing = options.repair ?? false;
     const isDryRun = options.dryRun ?? false;
     if (isDryRun && !isRepairing) {
