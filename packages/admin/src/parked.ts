@@ -4,7 +4,6 @@ import {
   decodeParkedRecord,
   type LocatedSession,
   type ParkedRecord,
-  parseHeader,
   RedisError,
   SESSION_HASH,
   type SessionRef,
@@ -14,6 +13,7 @@ import {
 import type { AdminDeps, RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 import { parkedPages } from './parked-pages.ts';
+import { readHeader } from './read-header.ts';
 
 /** A session that PostgreSQL refuses, without its state. */
 export interface ParkedSession {
@@ -93,14 +93,13 @@ export async function showParked(
   if (!parked) return undefined;
   const { record } = parked;
   const { redis } = deps;
-  const [text, size, found] = await Promise.all([
-    redis.hget(session.key, SESSION_HASH.header),
+  const [header, size, found] = await Promise.all([
+    readHeader(deps, session, 'parked'),
     redis.hstrlen(session.key, SESSION_HASH.state),
     includeState ? redis.hget(session.key, SESSION_HASH.state) : null,
   ]).catch((error: unknown) => {
     throw RedisError.from(error, 'parked');
   });
-  const header = parseHeader(textOrNullIn('parked', text) ?? '');
   const sizeBytes = countIn('parked', size);
   const state = textOrNullIn('parked', found);
   let row: ParkedDetail['row'];
@@ -153,10 +152,7 @@ export async function discardParked(
   const session = deps.keyspace.locate(ref);
   await checkLayout(deps);
   const parked = await readParked(deps, session);
-  const reply = await deps.redis.hget(session.key, SESSION_HASH.header).catch((error: unknown) => {
-    throw RedisError.from(error, 'parked');
-  });
-  const stored = parseHeader(textOrNullIn('parked', reply) ?? '')?.version;
+  const stored = (await readHeader(deps, session, 'parked'))?.version;
   if (!parked) return { isDryRun, ref, version: undefined, outcome: 'gone' };
   const version = ifVersion ?? parked.record?.version ?? stored ?? '0';
   if (isDryRun) {

@@ -4,12 +4,7 @@ import {
   type LocatedSession,
   nextParkedRecord,
   type ParkedRecord,
-  parseHeader,
-  RedisError,
-  SESSION_HASH,
-  type SessionHeader,
   type SessionRef,
-  textOrNullIn,
 } from '@cauce/protocol';
 import { emptyReport, type SyncReport } from '@cauce/sync-consumer/internal';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
@@ -18,6 +13,7 @@ import { checkLayout } from './check-layout.ts';
 import { readParked } from './parked.ts';
 import { parkedPages } from './parked-pages.ts';
 import { claimEntries } from './pending-events.ts';
+import { readHeader } from './read-header.ts';
 
 export interface RetryOptions extends SyncOptions {
   /** Only this session; all that are parked otherwise. */
@@ -132,7 +128,7 @@ async function retryPage(
   await Promise.all(page.map(({ session, record }) => makeDue(deps, session, record)));
   const keys = page.map(({ session }) => session.key);
   await scripts.sweep(partition, keys, { ignoreRetryAt: true });
-  const headers = await Promise.all(page.map(({ session }) => readHeader(deps, session)));
+  const headers = await Promise.all(page.map(({ session }) => readHeader(deps, session, 'retry')));
   const announced = headers.map((header) => header?.event ?? '');
   // Exactly their events, read by a consumer or not: the rest of the stream is not this operation's business.
   const batch = await claimEntries(deps, partition, announced.filter(isEvent), {
@@ -153,7 +149,7 @@ async function makeDue(
   record: ParkedRecord | undefined,
 ): Promise<void> {
   for (let attempts = 0; attempts < 3; attempts++) {
-    const version = (await readHeader(deps, session))?.version ?? ABSENT_VERSION;
+    const version = (await readHeader(deps, session, 'retry'))?.version ?? ABSENT_VERSION;
     const due = record ?? nextParkedRecord(undefined, { version, sqlState: 'LOCAL' }, 0);
     const outcome = await deps.scripts.park(session, {
       version,
@@ -167,21 +163,11 @@ async function makeDue(
 
 async function outcomeOf(deps: AdminDeps, session: LocatedSession): Promise<RetriedSession> {
   const parked = await readParked(deps, session);
-  const header = await readHeader(deps, session);
+  const header = await readHeader(deps, session, 'retry');
   const sqlState = parked?.record?.sqlState;
   const isRefused = parked !== undefined && parked.record?.retryAtMs !== DUE;
   const outcome = isRefused ? 'parked' : header?.isDirty ? 'dirty' : header ? 'synced' : 'gone';
   return { ref: session.ref, outcome, sqlState };
-}
-
-async function readHeader(
-  { redis }: Pick<AdminDeps, 'redis'>,
-  { key }: LocatedSession,
-): Promise<SessionHeader | undefined> {
-  const reply = await redis.hget(key, SESSION_HASH.header).catch((error: unknown) => {
-    throw RedisError.from(error, 'retry');
-  });
-  return parseHeader(textOrNullIn('retry', reply) ?? '');
 }
 
 function isEvent(id: string): boolean {

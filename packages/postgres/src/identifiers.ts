@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '@cauce/protocol';
+import { plainIdentifier } from '@cauce/settings';
 import format from 'pg-format';
 
 /** Where the tables are. Both: a lower-case SQL identifier of at most 50 characters. */
@@ -37,13 +38,11 @@ export function renderSql(sql: string, { schema, table }: TableNames): string {
 export function refuseBadNames({ schema, table }: TableNames): void {
   for (const name of [schema, table]) {
     if (!isPlainIdentifier(name)) {
-      throw new InvalidOptionError(
-        `${JSON.stringify(name)} is not a lower-case SQL identifier of at most 50 characters.`,
-      );
+      throw new InvalidOptionError(`${JSON.stringify(name)} is not ${plainIdentifier.allowed}.`);
     }
   }
 }
 
 export function isPlainIdentifier(name: string): boolean {
-  return /^[a-z_][a-z0-9_]{0,49}$/.test(name);
+  return plainIdentifier.pattern.test(name);
 }

@@ -11,6 +11,7 @@ import {
   type Version,
   withDeadline,
 } from '@cauce/protocol';
+import { plainIdentifier } from '@cauce/settings';
 import type pg from 'pg';
 import { isPlainIdentifier } from './identifiers.ts';
 import { createPool } from './pool.ts';
@@ -222,9 +223,7 @@ function refuseInvalid(
   const problems: string[] = [];
   for (const name of ['schema', 'table'] as const) {
     if (!isPlainIdentifier(resolved[name])) {
-      problems.push(
-        `${name} is ${JSON.stringify(resolved[name])}; allowed is a lower-case SQL identifier of at most 50 characters`,
-      );
+      problems.push(`${name} is ${JSON.stringify(resolved[name])}; allowed is ${plainIdentifier.allowed}`);
     }
   }
   const bounds = { timeoutMs: [10, 60_000], maxConcurrent: [1, 100] } as const;

@@ -10,6 +10,8 @@
 local changes = KEYS[1]
 local group, consumer = ARGV[1], ARGV[2]
 
+--#include info-named
+
 if redis.call('EXISTS', changes) == 0 then
   return 'absent'
 end
@@ -17,17 +19,12 @@ local consumers = redis.pcall('XINFO', 'CONSUMERS', changes, group)
 if consumers.err then
   return string.find(consumers.err, 'NOGROUP', 1, true) and 'absent' or consumers
 end
-for _, info in ipairs(consumers) do
-  local fields = {}
-  for i = 1, #info, 2 do
-    fields[info[i]] = info[i + 1]
-  end
-  if fields['name'] == consumer then
-    if fields['pending'] > 0 then
-      return 'pending'
-    end
-    redis.call('XGROUP', 'DELCONSUMER', changes, group, consumer)
-    return 'forgotten'
-  end
+local info = infoNamed(consumers, consumer)
+if not info then
+  return 'absent'
 end
-return 'absent'
+if info['pending'] > 0 then
+  return 'pending'
+end
+redis.call('XGROUP', 'DELCONSUMER', changes, group, consumer)
+return 'forgotten'

@@ -22,6 +22,7 @@ local group, ttlMs, takenAtUs = ARGV[1], string.format('%.0f', ARGV[2]), ARGV[3]
 --#include format-header
 --#include read-session
 --#include event
+--#include info-named
 
 local groups = redis.pcall('XINFO', 'GROUPS', changes)
 if groups.err and not string.find(groups.err, 'no such key', 1, true) then
@@ -93,22 +94,17 @@ end
 -- XTRIM removes all of them; XDEL looks for each event from the start of its node of the stream. Returns the id below
 -- which nothing is left.
 local function trimDone()
-  for _, info in ipairs(groups) do
-    local fields = {}
-    for i = 1, #info, 2 do
-      fields[info[i]] = info[i + 1]
-    end
-    if fields['name'] == group then
-      local oldest = redis.call('XPENDING', changes, group)[2]
-      local ms, seq = string.match(fields['last-delivered-id'], '(%d+)-(%d+)')
-      -- There is nothing above the largest number of an id, and Lua cannot count there.
-      local above = #seq < 16 and string.format('%.0f', seq + 1) or seq
-      local first = oldest or ms .. '-' .. above
-      redis.call('XTRIM', changes, 'MINID', first)
-      return first
-    end
+  local ours = infoNamed(groups, group)
+  if not ours then
+    return ''
   end
-  return ''
+  local oldest = redis.call('XPENDING', changes, group)[2]
+  local ms, seq = string.match(ours['last-delivered-id'], '(%d+)-(%d+)')
+  -- There is nothing above the largest number of an id, and Lua cannot count there.
+  local above = #seq < 16 and string.format('%.0f', seq + 1) or seq
+  local first = oldest or ms .. '-' .. above
+  redis.call('XTRIM', changes, 'MINID', first)
+  return first
 end
 
 inChunks(events, function(...)

@@ -24,6 +24,7 @@ local LONGEST_WAIT_MS = 7200000
 --#include format-header
 --#include read-session
 --#include event
+--#include info-named
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
@@ -34,15 +35,10 @@ local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
 -- Events above the last delivered one still reach a reader; without the group all of them will.
 local deliveredMs, deliveredSeq = 0, 0
 local groups = redis.call('EXISTS', changes) == 1 and redis.call('XINFO', 'GROUPS', changes) or {}
-for _, info in ipairs(groups) do
-  local fields = {}
-  for i = 1, #info, 2 do
-    fields[info[i]] = info[i + 1]
-  end
-  if fields['name'] == group then
-    local ms, seq = string.match(fields['last-delivered-id'], '(%d+)-(%d+)')
-    deliveredMs, deliveredSeq = tonumber(ms), tonumber(seq)
-  end
+local ours = infoNamed(groups, group)
+if ours then
+  local ms, seq = string.match(ours['last-delivered-id'], '(%d+)-(%d+)')
+  deliveredMs, deliveredSeq = tonumber(ms), tonumber(seq)
 end
 
 local function willArrive(event)

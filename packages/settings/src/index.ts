@@ -11,4 +11,10 @@ export {
   type SettingsTable,
   type ValuesOf,
 } from './setting.ts';
-export { metricsSettings, redisTlsFilesOf, storeFileProblems, storeSettings } from './stores.ts';
+export {
+  metricsSettings,
+  plainIdentifier,
+  redisTlsFilesOf,
+  storeFileProblems,
+  storeSettings,
+} from './stores.ts';

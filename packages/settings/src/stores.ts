@@ -8,10 +8,11 @@ import {
 import { databaseFileProblem, databaseUrlProblem } from './database-url.ts';
 import type { SettingProblem, SettingsTable, ValuesOf } from './setting.ts';
 
-const identifier = {
+/** What the schema and the table may be named. */
+export const plainIdentifier = {
   pattern: /^[a-z_][a-z0-9_]{0,49}$/,
   allowed: 'a lower-case SQL identifier of at most 50 characters',
-};
+} as const;
 
 const pemFile = { pattern: /^.+$/, allowed: 'the path of a file in PEM form' };
 
@@ -94,13 +95,13 @@ const databaseSettings = {
   SESSION_DB_SCHEMA: {
     kind: 'text',
     default: 'public',
-    ...identifier,
+    ...plainIdentifier,
     description: 'Schema of the tables in PostgreSQL.',
   },
   SESSION_DB_TABLE: {
     kind: 'text',
     default: 'session',
-    ...identifier,
+    ...plainIdentifier,
     description:
       'Table of the sessions. The other tables get its name as prefix: session_conflict, session_layout, session_identity.',
   },

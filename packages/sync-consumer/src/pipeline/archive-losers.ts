@@ -1,5 +1,11 @@
-import type { ConflictRow, Queries, SessionRow } from '@cauce/postgres';
-import { classifyPostgresFailure, mayBeOneRow, type PostgresFailure } from '@cauce/postgres';
+import {
+  type ConflictRow,
+  classifyPostgresFailure,
+  mayBeOneRow,
+  type PostgresFailure,
+  type Queries,
+  type SessionRow,
+} from '@cauce/postgres';
 import { compareVersions } from '@cauce/protocol';
 import type { Logger } from 'pino';
 import type { CircuitBreaker } from '../postgres/circuit-breaker.ts';
