@@ -166,6 +166,22 @@ test('discard needs --yes where nobody can be asked, or a yes', async () => {
   expect(await cli.redis.exists(cli.keyspace.locate(ana).key)).toBe(0);
 });
 
+test.each(['half a header', 'a list'])('discard leaves %s alone, and says what to do', async (what) => {
+  const cli = await withParked();
+  const { key } = cli.keyspace.locate(ana);
+  if (what === 'a list') await cli.redis.multi().del(key).rpush(key, 'x').exec();
+  else await cli.redis.hset(key, 'm', '5 10 5-5');
+  const before = await cli.redis.dump(key);
+  const dry = await cli.run(['parked', 'discard', 'acme:ana', '--dry-run']);
+  expect([dry.code, dry.stdout]).toEqual([3, expect.stringContaining('nothing would be changed')]);
+  const { code, stdout } = await cli.run(['parked', 'discard', 'acme:ana', '--yes']);
+  expect([code, stdout]).toEqual([3, expect.stringContaining('is not a session')]);
+  expect([await cli.redis.dump(key), await cli.countDirty()]).toEqual([before, 1]);
+  await cli.redis.del(key);
+  expect((await cli.run(['parked', 'discard', 'acme:ana', '--yes'])).code).toBe(0);
+  expect(await cli.countDirty()).toBe(0);
+});
+
 test('discard leaves a session alone that was saved since', async () => {
   const cli = await withParked();
   await cli.save(ana, secretState({ step: 'newer' }));

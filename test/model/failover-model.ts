@@ -571,14 +571,17 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
                 ...redis,
                 session: { ...session, version: reissued, event: id },
                 events: isAnnounced ? events : [...events, id],
-                floor: reserve(state, reissued),
+                floor: reissued,
               },
             }),
           },
         ];
       }
-      if (session?.version !== version)
-        return [{ name: name('adopt: superseded'), next: become(settled, { redis: { ...redis, floor } }) }];
+      if (session?.version !== version) {
+        const aboveRow = Math.max(redis.floor, winner.version + RESERVE);
+        const next = become(settled, { redis: { ...redis, floor: aboveRow } });
+        return [{ name: name('adopt: superseded'), next }];
+      }
       return [
         {
           name: name(`adopt of ${winner.save}`),

@@ -7,13 +7,13 @@ import type { Step as ModelStep } from './explore.ts';
  * What is modelled: saves and deletes, compare-and-set, two consumers (each may sleep between any two steps and wake as
  * a zombie), takeover, crash, restores with the lease, eviction and expiry of clean sessions, the clock stepping back,
  * the stream trimmed, the group destroyed, a consumer deleted with its pending entry, the purge of a tombstone, an
- * update whose answer is lost and which is repeated with its op id.
+ * update whose answer is lost and which is repeated with its op id, another program that writes the row, with a
+ * version ahead of the clock.
  *
  * A compare-and-set is judged by what was acknowledged: what was loaded for it has to be the newest acknowledged save.
  * What Redis holds at that moment proves nothing, because a session may have been saved, synced and evicted since.
  * What is not: several sessions, parking, and either store losing a tail of what it acknowledged: see
- * failover-model.ts. (So `adopt` is written down here and never taken: without such a loss PostgreSQL is never ahead
- * of Redis.)
+ * failover-model.ts.
  */
 
 /** The weakened protocols: each leaves one safeguard out, and must be caught. */
@@ -28,6 +28,8 @@ export interface Weakness {
   readonly noFloor?: boolean;
   /** What is reserved follows the clock alone: versions that were issued ahead of it are above the floor. */
   readonly floorTooLow?: boolean;
+  /** A session that was saved while a newer row was read goes on counting from its own version. */
+  readonly rowForgotten?: boolean;
   /** `q` is trusted without looking for the event, and nobody sweeps. */
   readonly booleanQueued?: boolean;
   /** The event is acknowledged when it is read, and nobody sweeps. */
@@ -65,6 +67,8 @@ export interface Bounds {
   readonly purges: number;
   /** Updates whose answer is lost; each is repeated once. */
   readonly lostAnswers: number;
+  /** Rows that another program writes. */
+  readonly otherWrites: number;
 }
 
 type EventState = 'new' | 'pending0' | 'pending1' | 'ghost';
@@ -127,6 +131,10 @@ export interface State {
   readonly loaded: Loaded | null;
   /** What the update was made from whose answer was lost; null: there is none. */
   readonly unanswered: Loaded | null;
+  /** Version of the newest row that another program wrote; 0: none. It is newer than what was saved before it is known. */
+  readonly otherWrite: number;
+  /** Redis was told of that row: what is saved from now on is newer. */
+  readonly isOtherKnown: boolean;
   readonly left: Bounds;
 }
 
@@ -155,6 +163,8 @@ export function initialState(bounds: Bounds): State {
     isPurged: false,
     loaded: null,
     unanswered: null,
+    otherWrite: 0,
+    isOtherKnown: false,
     left: bounds,
   };
 }
@@ -269,8 +279,12 @@ function accepts({ session }: State, loaded: Loaded, weakness: Weakness): boolea
 }
 
 /** By the history: whatever Redis holds, what was loaded has to be the newest save that was acknowledged. */
-function update({ acknowledged, isPurged }: State, name: string, loaded: Loaded, next: State): Step {
-  const isNewest = loaded.version === acknowledged.version || (isPurged && loaded.version === 0);
+function update(state: State, name: string, loaded: Loaded, next: State): Step {
+  const { acknowledged, isPurged, otherWrite } = state;
+  const isNewest =
+    loaded.version === acknowledged.version ||
+    (isPurged && loaded.version === 0) ||
+    (loaded.version === otherWrite && otherWrite > acknowledged.version);
   return { name, next, violation: isNewest ? undefined : 'LOST_UPDATE' };
 }
 
@@ -295,7 +309,9 @@ function repeatSteps(state: State, weakness: Weakness): Step[] {
 function acknowledge(state: State, name: string, next: State): Step {
   const issued = next.session?.version ?? 0;
   // A version at or below an acknowledged one loses against its row.
-  return { name, next, violation: issued <= state.acknowledged.version ? 'VERSION_REUSED' : undefined };
+  if (issued <= state.acknowledged.version) return { name, next, violation: 'VERSION_REUSED' };
+  const loses = state.isOtherKnown && issued <= state.otherWrite;
+  return { name, next, violation: loses ? 'LOSES_TO_A_KNOWN_ROW' : undefined };
 }
 
 // lease.lua, the loader's SELECT, hydrate.lua
@@ -331,6 +347,7 @@ function restoreSteps(state: State, weakness: Weakness): Step[] {
             ...done,
             session: { ...restore.row, ...restored },
             floor: Math.max(state.floor, restore.row.version),
+            isOtherKnown: state.isOtherKnown || restore.row.version === state.otherWrite,
             ...withoutLease(done),
           },
         },
@@ -407,8 +424,13 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
       // select-sessions.sql, adopt.lua
       const settled = { ...consumer, phase: 'done' as const, version: 0 };
       const { session, row } = state;
-      const lost = session?.version === consumer.version;
-      if (!row || !session || !lost) return [{ name: name('superseded'), next: become(settled) }];
+      if (!row) return [{ name: name('adopt: no row'), next: become(settled) }];
+      const isOtherKnown = state.isOtherKnown || row.version === state.otherWrite;
+      if (session?.version !== consumer.version) {
+        // The session counts from its own version, unless the floor is so far ahead of the clock.
+        const floor = Math.max(state.floor, row.version + (weakness.rowForgotten ? 0 : RESERVE));
+        return [{ name: name('adopt: superseded'), next: become(settled, { floor, isOtherKnown }) }];
+      }
       return [
         {
           name: name('adopt'),
@@ -417,6 +439,7 @@ function consumerSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
             events: state.events.filter(({ id }) => id !== session.event),
             isIndexed: false,
             floor: Math.max(state.floor, row.version),
+            isOtherKnown,
           }),
         },
       ];
@@ -493,6 +516,15 @@ function faultSteps(state: State, weakness: Weakness): Step[] {
   if (state.isLeased) {
     found.push({ name: 'lease expires', next: { ...state, ...withoutLease(state) } });
   }
+  // Less ahead than versions are reserved. Not whole, because two programs do not give the same version.
+  const other = state.clock + RESERVE - 0.5;
+  if (left.otherWrites > 0 && other > (state.row?.version ?? 0)) {
+    fault('another program writes', 'otherWrites', {
+      row: { version: other, isTombstone: false },
+      otherWrite: other,
+      isOtherKnown: false,
+    });
+  }
   if (left.clockSteps > 0) fault('clock steps back', 'clockSteps', { clock: state.clock - 8 });
   if (left.crashes > 0) {
     if (state.consumers[0].phase !== 'idle')
@@ -534,12 +566,13 @@ function versionWentDown(state: State, { next, name }: Step): string | undefined
 
 /** What must hold in every state. */
 export function violationOf(state: State): string | undefined {
-  const { session, row, acknowledged, isPurged } = state;
+  const { session, row, acknowledged, isPurged, otherWrite } = state;
   if (acknowledged.version === 0) return undefined;
   const rowVersion = row?.version ?? (isPurged ? acknowledged.version : 0);
   if (session && session.version < acknowledged.version) return 'STALE_HIT';
   const isSettled = !session?.isDirty;
-  if (isSettled && acknowledged.isTombstone && row && !row.isTombstone) return 'RESURRECTED';
+  const isDeleted = acknowledged.isTombstone && acknowledged.version > otherWrite;
+  if (isSettled && isDeleted && row && !row.isTombstone) return 'RESURRECTED';
   if (!session && rowVersion < acknowledged.version) return 'LOST';
   if (session && !session.isDirty && rowVersion < session.version) return 'CLEAN_BUT_NOT_SYNCED';
   if (state.events.length > (session?.isDirty ? 1 : 0)) return 'MORE_EVENTS_THAN_DIRTY';
@@ -554,6 +587,7 @@ const nothing: Bounds = {
   streamFaults: 0,
   purges: 0,
   lostAnswers: 0,
+  otherWrites: 0,
 };
 
 /** Every consumer, client and restore dies, and no more faults come. */
@@ -574,9 +608,11 @@ export function violationAfterHealing(quietened: State, weakness: Weakness): str
       current = next;
     } else current = step.next;
   }
-  const { session, row, acknowledged, isPurged } = current;
+  const { session, row, acknowledged, isPurged, otherWrite } = current;
   if (session?.isDirty) return 'NEVER_SYNCED';
   if (acknowledged.version === 0) return undefined;
+  if (otherWrite > acknowledged.version)
+    return row?.version === otherWrite ? undefined : 'ROW_IS_NOT_THE_NEWEST';
   if (acknowledged.isTombstone) return row && !row.isTombstone ? 'RESURRECTED' : undefined;
   if (isPurged) return undefined;
   return row?.version !== acknowledged.version ? 'ROW_IS_NOT_THE_NEWEST' : undefined;
@@ -605,6 +641,7 @@ export function encode(state: State): string {
     ofRow(acknowledged),
     ofLoaded(state.loaded),
     ofLoaded(state.unanswered),
-    `${left.operations}${left.evictions}${left.crashes}${left.clockSteps}${left.streamFaults}${left.purges}${left.lostAnswers}`,
+    `${state.otherWrite}${bit(state.isOtherKnown)}`,
+    `${left.operations}${left.evictions}${left.crashes}${left.clockSteps}${left.streamFaults}${left.purges}${left.lostAnswers}${left.otherWrites}`,
   ].join('|');
 }

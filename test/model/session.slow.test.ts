@@ -5,7 +5,7 @@ import * as sessionModel from './session-model.ts';
 
 const none: Bounds = {
   ...{ operations: 0, evictions: 0, crashes: 0, clockSteps: 0 },
-  ...{ streamFaults: 0, purges: 0, lostAnswers: 0 },
+  ...{ streamFaults: 0, purges: 0, lostAnswers: 0, otherWrites: 0 },
 };
 
 /** Together they cover every pair of faults with two operations, and each fault with three. */
@@ -19,6 +19,9 @@ const scopes: (Partial<Bounds> & { readonly operations: number })[] = [
   { operations: 3, crashes: 1 },
   { operations: 3, evictions: 1, clockSteps: 1 },
   { operations: 3, streamFaults: 1 },
+  { operations: 3, otherWrites: 1 },
+  { operations: 2, evictions: 1, otherWrites: 1 },
+  { operations: 2, clockSteps: 1, otherWrites: 1 },
 ];
 
 const happened = new Set<string>();
@@ -39,7 +42,8 @@ test('the rare steps really happened, so the exploration saw what it is for', ()
     expect.arrayContaining([
       'claim',
       'upsert: rejected',
-      'superseded',
+      'adopt',
+      'adopt: superseded',
       'hydrate',
       'hydrate: refused',
       'lease expires',
@@ -67,6 +71,7 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
       scope: { operations: 3, evictions: 1, clockSteps: 1 },
       finds: ['VERSION_REUSED'],
     },
+    { weakness: 'rowForgotten', scope: { operations: 3, otherWrites: 1 }, finds: ['LOSES_TO_A_KNOWN_ROW'] },
     { weakness: 'booleanQueued', scope: { operations: 2, streamFaults: 1 }, finds: ['NEVER_SYNCED'] },
     { weakness: 'ackFirst', scope: { operations: 2, crashes: 1 }, finds: ['NEVER_SYNCED'] },
     {

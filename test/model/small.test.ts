@@ -8,7 +8,10 @@ import * as sessionModel from './session-model.ts';
 // The proof explores more of both models, and every weakness: session.slow.test.ts and failover.slow.test.ts.
 
 function exploreSession(scope: Partial<SessionBounds>, weakness: SessionWeakness = {}): Exploration {
-  const faults = { evictions: 0, crashes: 0, clockSteps: 0, streamFaults: 0, purges: 0, lostAnswers: 0 };
+  const faults = {
+    ...{ evictions: 0, crashes: 0, clockSteps: 0, streamFaults: 0 },
+    ...{ purges: 0, lostAnswers: 0, otherWrites: 0 },
+  };
   return explore(sessionModel, { operations: 2, ...faults, ...scope }, weakness);
 }
 
@@ -23,6 +26,7 @@ test.each([
   { crashes: 1 },
   { streamFaults: 1 },
   { clockSteps: 1 },
+  { otherWrites: 1 },
   { operations: 1, evictions: 1, lostAnswers: 1 },
 ])('no interleaving of a few operations breaks P1 to P6 or P8: %o', (scope) => {
   const { states, violation } = exploreSession(scope);

@@ -14,6 +14,7 @@ import type { AdminDeps, RedisDeps } from './admin-deps.ts';
 import { checkLayout } from './check-layout.ts';
 import { parkedPages } from './parked-pages.ts';
 import { readHeader } from './read-header.ts';
+import { readSessions } from './read-sessions.ts';
 
 /** A session that PostgreSQL refuses, without its state. */
 export interface ParkedSession {
@@ -136,8 +137,11 @@ export interface DiscardResult {
   readonly isDryRun: boolean;
   readonly ref: SessionRef;
   readonly version: Version | undefined;
-  /** `superseded`: saved since, nothing changed. `gone`: not parked. */
-  readonly outcome: 'discarded' | 'superseded' | 'gone';
+  /**
+   * `superseded`: saved since, nothing changed. `gone`: not parked. `unreadable`: what Redis holds under its key is not a
+   * session, nothing changed.
+   */
+  readonly outcome: 'discarded' | 'superseded' | 'gone' | 'unreadable';
 }
 
 /**
@@ -156,6 +160,8 @@ export async function discardParked(
   if (!parked) return { isDryRun, ref, version: undefined, outcome: 'gone' };
   const version = ifVersion ?? parked.record?.version ?? stored ?? '0';
   if (isDryRun) {
+    const [held] = await readSessions(deps.redis, [session]);
+    if (held?.kind === 'unreadable') return { isDryRun, ref, version, outcome: 'unreadable' };
     const isSame = stored === undefined || stored === version;
     return { isDryRun, ref, version, outcome: isSame ? 'discarded' : 'superseded' };
   }

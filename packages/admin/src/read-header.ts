@@ -7,6 +7,7 @@ import {
   type SessionHeader,
   textOrNullIn,
 } from '@cauce/protocol';
+import { isWrongType } from './read-sessions.ts';
 
 /**
  * What Redis holds of a session, without its state; undefined when there is none, or it cannot be read.
@@ -20,6 +21,7 @@ export async function readHeader(
   operation: string,
 ): Promise<SessionHeader | undefined> {
   const reply = await redis.hget(key, SESSION_HASH.header).catch((error: unknown) => {
+    if (isWrongType(error)) return null;
     throw RedisError.from(error, operation);
   });
   return parseHeader(textOrNullIn(operation, reply) ?? '');

@@ -75,6 +75,7 @@ export function readSessions(
   );
 }
 
-function isWrongType(error: unknown): boolean {
+/** Whether the value under a key is not of the type that was asked for. Pure. */
+export function isWrongType(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('WRONGTYPE');
 }

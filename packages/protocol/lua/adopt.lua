@@ -30,11 +30,13 @@ local floor = floorOf(redis.call('HGET', meta, 'floor'))
 local held, _, _, announcedAs = readHeader(redis.call('HGET', session, 'm') or '')
 local event = eventOf(announcedAs)
 
--- Raised even when the session was saved since: its version must pass the row's to be written.
-raiseFloor(meta, floor, version)
 if held ~= losingVersion then
+  -- The next save of the session has to pass the row. A save of this epoch counts from the floor only where that is
+  -- further ahead of the clock than a save puts it.
+  raiseFloor(meta, floor, version + RESERVE_US)
   return 'superseded'
 end
+raiseFloor(meta, floor, version)
 if event ~= '' then
   redis.call('XACK', changes, group, event)
   redis.call('XDEL', changes, event)

@@ -23,17 +23,18 @@ local ttlMs = string.format('%.0f', ARGV[6])
 --#include header
 --#include format-header
 --#include floor
+--#include epoch
+--#include wins-over
 --#include raise-floor
 
 local header = redis.call('HGET', session, 'm') or ''
 local held, isDirty, ofTombstone, event, savedIn, _, expiresAtMs, at = readHeader(header)
 local opened = redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'seeded', 'floor')
-if held ~= version or opened[1] ~= epoch then
+if held ~= version or epochOf(opened[1]) ~= epoch then
   return 'superseded'
 end
 raiseFloor(meta, floorOf(opened[4]), rowVersion)
-local isLater = isDirty == '1' and (tonumber(string.match(savedIn, '^%d+$')) or 0) >= (tonumber(opened[2]) or 0)
-local wins = isLater and tonumber(rowVersion) <= (tonumber(opened[3]) or 0)
+local wins = isDirty == '1' and tonumber(rowVersion) <= tonumber(winsOver(savedIn, opened[2], opened[3]))
 if wins or tonumber(rowVersion) <= tonumber(version) then
   local operations = string.sub(header, at)
   redis.call('HSET', session, 'm', formatHeader(held, isDirty, ofTombstone, event, savedIn, epoch, expiresAtMs, operations))

@@ -5,22 +5,27 @@
 -- ARGV  1 group
 --       2 version  the version that was shown to the person who decided
 -- Returns  'discarded' | 'superseded' (saved since: nothing changed) | 'gone' (not parked)
+--          | 'unreadable' (the value under its key is not a session: nothing changed)
 -- Writes   session, changes, dirty, parked
 
 local changes, dirty, parked, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, version = ARGV[1], ARGV[2]
 
 --#include header
+--#include read-session
 --#include event
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
-local held, _, _, announcedAs = readHeader(redis.call('HGET', session, 'm') or '')
+local held, _, _, announcedAs = readSession(session)
 local event = eventOf(announcedAs)
 if redis.call('HEXISTS', parked, session) == 0 then
   return 'gone'
 end
-if held and held ~= version then
+if held == 'unreadable' then
+  return held
+end
+if held ~= 'gone' and held ~= version then
   return 'superseded'
 end
 

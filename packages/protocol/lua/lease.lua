@@ -13,11 +13,13 @@
 local session, meta = KEYS[1], KEYS[2]
 local token, leaseTtlMs = ARGV[1], ARGV[2]
 
+--#include epoch
+
 local stored = redis.call('HMGET', session, 's', 'm', 'l')
 if stored[1] or stored[2] then
   return { 'hit', stored[1] or '', stored[2] or '' }
 end
-local taken = (redis.call('HGET', meta, 'epoch') or '') .. ':'
+local taken = epochOf(redis.call('HGET', meta, 'epoch')) .. ':'
 local held = stored[3]
 -- Of an earlier epoch: Redis may have gone back to it, past the save that removed it.
 if held and string.sub(held, 1, #taken) == taken then

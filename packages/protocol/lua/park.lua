@@ -8,6 +8,7 @@
 --       3 record   JSON without state: version, sqlState, attempts, firstSeenMs, lastSeenMs, retryAtMs
 --       4.. event ids
 -- Returns  'parked' | 'superseded' (saved since: announced instead) | 'gone'
+--          | 'unreadable' (the value under its key is not a session; it does not change, and its events stay)
 -- Writes   changes, dirty, parked, session. allow-oom, so that a full Redis still drains (P7).
 
 local changes, dirty, parked, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -15,15 +16,17 @@ local group, version, record = ARGV[1], ARGV[2], ARGV[3]
 
 --#include header
 --#include format-header
+--#include read-session
 --#include event
 
 redis.call('XLEN', changes)
 redis.call('ZCARD', dirty)
 redis.call('HLEN', parked)
-local header = redis.call('HGET', session, 'm') or ''
-local held, isDirty, tombstone, announcedAs, savedIn, confirmedIn, expiresAtMs, at = readHeader(header)
+local held, isDirty, tombstone, announcedAs, savedIn, confirmedIn, expiresAtMs, operations = readSession(session)
+if held == 'unreadable' then
+  return held
+end
 local function announce(event)
-  local operations = string.sub(header, at)
   redis.call('HSET', session, 'm',
     formatHeader(held, isDirty, tombstone, event, savedIn, confirmedIn, expiresAtMs, operations))
 end

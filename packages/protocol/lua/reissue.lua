@@ -19,6 +19,7 @@ local expectedVersion, isDirty, rowVersion = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --#include format-header
 --#include event
 --#include floor
+--#include wins-over
 --#include server
 
 redis.call('XLEN', changes)
@@ -31,8 +32,7 @@ if held ~= expectedVersion or heldDirty ~= isDirty then
   return { 'superseded' }
 end
 if isDirty == '1' then
-  local isLater = (tonumber(savedIn) or 0) >= (tonumber(opened[1]) or 0)
-  local wins = isLater and rowVersion <= (tonumber(opened[3]) or 0)
+  local wins = rowVersion <= tonumber(winsOver(savedIn, opened[1], opened[3]))
   if not wins or (opened[2] and opened[2] ~= serverIdentity()) then
     return { 'superseded' }
   end

@@ -30,11 +30,9 @@
 local maxBytes, budgetBytes = tonumber(ARGV[1]), tonumber(ARGV[2])
 local keysOfSave = budgetBytes and 5 or 4
 
--- So far ahead of the clock the floor is raised, so that most saves need not raise it.
-local RESERVE_US = 1000000
-
 --#include header
 --#include floor
+--#include epoch
 
 local call, find, sub, match, format = redis.call, string.find, string.sub, string.match, string.format
 local time = call('TIME')
@@ -56,9 +54,7 @@ local function save(key, argument)
   local partition = partitions[meta]
   if not partition then
     local read = call('HMGET', meta, 'epoch', 'floor')
-    local epoch = read[1] or ''
-    -- One with a space was not written by open-partition, and would spoil the header.
-    partition = { find(epoch, ' ', 1, true) and '' or epoch, floorOf(read[2]) }
+    partition = { epochOf(read[1]), floorOf(read[2]) }
     partitions[meta] = partition
   end
   local present, floor = partition[1], partition[2]

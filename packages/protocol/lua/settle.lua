@@ -110,7 +110,7 @@ end
 inChunks(events, function(...)
   redis.call('XACK', changes, group, ...)
 end)
-local first, left = trimDone(), {}
+local first, left, changedSince = trimDone(), {}, {}
 for _, event in ipairs(events) do
   -- Texts of one length compare as the ids do: they begin with the same number of digits, of ms.
   if #event ~= #first or event >= first then
@@ -137,9 +137,14 @@ for _, session in ipairs(savedSince) do
     redis.call('HSET', session.key, 'm', session.announced(redis.call('XADD', changes, '*', 'k', session.key)))
   end
   if session.isOlderWritten then
-    redis.call('ZADD', dirty, 'XX', 'GT', takenAtUs, session.key)
+    changedSince[#changedSince + 1] = takenAtUs
+    changedSince[#changedSince + 1] = session.key
   end
 end
+-- `status` counts saves by ZADD.
+inChunks(changedSince, function(...)
+  redis.call('ZADD', dirty, 'XX', 'GT', ...)
+end)
 inChunks(inStep, function(...)
   redis.call('ZREM', dirty, ...)
   if anyParked then

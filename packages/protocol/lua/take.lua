@@ -21,6 +21,7 @@ local parked, meta = KEYS[1], KEYS[2]
 local maxBytes, tableId = tonumber(ARGV[1]), ARGV[2]
 
 --#include header
+--#include wins-over
 --#include server
 
 local time = redis.call('TIME')
@@ -32,18 +33,9 @@ end
 if opened[4] and tableId ~= '' and opened[4] ~= tableId then
   return redis.error_reply('NOTOPENED the sessions are synced to another table')
 end
--- If it is not a number, no session wins.
-local serverEpoch = tonumber(string.match(opened[1] or '0', '^%d+$')) or math.huge
-local seeded = string.match(opened[3] or '', '^%d+$') or '0'
 local anyParked = redis.call('HLEN', parked) > 0
 -- By the epoch in which a session was saved; there are few.
 local winsOverOf = {}
-local function winsOver(savedIn)
-  if not winsOverOf[savedIn] then
-    winsOverOf[savedIn] = (tonumber(string.match(savedIn, '^%d+$')) or 0) >= serverEpoch and seeded or '0'
-  end
-  return winsOverOf[savedIn]
-end
 local reply, bytes = { nowUs }, 0
 for i = 3, #KEYS do
   local outcome, state = 'clean', ''
@@ -52,7 +44,8 @@ for i = 3, #KEYS do
     return stored
   end
   local version, isDirty, tombstone, _, savedIn = readHeader(stored[1] or '')
-  if stored.err or (not version and (stored[1] or stored[2])) or (version and not stored[2]) then
+  local isMissing = isDirty == '1' and not stored[2]
+  if stored.err or isMissing or (not version and (stored[1] or stored[2])) then
     outcome = 'unreadable'
   elseif isDirty == '1' then
     state = stored[2]
@@ -60,8 +53,9 @@ for i = 3, #KEYS do
       break
     end
     bytes = bytes + #state
+    winsOverOf[savedIn] = winsOverOf[savedIn] or winsOver(savedIn, opened[1], opened[3])
     local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
-    outcome = 'dirty ' .. version .. ' ' .. tombstone .. ' ' .. winsOver(savedIn) .. ' ' .. record
+    outcome = 'dirty ' .. version .. ' ' .. tombstone .. ' ' .. winsOverOf[savedIn] .. ' ' .. record
   end
   reply[#reply + 1] = outcome
   reply[#reply + 1] = state

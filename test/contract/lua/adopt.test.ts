@@ -1,7 +1,15 @@
 import { compareVersions } from '@cauce/protocol';
 import { expect, it } from 'vitest';
 import { snapshot } from './snapshot.ts';
-import { cleanSession, createWorld, PARTITION, parkedSession, TTL_MS, versionInOneHour } from './world.ts';
+import {
+  cleanSession,
+  createWorld,
+  HOUR_US,
+  PARTITION,
+  parkedSession,
+  TTL_MS,
+  versionInOneHour,
+} from './world.ts';
 
 const row = { state: '{"from":"postgres"}', isTombstone: false, ttlMs: TTL_MS };
 
@@ -48,22 +56,31 @@ it('P3 P6 a tombstone of PostgreSQL is adopted as a tombstone', async () => {
   });
 });
 
-it('P6 a session saved since is left alone, and its next save passes the row', async () => {
-  const world = createWorld();
-  const session = world.session();
-  await world.open();
-  const losingVersion = await world.save(session);
-  await world.save(session);
-  const before = await snapshot(world.redis, world.keyspace.keyPrefix);
-  const version = versionInOneHour();
-  expect(await world.scripts.adopt(session, { losingVersion, version, ...row })).toBe('superseded');
-  const meta = world.keyspace.meta(PARTITION);
-  expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual({
-    ...before,
-    [meta]: { ...before[meta], content: { ...(before[meta]?.content as object), floor: version } },
-  });
-  expect(compareVersions(await world.save(session), version)).toBeGreaterThan(0);
-});
+it.each([
+  ['an hour', HOUR_US],
+  ['half a second', 500_000n],
+])(
+  'P6 a session saved since is left alone, and its next save passes a row that is %s ahead',
+  async (_, aheadUs) => {
+    const world = createWorld();
+    const session = world.session();
+    await world.open();
+    // The floor of a new server is further ahead than this row.
+    await world.setFloor('1');
+    const losingVersion = await world.save(session);
+    await world.save(session);
+    const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+    const version = String(BigInt(Date.now()) * 1000n + aheadUs);
+    expect(await world.scripts.adopt(session, { losingVersion, version, ...row })).toBe('superseded');
+    const meta = world.keyspace.meta(PARTITION);
+    const floor = String(BigInt(version) + 1_000_000n);
+    expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual({
+      ...before,
+      [meta]: { ...before[meta], content: { ...(before[meta]?.content as object), floor } },
+    });
+    expect(compareVersions(await world.save(session), version)).toBeGreaterThan(0);
+  },
+);
 
 it('P3 an older row does not lower the version floor', async () => {
   const world = createWorld();

@@ -1,12 +1,15 @@
 import { SESSION_HASH } from '@cauce/protocol';
 import { expect, it } from 'vitest';
+import { snapshot } from './snapshot.ts';
 import {
   cleanSession,
   createWorld,
   missedSession,
   PARTITION,
   parkedRecord,
+  parkedSession,
   TTL_MS,
+  versionInOneHour,
   type World,
 } from './world.ts';
 
@@ -197,12 +200,84 @@ it.each([...junk, '5 1'])(
   '"%s" as the first epoch of a server lets no session win over its row',
   async (epoch) => {
     const world = createWorld();
-    await world.scripts.openPartition(PARTITION, { floor: '7', createGroup: true });
-    await world.save(world.session());
-    await world.redis.hset(world.keyspace.meta(PARTITION), 'serverEpoch', epoch);
-    expect(await world.takeOne(world.session())).toMatchObject({ outcome: 'dirty', winsOver: '0' });
+    const session = world.session();
+    const meta = world.keyspace.meta(PARTITION);
+    const floor = versionInOneHour();
+    await world.scripts.openPartition(PARTITION, { floor, createGroup: true });
+    await world.redis.hset(meta, 'floor', '1');
+    const version = await world.save(session);
+    await world.redis.hset(meta, 'serverEpoch', epoch);
+    expect(await world.takeOne(session)).toMatchObject({ outcome: 'dirty', winsOver: '0' });
+    const reissue = { expectedVersion: version, isDirty: true, floor };
+    expect(await world.scripts.reissue(session, reissue)).toBe('superseded');
+    const present = (await world.redis.hget(meta, 'epoch')) ?? '';
+    const row = { state: '{}', version: floor, isTombstone: false };
+    expect(await world.scripts.confirm(session, { version, epoch: present, row, ttlMs: TTL_MS })).toBe(
+      'outdated',
+    );
   },
 );
+
+it.each(['5 1', '5\t1', '5\n1', '5\u000b1', 'abc', '-1'])(
+  'the epoch %j gets into no header, and nothing is trusted in it',
+  async (epoch) => {
+    const world = createWorld();
+    const { scripts } = world;
+    const saved = world.session('ana');
+    const restored = world.session('bo');
+    const compared = world.session('cleo');
+    await world.open();
+    const version = await cleanSession(world, compared);
+    await world.redis.hset(world.keyspace.meta(PARTITION), 'epoch', epoch);
+
+    await world.save(saved);
+    expect(await world.fields(saved)).toMatchObject({ dirty: '1', savedIn: '', confirmedIn: '' });
+    const row = { state: '{}', version: '7', isTombstone: false };
+    const held = await missedSession(world, restored);
+    expect(await scripts.hydrate(restored, { lease: held, ...row, ttlMs: TTL_MS })).toBe('hydrated');
+    expect(await world.fields(restored)).toMatchObject({ version: '7', savedIn: '', confirmedIn: '' });
+    const before = await world.fields(compared);
+    expect(await scripts.confirm(compared, { version, epoch, row, ttlMs: TTL_MS })).toBe('superseded');
+    expect(await world.fields(compared)).toEqual(before);
+  },
+);
+
+const notSessions: Record<string, (world: World, key: string) => Promise<unknown>> = {
+  'half a header': ({ redis }, key) => redis.hset(key, 'm', '5 10 5-5'),
+  'no header': ({ redis }, key) => redis.hdel(key, 'm'),
+  'a list': ({ redis }, key) => redis.multi().del(key).rpush(key, 'of a wrong type').exec(),
+};
+
+it.each(Object.entries(notSessions))(
+  'a parked session of which %s is left is not discarded, and not parked again',
+  async (_, spoil) => {
+    const world = createWorld();
+    const session = world.session();
+    await world.open();
+    const version = await parkedSession(world, session, 1);
+    await world.scripts.sweep(PARTITION, [session.key]);
+    const events = (await world.read()).map(({ id }) => id);
+    await spoil(world, session.key);
+    const before = await snapshot(world.redis, world.keyspace.keyPrefix);
+    expect(await world.scripts.discard(session, { version })).toBe('unreadable');
+    const call = { version, record: parkedRecord(version, Date.now()), eventIds: events };
+    expect(await world.scripts.park(session, call)).toBe('unreadable');
+    expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
+    expect(await world.pending()).toBe(1);
+  },
+);
+
+it('a clean session without a state has nothing to sync, and its events go', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  await world.save(session);
+  const [event] = await world.read();
+  await world.rewrite(session, { dirty: '0' });
+  await world.redis.hdel(session.key, SESSION_HASH.state);
+  expect(await world.takeOne(session)).toEqual({ outcome: 'clean' });
+  expect(await world.settleOne(session, undefined, [event?.id ?? ''])).toBe('clean');
+});
 
 it.each([1e300, '9999999999999', null, {}, -1, Date.now() + 8_000_000])(
   'a parked record that is due at %j holds nothing back',

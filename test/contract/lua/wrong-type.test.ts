@@ -17,7 +17,10 @@ it.each(scriptMethods)(
   async (method) => {
     const { redis, ...reference } = createWorld();
     const allKeys = await keysSentBy(redis, scriptCases({ redis, ...reference })[method].run);
-    const sessionsFrom: Partial<Record<ScriptMethod, number>> = { ...firstSession, resync: 3 };
+    const sessionsFrom: Partial<Record<ScriptMethod, number>> = {
+      ...{ ...firstSession, resync: 3 },
+      ...{ park: 4, discard: 4 },
+    };
     const keyCount = (sessionsFrom[method] ?? allKeys.length + 1) - 1;
     expect(keyCount).toBeGreaterThan(0);
 

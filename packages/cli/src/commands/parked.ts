@@ -202,7 +202,7 @@ const discardCommand: CommandDescriptor<DiscardFlags> = {
   ],
   exitCodes: [
     [exitCodes.failure, 'it is not parked, or not confirmed'],
-    [exitCodes.problem, 'it was saved since; nothing was changed'],
+    [exitCodes.problem, 'it was saved since, or cannot be read; nothing was changed'],
   ],
   required: ['REDIS_URL'],
 
@@ -220,6 +220,9 @@ const discardCommand: CommandDescriptor<DiscardFlags> = {
     const text = {
       discarded: `${isDryRun ? 'Would discard' : 'Discarded'} version ${version} of ${sessionName(ref)}.`,
       superseded: `${sessionName(ref)} was saved since: nothing ${isDryRun ? 'would be' : 'was'} changed.`,
+      unreadable:
+        `What Redis holds under the key of ${sessionName(ref)} is not a session: nothing ` +
+        `${isDryRun ? 'would be' : 'was'} changed. Delete the key, then run this command again.`,
     }[outcome];
     output.result({ isDryRun, session: sessionName(ref), version, outcome }, text);
     return outcome === 'discarded' ? exitCodes.ok : exitCodes.problem;

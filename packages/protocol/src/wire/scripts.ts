@@ -176,7 +176,7 @@ export interface Scripts {
   park(
     session: LocatedSession,
     call: { version: Version; record: ParkedRecord; eventIds: readonly string[] },
-  ): Promise<'parked' | 'superseded' | 'gone'>;
+  ): Promise<'parked' | 'superseded' | 'gone' | 'unreadable'>;
   /** At most {@link MAX_SCRIPT_SESSIONS} sessions. `aheadOfUs`: Redis' time, when they are dirty since a later one. */
   sweep(
     partition: number,
@@ -197,7 +197,10 @@ export interface Scripts {
     keys: readonly SessionKey[],
     call: { sinceVersion: Version },
   ): Promise<ResyncOutcome[]>;
-  discard(session: LocatedSession, call: { version: Version }): Promise<'discarded' | 'superseded' | 'gone'>;
+  discard(
+    session: LocatedSession,
+    call: { version: Version },
+  ): Promise<'discarded' | 'superseded' | 'gone' | 'unreadable'>;
   /** `table`: the one the caller reads or writes. It is remembered where none was, if a floor is given with it. */
   openPartition(
     partition: number,
@@ -328,7 +331,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
         [...inPartition(partition), key],
         [SYNC_GROUP, version, encodeParkedRecord(record), ...eventIds],
       );
-      return oneOf('park', reply, ['parked', 'superseded', 'gone']);
+      return oneOf('park', reply, ['parked', 'superseded', 'gone', 'unreadable']);
     },
 
     async sweep(partition, keys, { ignoreRetryAt = false, aheadOfUs = '' } = {}) {
@@ -375,7 +378,7 @@ export function createScripts({ redis, keyspace }: ScriptsDeps, { timeoutMs }: S
 
     async discard({ partition, key }, { version }) {
       const reply = await run('discard', [...inPartition(partition), key], [SYNC_GROUP, version]);
-      return oneOf('discard', reply, ['discarded', 'superseded', 'gone']);
+      return oneOf('discard', reply, ['discarded', 'superseded', 'gone', 'unreadable']);
     },
 
     async openPartition(partition, { floor, createGroup, table }) {
