@@ -82,6 +82,16 @@ it.each([
   },
 );
 
+it('P3 a row that was adopted and left Redis is passed by the next save', async () => {
+  const world = createWorld();
+  const session = world.session();
+  const losingVersion = await world.save(session);
+  const version = versionInOneHour();
+  await world.scripts.adopt(session, { losingVersion, version, ...row });
+  await world.redis.del(session.key);
+  expect(compareVersions(await world.save(session), version)).toBeGreaterThan(0);
+});
+
 it('P3 an older row does not lower the version floor', async () => {
   const world = createWorld();
   const losingVersion = await world.save(world.session());
