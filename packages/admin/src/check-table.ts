@@ -1,8 +1,7 @@
 import { asked } from '@cauce/postgres';
 import type { TableIdentity } from '@cauce/protocol';
-import { refuseOtherTable } from '@cauce/sync-consumer/internal';
+import { checkLayout, refuseOtherTable } from '@cauce/sync-consumer/internal';
 import type { AdminDeps } from './admin-deps.ts';
-import { checkLayout } from './check-layout.ts';
 
 /**
  * Compares the layout, and the table this process is set to with the one the sessions are synced to; changes nothing.

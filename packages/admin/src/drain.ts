@@ -4,6 +4,7 @@ import { isHeldBack, RedisError } from '@cauce/protocol';
 import {
   addToReport,
   type Backlog,
+  checkLayout,
   emptyReport,
   measureBacklog,
   type SyncReport,
@@ -11,7 +12,6 @@ import {
 } from '@cauce/sync-consumer/internal';
 import type { AdminDeps, RedisDeps, SyncOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass } from './admin-pass.ts';
-import { checkLayout } from './check-layout.ts';
 import { checkTable } from './check-table.ts';
 import { parkedPages } from './parked-pages.ts';
 

@@ -1,6 +1,7 @@
 export { asked, isUnreachable, PostgresError, type PostgresFailure } from '@cauce/postgres';
 export {
   type Backlog,
+  checkLayout,
   type FinalOutcome,
   type Heartbeat,
   measureBacklog,
@@ -14,7 +15,6 @@ export {
   type SyncReport,
 } from '@cauce/sync-consumer/internal';
 export type { AdminDeps, RedisDeps, SyncOptions } from './admin-deps.ts';
-export { checkLayout } from './check-layout.ts';
 export { checkTable } from './check-table.ts';
 export type { Difference } from './compare-rows.ts';
 export { type DrainOptions, type DrainResult, drain } from './drain.ts';

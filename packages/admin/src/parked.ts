@@ -10,8 +10,8 @@ import {
   textOrNullIn,
   type Version,
 } from '@cauce/protocol';
+import { checkLayout } from '@cauce/sync-consumer/internal';
 import type { AdminDeps, RedisDeps } from './admin-deps.ts';
-import { checkLayout } from './check-layout.ts';
 import { parkedPages } from './parked-pages.ts';
 import { readHeader } from './read-header.ts';
 import { readSessions } from './read-sessions.ts';

@@ -1,7 +1,11 @@
 import { RedisError } from '@cauce/protocol';
-import { HEARTBEAT_STALE_MS, listConsumers, readHeartbeats } from '@cauce/sync-consumer/internal';
+import {
+  checkLayout,
+  HEARTBEAT_STALE_MS,
+  listConsumers,
+  readHeartbeats,
+} from '@cauce/sync-consumer/internal';
 import type { AdminDeps, RedisDeps } from './admin-deps.ts';
-import { checkLayout } from './check-layout.ts';
 import { pendingPages } from './pending-events.ts';
 
 export interface PendingOptions {

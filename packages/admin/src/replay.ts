@@ -1,8 +1,12 @@
 import type { PostgresFailure } from '@cauce/postgres';
-import { emptyReport, type PartitionEntries, type SyncReport } from '@cauce/sync-consumer/internal';
+import {
+  checkLayout,
+  emptyReport,
+  type PartitionEntries,
+  type SyncReport,
+} from '@cauce/sync-consumer/internal';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { createAdminPass, untilGivenUp } from './admin-pass.ts';
-import { checkLayout } from './check-layout.ts';
 import { claimEntries, pendingPages } from './pending-events.ts';
 
 export interface ReplayOptions extends SyncOptions {

@@ -1,8 +1,12 @@
 import { asked } from '@cauce/postgres';
 import { RedisError, type TableIdentity } from '@cauce/protocol';
-import { forgetDatabase, type ResyncedSessions, resyncSessions } from '@cauce/sync-consumer/internal';
+import {
+  checkLayout,
+  forgetDatabase,
+  type ResyncedSessions,
+  resyncSessions,
+} from '@cauce/sync-consumer/internal';
 import type { AdminDeps } from './admin-deps.ts';
-import { checkLayout } from './check-layout.ts';
 import type { ResyncOptions } from './resync.ts';
 
 /**

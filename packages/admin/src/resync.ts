@@ -1,7 +1,6 @@
 import type { Version } from '@cauce/protocol';
-import { type ResyncedSessions, resyncSessions } from '@cauce/sync-consumer/internal';
+import { checkLayout, type ResyncedSessions, resyncSessions } from '@cauce/sync-consumer/internal';
 import type { AdminDeps } from './admin-deps.ts';
-import { checkLayout } from './check-layout.ts';
 
 export interface ResyncOptions {
   /** Sessions saved before are left alone; '0': none are. */

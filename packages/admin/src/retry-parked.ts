@@ -6,10 +6,9 @@ import {
   type ParkedRecord,
   type SessionRef,
 } from '@cauce/protocol';
-import { emptyReport, type SyncReport } from '@cauce/sync-consumer/internal';
+import { checkLayout, emptyReport, type SyncReport } from '@cauce/sync-consumer/internal';
 import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 import { type AdminPass, createAdminPass, untilGivenUp } from './admin-pass.ts';
-import { checkLayout } from './check-layout.ts';
 import { readParked } from './parked.ts';
 import { parkedPages } from './parked-pages.ts';
 import { claimEntries } from './pending-events.ts';

@@ -3,6 +3,7 @@ import { PostgresError, type Queries } from '@cauce/postgres';
 import { type Clocks, RedisError, type RedisHealth, TableMismatchError } from '@cauce/protocol';
 import {
   type Backlog,
+  checkLayout,
   findReplayProblem,
   HEARTBEAT_STALE_MS,
   type Heartbeat,
@@ -11,7 +12,6 @@ import {
   refuseOtherTable,
 } from '@cauce/sync-consumer/internal';
 import type { RedisDeps } from './admin-deps.ts';
-import { checkLayout } from './check-layout.ts';
 import { readServerStats, writesPerSecond } from './server-stats.ts';
 
 export interface StatusDeps extends RedisDeps, Clocks {

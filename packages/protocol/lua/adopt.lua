@@ -37,6 +37,8 @@ if held ~= losingVersion then
   return 'superseded'
 end
 raiseFloor(meta, floor, version)
+-- No effect where there is no TTL: a user who may not set one is refused before anything is written.
+redis.call('PEXPIRE', session, ttlMs, 'XX')
 if event ~= '' then
   redis.call('XACK', changes, group, event)
   redis.call('XDEL', changes, event)

@@ -54,10 +54,11 @@ local heldText = redis.call('HGET', meta, 'floor')
 local held = heldText and floorOf(heldText)
 local raisedTo = math.max(held or 0, math.min(tonumber(floor), MAX_RAISED))
 local protocol = whole(layout[3]) or 0
-local isReadable = protocol >= tonumber(lowestReadable)
-  and (whole(layout[4]) or protocol) <= tonumber(protocolVersion)
-if layout[1] and (layout[1] ~= partitions or layout[2] ~= hashName or not isReadable) then
-  return { 'mismatch', layout[1], layout[2] or '', layout[3] or '', layout[4] or '' }
+local minProtocol = layout[4] and (whole(layout[4]) or math.huge) or protocol
+local isReadable = protocol >= tonumber(lowestReadable) and minProtocol <= tonumber(protocolVersion)
+local isWritten = layout[1] or layout[3] or layout[4]
+if isWritten and (layout[1] ~= partitions or layout[2] ~= hashName or not isReadable) then
+  return { 'mismatch', layout[1] or '', layout[2] or '', layout[3] or '', layout[4] or '' }
 end
 if syncedTo[1] and tableId ~= '' and syncedTo[1] ~= tableId then
   return { 'other_table', isSeeded and '1' or '0', epoch or '', serverEpoch or '', syncedTo[1], syncedTo[2] or '' }
@@ -97,7 +98,7 @@ if group ~= '' then
     return created
   end
 end
-if not layout[1] then
+if not isWritten then
   redis.call('HSET', meta, 'partitions', partitions, 'hash', hashName, 'protocol', protocolVersion,
     'minProtocol', protocolVersion)
 end
@@ -130,7 +131,7 @@ if isOtherServer or isOver then
   end
 end
 return {
-  isExhausted and 'renewed' or layout[1] and 'opened' or 'created',
+  isExhausted and 'renewed' or isWritten and 'opened' or 'created',
   (floor ~= '0' or (isSeeded and held)) and '1' or '0',
   epoch,
   serverEpoch,

@@ -54,7 +54,8 @@ local function save(key, argument)
   local partition = partitions[meta]
   if not partition then
     local read = call('HMGET', meta, 'epoch', 'floor')
-    partition = { epochOf(read[1]), floorOf(read[2]) }
+    -- One that was opened and has no floor has lost it.
+    partition = { epochOf(read[1]), floorOf(read[2] or read[1] and '') }
     partitions[meta] = partition
   end
   local present, floor = partition[1], partition[2]

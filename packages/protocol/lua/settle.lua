@@ -34,6 +34,7 @@ local isCounted = redis.call('HLEN', unsynced) > 0
 
 -- Every session is read before the first is written.
 local outcomes, written, cleanHeaders, untouched, outdated, savedSince, inStep = {}, {}, {}, {}, {}, {}, {}
+local committed = {}
 local events, isListed = {}, {}
 local function remove(event)
   if event ~= '' and not isListed[event] then
@@ -54,6 +55,9 @@ for i = 5, #KEYS do
   end
   if not isDirty then
     outcome = held
+    if held == 'gone' and version ~= '' then
+      committed[#committed + 1] = session
+    end
   elseif isDirty ~= '1' and version ~= '' and tonumber(held) < tonumber(version) then
     outcome = 'gone'
     outdated[#outdated + 1] = session
@@ -107,6 +111,11 @@ local function trimDone()
   return first
 end
 
+-- No effect on a dirty session, which has no TTL: a user who may not set one is refused before the first session is
+-- clean.
+if written[1] then
+  redis.call('PEXPIRE', written[1], ttlMs, 'XX')
+end
 inChunks(events, function(...)
   redis.call('XACK', changes, group, ...)
 end)
@@ -131,6 +140,10 @@ end
 for _, session in ipairs(outdated) do
   -- Redis went back, and it was restored from its row just before the commit.
   redis.call('DEL', session)
+end
+for _, session in ipairs(committed) do
+  -- It was discarded meanwhile. What a load read of its row before the commit must not enter Redis (P5).
+  redis.call('HDEL', session, 'l')
 end
 for _, session in ipairs(savedSince) do
   if session.event == '' or #redis.call('XRANGE', changes, session.event, session.event) == 0 then

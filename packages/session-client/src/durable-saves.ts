@@ -1,4 +1,10 @@
-import { compareVersions, type Epoch, ErrorCause, type LocatedSession } from '@cauce/protocol';
+import {
+  compareVersions,
+  type Epoch,
+  ErrorCause,
+  type HeldSession,
+  type LocatedSession,
+} from '@cauce/protocol';
 import { DurabilityError } from './errors.ts';
 import type { PartitionOpener } from './partition-opener.ts';
 import type { SessionReader } from './read-sessions.ts';
@@ -29,17 +35,23 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
   async function untilCommitted(
     session: LocatedSession,
     content: SaveContent,
-    { version }: SaveReceipt,
+    { version, isReplay }: SaveReceipt,
     epoch: Epoch,
   ): Promise<void> {
-    const call = { signal, syncedTo: opener.syncedTo };
-    const stored = await loader?.write?.(session.ref, { ...content, version }, call);
-    if (stored === version) return;
+    const overtakes = (held: Pick<HeldSession, 'version' | 'savedIn'>): boolean =>
+      compareVersions(held.version, version) > 0 && epoch !== '' && held.savedIn === epoch;
+    // A repetition may be called with another state than the one that was saved.
+    const held = isReplay ? await reader.read(session) : { ...content, version, savedIn: epoch };
+    if (held && (held.version === version || overtakes(held))) {
+      const { state, isTombstone } = held;
+      const row = { state, isTombstone, version: held.version };
+      const stored = await loader?.write?.(session.ref, row, { signal, syncedTo: opener.syncedTo });
+      if (stored === row.version) return;
+    }
     // A newer row means a later save that came first; or a Redis that lost its clock, or that was not the primary any
     // more: then a consumer decides.
-    const held = await reader.read(session);
-    const isOvertaken = held && compareVersions(held.version, version) > 0;
-    if (isOvertaken && epoch !== '' && held.savedIn === epoch) return;
+    const newest = await reader.read(session);
+    if (newest && overtakes(newest)) return;
     throw ErrorCause.because('The row has another version than this save; a consumer puts that right.');
   }
 

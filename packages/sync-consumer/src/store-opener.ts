@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import { checkDatabase } from './postgres/check-database.ts';
 import type { CircuitBreaker } from './postgres/circuit-breaker.ts';
 import { type AskDeps, skipNone } from './redis/ask-partitions.ts';
+import { checkLayout } from './redis/check-layout.ts';
 import { type OpenedPartitions, openPartitions, pinLayout } from './redis/open-partitions.ts';
 import { findReplayProblem } from './redis/replay-rights.ts';
 import type { SyncStatus } from './sync-status.ts';
@@ -86,6 +87,8 @@ export class StoreOpener {
       const problem = await findReplayProblem(deps, health, timeout);
       if (problem !== undefined) logger.warn(problem);
       await checkDatabase({ queries, circuit, logger }, signal);
+      // Before anything is written to either: a process that is set to another layout leaves no trace of it.
+      await checkLayout(deps);
       this.#table = await pinLayout({ ...deps, queries, circuit }, signal);
       await this.openPartitions(signal);
     }

@@ -56,6 +56,18 @@ it('P3 a save that is told a later version than the clock never has a later one 
   expect(compareVersions(await world.save(session), version)).toBeGreaterThan(0);
 });
 
+it('P3 while the floor is lost no save gets a version, and a consumer gives another floor', async () => {
+  const world = await opened();
+  const session = world.session();
+  // The floor of a new epoch is seconds ahead of the clock.
+  const version = await cleanSession(world, session);
+  await world.redis.del(session.key);
+  await world.redis.hdel(world.keyspace.meta(PARTITION), 'floor');
+  await expect(world.trySave(session)).rejects.toMatchObject({ failure: { reason: 'BADFLOOR' } });
+  await world.scripts.openPartition(PARTITION, { floor: version, createGroup: true });
+  expect(compareVersions(await world.save(session), version)).toBeGreaterThan(0);
+});
+
 it('is reserved ahead: saves of a session that is here seldom write it', async () => {
   const world = await opened();
   await atTheClock(world);

@@ -179,13 +179,21 @@ describe('the table the sessions are synced to', () => {
 it.each([
   ['that was written with protocol 1', { protocol: '1' }, /drain Redis with the release that wrote it/],
   [
+    'of which only the protocol is left',
+    { partitions: null, protocol: '1' },
+    /drain Redis with the release that wrote it/,
+  ],
+  [
     'that takes a later release',
     { protocol: '7', minProtocol: '3' },
     /reads protocol 3: upgrade this process/,
   ],
+  ['whose lowest protocol is no number', { protocol: '2', minProtocol: 'abc' }, /reads protocol abc/],
 ])('data %s is refused with what to do about it, and nothing is changed', async (_, written, problem) => {
   const { redis, scripts, keyspace } = createWorld();
-  await redis.hset(keyspace.meta(PARTITION), { partitions: '1', hash: PARTITION_HASH, ...written });
+  const fields = Object.entries({ partitions: '1', hash: PARTITION_HASH, ...written });
+  for (const [field, text] of fields)
+    if (text !== null) await redis.hset(keyspace.meta(PARTITION), field, text);
   const before = await snapshot(redis, keyspace.keyPrefix);
   for (const caller of [bot, consumer]) {
     const reply = await scripts.openPartition(PARTITION, caller);

@@ -2,7 +2,7 @@ import { startRedis } from '@cauce/dev-services';
 import { createScripts, type Scripts } from '@cauce/protocol';
 import { beforeAll, expect, it } from 'vitest';
 import { connectRedis, uniqueName } from '../../helpers/isolated.ts';
-import { scriptCases } from './script-cases.ts';
+import { scriptCases, scriptMethods } from './script-cases.ts';
 import { snapshot } from './snapshot.ts';
 import { cleanSession, createWorld, PARTITION, saveOne, TTL_MS, type World } from './world.ts';
 
@@ -191,3 +191,33 @@ it('P1 too few replicas refuse a save before it starts, and reading goes on', as
     await world.redis.config('SET', 'min-replicas-to-write', 0);
   }
 });
+
+const writes = ['del', 'hdel', 'hset', 'persist', 'pexpire', 'xack', 'xadd', 'xdel', 'xtrim', 'zadd', 'zrem'];
+const ofSessions = scriptMethods.filter((method) => !['forgetConsumer', 'cacheTenant'].includes(method));
+
+it.each(ofSessions.flatMap((method) => writes.map((command) => [method, command] as const)))(
+  'P2 after a %s by a user who lacks %s no dirty session has a TTL, and every clean one has',
+  async (method, command) => {
+    const world = createWorld({ url });
+    const scripts = { ...world.scripts };
+    const { prepare, run } = scriptCases({ ...world, scripts })[method];
+    await prepare();
+    await world.open();
+    Object.assign(scripts, await withoutCommand(world, command));
+    await run().catch((error: unknown) => expect(error).toEqual(refused));
+    // Then a consumer that has the right.
+    for (const { id, key } of await world.read()) {
+      const session = world.session(key.slice(-2));
+      if ((await world.takeOne(session)).outcome === 'clean') await world.settleOne(session, undefined, [id]);
+    }
+    for (const user of ['s1', 's2', 's3']) {
+      const session = world.session(user);
+      const { dirty } = await world.fields(session);
+      if (dirty === undefined) continue;
+      expect((await world.redis.pttl(session.key)) > 0, `${user} has a TTL`).toBe(dirty === '0');
+      const isIndexed = (await world.redis.zscore(world.keyspace.dirty(PARTITION), session.key)) !== null;
+      // What is clean leaves the index with the next sweep.
+      if (dirty === '1') expect(isIndexed, `${user} is in the index`).toBe(true);
+    }
+  },
+);

@@ -150,7 +150,7 @@ it('P6 a lease of an earlier epoch does not vouch: Redis may have gone back to b
   const world = createWorld();
   const session = world.session();
   const meta = world.keyspace.meta(PARTITION);
-  await world.redis.hset(meta, 'epoch', '7');
+  await world.redis.hset(meta, { epoch: '7', floor: '0' });
   const lease = await missedSession(world, session);
   await world.redis.hset(meta, 'epoch', '8');
   const call = { ifVersion: '0', lease };

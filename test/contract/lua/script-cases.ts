@@ -47,6 +47,7 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
     hydrate: {
       prepare: async () => {
         await redis.hset(session.key, SESSION_HASH.lease, '7:t');
+        await redis.pexpire(session.key, TTL_MS);
       },
       run: () =>
         scripts.hydrate(session, {

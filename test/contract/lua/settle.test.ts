@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { snapshot } from './snapshot.ts';
-import { cleanSession, createWorld, PARTITION, parkedSession, TTL_MS } from './world.ts';
+import { cleanSession, createWorld, missedSession, PARTITION, parkedSession, TTL_MS } from './world.ts';
 
 it('P2 a session PostgreSQL has becomes clean: a TTL, no event, not in the dirty index', async () => {
   const world = createWorld();
@@ -261,4 +261,20 @@ it('P8 thousands of events of one session are acknowledged and removed in one ca
   expect(await world.settleOne(session, version, eventIds)).toBe('clean');
   expect(await world.announced()).toEqual([world.session('bo').key]);
   expect(await world.pending()).toBe(1);
+});
+
+it('P5 a row that was read before a commit does not enter Redis after it, when the session was discarded meanwhile', async () => {
+  const world = createWorld();
+  const session = world.session();
+  await world.open();
+  const version = await parkedSession(world, session, 1);
+  await world.scripts.sweep(PARTITION, [session.key]);
+  const eventIds = (await world.read()).map(({ id }) => id);
+  expect(await world.takeOne(session)).toMatchObject({ outcome: 'dirty', version });
+  expect(await world.scripts.discard(session, { version })).toBe('discarded');
+  // A load misses, and reads the older row; then the consumer commits.
+  const lease = await missedSession(world, session);
+  expect(await world.settleOne(session, version, eventIds)).toBe('gone');
+  const older = { state: '{}', version: '7', isTombstone: false, lease, ttlMs: TTL_MS };
+  expect(await world.scripts.hydrate(session, older)).toBe('refused');
 });

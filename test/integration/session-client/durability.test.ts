@@ -159,6 +159,19 @@ it('postgres: a save that was overtaken is durable, because the later one is', a
   expect(await row(ana)).toEqual({ state: { step: 'second' }, version: second.version });
 });
 
+it('postgres: a save that is repeated with another state commits the one that was saved', async () => {
+  const { client, row } = await withPostgres();
+  const ana = refOf('ana');
+  const first = await client.sessions.saveUserState(ana, { step: 'first' }, { opId: 'op' });
+  const again = await client.sessions.saveUserState(
+    ana,
+    { step: 'another' },
+    { opId: 'op', durability: 'postgres' },
+  );
+  expect(again).toMatchObject({ version: first.version, isReplay: true });
+  expect(await row(ana)).toEqual({ state: { step: 'first' }, version: first.version });
+});
+
 it('postgres: when it cannot commit, the save is in Redis and the error says so; repeating it waits again', async () => {
   const { client, row, pool, table } = await withPostgres();
   const ana = refOf('ana');
