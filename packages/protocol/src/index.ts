@@ -17,16 +17,15 @@ export { isLocalHost, plainTextWarning } from './plain-text.ts';
 export { printable } from './printable.ts';
 export {
   confirmDatabase,
-  isCluster,
   type OpenRedis,
   openRedis,
-  type RedisConnection,
   type RedisSource,
 } from './redis/connection.ts';
 export { RedisError, type RedisFailure, withDeadline } from './redis/failure.ts';
 export { assessRedis, parseInfo, type RedisHealth } from './redis/health.ts';
 export { isNamedPrimary } from './redis/named-primary.ts';
 export { assessPrimaries, fullest, newestClockUs, primaries } from './redis/primaries.ts';
+export { isCluster, type RedisConnection } from './redis/redis-connection.ts';
 export {
   countIn,
   entriesIn,

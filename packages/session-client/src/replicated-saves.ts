@@ -72,8 +72,8 @@ export function createReplicatedSaves(
 
   function openOwn(): OpenRedis {
     const { redis } = connection;
-    // The two have no common signature.
-    const duplicate = isCluster(redis) ? redis.duplicate() : redis.duplicate();
+    // `ready` connects it: what it would ask a sentinel before it is handed over could not be listened to.
+    const duplicate = isCluster(redis) ? redis.duplicate() : redis.duplicate({ lazyConnect: true });
     duplicate.on('error', () => {});
     return openRedis(duplicate, {
       ...{ connectionName: '', answerTimeoutMs: commandTimeoutMs },

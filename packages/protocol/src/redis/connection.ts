@@ -8,11 +8,10 @@ import { refuseClusterConnection, refuseConnection, refuseOptions } from './conn
 import { explainConnectFailure } from './explain-failure.ts';
 import { DeadlineError, RedisError, type RedisFailure, withDeadline } from './failure.ts';
 import type { ClusterOptions, RedisOptions } from './ioredis-options.ts';
+import { outliveErrors } from './outlive-errors.ts';
+import { isCluster, type RedisConnection } from './redis-connection.ts';
 import { type RedisTls, type RedisTlsFiles, readRedisTls } from './tls.ts';
 import { parseRedisUrl, type RedisTarget } from './url.ts';
-
-/** A connection of ioredis 5.11+ or 6, to one server or to a cluster. */
-export type RedisConnection = Redis | Cluster;
 
 /**
  * A URL (`redis://`, `redis+sentinel://`, `redis+cluster://`; `rediss` for TLS), ioredis options that say how the
@@ -73,7 +72,6 @@ export function openRedis(source: RedisSource, options: OpenRedisOptions): OpenR
   }
   const { redis, plainTextHosts } =
     typeof source === 'string' ? ofUrl(source, options) : ofOptions(source, options);
-  outliveErrors(redis);
   // ioredis' own errors contain the arguments of AUTH.
   const onError = (error: unknown): void => options.onError(ErrorCause.ofDriver(error));
   redis.on('error', (error) => {
@@ -169,6 +167,7 @@ function connect(target: RedisTarget, tls: RedisTls | undefined, options: OpenRe
     return single({ ...login, ...byTls, sentinels: [...sentinels], name: masterName, db }, options);
   }
   const cluster = new Cluster([...target.nodes], clusterOptions(login, options));
+  outliveErrors(cluster);
   cluster.on('ready', () => {
     for (const node of cluster.nodes()) connectSoon(node);
   });
@@ -178,26 +177,6 @@ function connect(target: RedisTarget, tls: RedisTls | undefined, options: OpenRe
   });
   return cluster;
 }
-
-/**
- * ioredis listens to the first error of a socket only. TLS may report another one, a refused client certificate for
- * example, and an error that nobody listens to ends the process. May be repeated: each emitter gets one listener.
- */
-export function outliveErrors(redis: RedisConnection): void {
-  if (isCluster(redis)) {
-    for (const node of redis.nodes()) outliveErrors(node);
-    redis.off('+node', outliveErrors).on('+node', outliveErrors);
-    return;
-  }
-  listenToSocket.call(redis);
-  redis.off('connect', listenToSocket).on('connect', listenToSocket);
-}
-
-function listenToSocket(this: Redis): void {
-  this.stream?.off('error', ignore).on('error', ignore);
-}
-
-function ignore(): void {}
 
 /** ioredis connects to a node with the first command for it, and refuses those that come before it is connected. */
 function connectSoon(node: Redis): void {
@@ -210,7 +189,14 @@ function connectSoon(node: Redis): void {
 function single(source: RedisOptions, options: OpenRedisOptions): Redis {
   const own = serverOptions(options);
   refuseOptions(source, own);
-  return new Redis({ connectionName: options.connectionName, ...source, ...own });
+  const redis = new Redis({
+    ...{ connectionName: options.connectionName, ...source, ...own },
+    // What it would make in its constructor could not be listened to.
+    lazyConnect: true,
+  });
+  outliveErrors(redis);
+  if (!source.lazyConnect) redis.connect().catch(() => {});
+  return redis;
 }
 
 function serverOptions({ answerTimeoutMs }: OpenRedisOptions) {
@@ -259,11 +245,6 @@ function clusterOptions(login: RedisOptions, { connectionName, answerTimeoutMs }
 
 function isConnection(source: RedisSource): source is RedisConnection {
   return typeof source === 'object' && 'defineCommand' in source;
-}
-
-/** Not instanceof: the connection may come from another copy of ioredis. */
-export function isCluster(redis: RedisConnection): redis is Cluster {
-  return 'nodes' in redis;
 }
 
 const notConnected: RedisFailure = { effect: 'refused', retryable: true, reason: 'NOT_CONNECTED' };

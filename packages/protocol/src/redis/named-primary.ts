@@ -1,6 +1,6 @@
-import { isCluster, outliveErrors, type RedisConnection } from './connection.ts';
 import { RedisError, withDeadline } from './failure.ts';
 import { parseInfo } from './health.ts';
+import { isCluster, type RedisConnection } from './redis-connection.ts';
 import { textIn, understood } from './replies.ts';
 
 /**
@@ -19,7 +19,6 @@ export async function isNamedPrimary(
   const giveUp = (): null => null;
   const named = redis.duplicate({ lazyConnect: true, retryStrategy: giveUp, sentinelRetryStrategy: giveUp });
   named.on('error', () => {});
-  outliveErrors(named);
   const askNamed = async (): Promise<string> => {
     await named.connect();
     return named.info('server');

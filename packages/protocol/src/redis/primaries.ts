@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
-import { isCluster, type RedisConnection } from './connection.ts';
 import { RedisError, withDeadline } from './failure.ts';
 import { assessRedis, type RedisHealth } from './health.ts';
+import { isCluster, type RedisConnection } from './redis-connection.ts';
 import { listIn, textIn, understood } from './replies.ts';
 
 /**

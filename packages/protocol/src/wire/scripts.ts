@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { CorruptSessionError, InvalidOptionError } from '../error.ts';
 import { lua } from '../generated/lua.ts';
-import type { RedisConnection } from '../redis/connection.ts';
 import { FORBIDDEN_IN_SCRIPT, refusedCommand } from '../redis/explain-failure.ts';
 import { RedisError, withDeadline } from '../redis/failure.ts';
+import type { RedisConnection } from '../redis/redis-connection.ts';
 import { listIn, oneOf, textIn, textsIn, understood } from '../redis/replies.ts';
 import { type Keyspace, type LocatedSession, type SessionKey, SYNC_GROUP } from './keyspace.ts';
 import { decodeParkedRecord, encodeParkedRecord, type ParkedRecord } from './parked-record.ts';
