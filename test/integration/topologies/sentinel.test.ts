@@ -13,12 +13,13 @@ import { slowest, startTraffic } from './traffic.ts';
 const COMMAND_TIMEOUT_MS = 1000;
 /** What the loop that settles a promise may be late by on a busy machine. */
 const SLACK_MS = 3000;
+const DOWN_AFTER_MS = 1000;
 const users = Array.from({ length: 8 }, (_, i) => `u${i}`);
 
 let group: SentinelGroup;
 
 beforeAll(async () => {
-  group = await startSentinelGroup();
+  group = await startSentinelGroup({ downAfterMs: DOWN_AFTER_MS });
   return () => group.stop();
 });
 
@@ -33,6 +34,15 @@ function openSessions(
   });
   onTestFinished(() => sessions.close());
   return sessions;
+}
+
+/** How long a primary may be silent before the sentinels promote a replica. */
+async function allowSilence(downAfterMs: number): Promise<void> {
+  for (const { port } of group.sentinels) {
+    const sentinel = new Redis(port);
+    await sentinel.call('SENTINEL', 'SET', group.masterName, 'down-after-milliseconds', downAfterMs);
+    sentinel.disconnect();
+  }
 }
 
 const options = { connectionName: 'topology-test', answerTimeoutMs: 1000, onError: () => {} };
@@ -116,8 +126,11 @@ it('the consumer process and cauce follow a failover: what a replica had is sync
   await saveUsers(cli, userIds(50), secretState({ step: 'not synced yet' }), acknowledged);
   expect(await cli.redis.wait(1, 1000)).toBe(1);
   const old = await group.primary();
+  // Or a replica is promoted while `status` looks, and answers it.
+  await allowSilence(600_000);
   await old.kill();
   expect((await cli.run(['status'])).code).toBe(4);
+  await allowSilence(DOWN_AFTER_MS);
   await group.untilFailedOver(old);
   await eventually(() => saveUsers(cli, userIds(20), secretState({ step: 'since' }), acknowledged));
   await expectSynced(cli, acknowledged);
