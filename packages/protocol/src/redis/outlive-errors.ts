@@ -6,7 +6,7 @@ import { isCluster, type RedisConnection } from './redis-connection.ts';
  * example, and an error that nobody listens to ends the process. So every socket gets a listener that stays, as soon as
  * the connection has it: of the server, of the nodes of a cluster, of the sentinels, and of what is duplicated.
  *
- * To be called before the connection is opened: what ioredis has begun to ask a sentinel is out of reach. May be repeated.
+ * To be called before it connects: a sentinel that ioredis is asking already is out of reach. May be repeated.
  */
 export function outliveErrors(redis: RedisConnection): void {
   if (isCluster(redis)) {
@@ -26,7 +26,7 @@ export function outliveErrors(redis: RedisConnection): void {
   listenToMade(connector, 'connectToSentinel');
 }
 
-/** A private method of ioredis among them, so it may be missing. */
+/** Only a connection through sentinels has `connectToSentinel`, which is private. */
 type Maker<Name extends string> = { [name in Name]?: (...args: never[]) => Redis };
 
 function listenToMade<Name extends string>(maker: Maker<Name>, name: Name): void {
