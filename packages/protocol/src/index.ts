@@ -59,21 +59,11 @@ export {
 } from './wire/keyspace.ts';
 export { decodeParkedRecord, isHeldBack, nextParkedRecord, type ParkedRecord } from './wire/parked-record.ts';
 export { PARTITION_HASH } from './wire/partition.ts';
-export {
-  createScripts,
-  type Epoch,
-  type HeldSession,
-  type Lease,
-  MAX_SCRIPT_BYTES,
-  MAX_SCRIPT_SESSIONS,
-  type SaveCall,
-  type SaveLimits,
-  type SaveReply,
-  type Scripts,
-  type SettleSession,
-  type StoredSession,
-  type TakenSession,
-} from './wire/scripts.ts';
+export { MAX_SCRIPT_BYTES, MAX_SCRIPT_SESSIONS } from './wire/scripts/arguments.ts';
+export type { SaveCall, SaveLimits, SaveReply } from './wire/scripts/save-script.ts';
+export { createScripts, type Scripts } from './wire/scripts/scripts.ts';
+export type { Epoch, HeldSession, Lease, StoredSession } from './wire/scripts/stored-session.ts';
+export type { SettleSession, TakenSession } from './wire/scripts/sync-scripts.ts';
 export {
   formatHeader,
   type HashedSession,

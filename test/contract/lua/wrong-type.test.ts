@@ -1,6 +1,6 @@
 import { RedisError } from '@cauce/protocol';
 import { expect, it } from 'vitest';
-import type { TakeReply } from '../../../packages/protocol/src/wire/scripts.ts';
+import type { TakeReply } from '../../../packages/protocol/src/wire/scripts/sync-scripts.ts';
 import { keysSentBy, type ScriptMethod, scriptCases, scriptMethods } from './script-cases.ts';
 import { snapshot } from './snapshot.ts';
 import { createWorld } from './world.ts';
