@@ -1,7 +1,7 @@
 // What the stores hold after a run, in the checker's terms.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cached, hashJson, nameSession, type Row, type RowChange, recordHistory } from '@cauce/history';
-import { type Keyspace, parseHash, parseHeader, SESSION_HASH } from '@cauce/protocol';
+import { type Keyspace, parseHeader, SESSION_FIELDS, SESSION_HASH, sessionIn } from '@cauce/protocol';
 import { createSessionClient } from '@cauce/session-client';
 import { createPostgresLoader } from '@cauce/session-client/postgres';
 import { retryRefused } from './refusals.ts';
@@ -11,12 +11,7 @@ import type { World } from './world.ts';
 const DRAIN_LIMIT_MS = 30_000;
 
 /** Of HMGET, PTTL, ZSCORE and HEXISTS. */
-type CachedReplies = [
-  fields: [state: string | null, header: string | null],
-  ttlMs: number,
-  dirtySinceUs: string | null,
-  isParked: number,
-];
+type CachedReplies = [fields: unknown, ttlMs: number, dirtySinceUs: string | null, isParked: number];
 
 interface StoredRow {
   readonly user_id: string;
@@ -54,15 +49,15 @@ export async function readCache(
     const { key, partition, ref } = keyspace.locate(refOf(session));
     const replies = await admin
       .multi()
-      .hmget(key, SESSION_HASH.state, SESSION_HASH.header)
+      .hmget(key, ...SESSION_FIELDS)
       .pttl(key)
       .zscore(keyspace.dirty(partition), key)
       .hexists(keyspace.parked(partition), key)
       .exec();
-    const [[state, header], ttlMs, dirtySinceUs, isParked] = (replies ?? []).map(
+    const [fields, ttlMs, dirtySinceUs, isParked] = (replies ?? []).map(
       ([, reply]) => reply,
     ) as CachedReplies;
-    const held = parseHash(state, header);
+    const held = sessionIn('read', fields);
     if (held.kind !== 'session') continue;
     const dirtySync = isParked ? 'parked' : dirtySinceUs === null ? 'forgotten' : 'waiting';
     cache.set(nameSession(ref), {

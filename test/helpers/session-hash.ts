@@ -1,4 +1,4 @@
-import { SESSION_HASH } from '@cauce/protocol';
+import { SESSION_FIELDS, SESSION_HASH } from '@cauce/protocol';
 import type { Cluster, Redis } from 'ioredis';
 
 /** What a session's hash holds, taken apart but not judged: tests also put there what no session has. */
@@ -22,7 +22,7 @@ const clean: SessionTexts = {
 
 /** Empty when there is no session. */
 export async function sessionTexts(redis: Redis | Cluster, key: string): Promise<Partial<SessionTexts>> {
-  const [state, header] = await redis.hmget(key, SESSION_HASH.state, SESSION_HASH.header);
+  const [state, header] = await redis.hmget(key, ...SESSION_FIELDS);
   if (state == null || header == null) return {};
   const [version = '', flags = '', event = '', savedIn = '', confirmedIn = '', expiresAtMs = '', ...rest] =
     header.split(' ');

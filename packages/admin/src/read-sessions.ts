@@ -1,11 +1,11 @@
 import type { SessionRow } from '@cauce/postgres';
 import {
   type LocatedSession,
-  parseHash,
   type RedisConnection,
   RedisError,
+  SESSION_FIELDS,
   SESSION_HASH,
-  textsOrNullIn,
+  sessionIn,
 } from '@cauce/protocol';
 
 /**
@@ -55,9 +55,7 @@ export function readSessions(
   return Promise.all(
     sessions.map(async (session): Promise<HeldSession> => {
       try {
-        const reply = await redis.hmget(session.key, SESSION_HASH.state, SESSION_HASH.header);
-        const [text = null, header = null] = textsOrNullIn('read', reply, 2);
-        const held = parseHash(text, header);
+        const held = sessionIn('read', await redis.hmget(session.key, ...SESSION_FIELDS));
         if (held.kind === 'absent') return { kind: 'vanished', session };
         if (held.kind === 'unreadable') return { kind: 'unreadable', session };
         if (held.isDirty) return { kind: 'dirty', session };

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type AdminDeps, asked } from '@cauce/admin';
 import { type Cached, hashJson, nameSession, type Row } from '@cauce/history';
-import { type LocatedSession, parseHash, RedisError, SESSION_HASH, type SessionRef } from '@cauce/protocol';
+import { type LocatedSession, RedisError, SESSION_FIELDS, type SessionRef, sessionIn } from '@cauce/protocol';
 
 export interface AtRestOptions {
   /** Most sessions asked for at once. */
@@ -82,7 +82,7 @@ async function readOne(
   // At one moment: a settle in between would look like a session nobody knows of.
   const replies = await redis
     .multi()
-    .hmget(key, SESSION_HASH.state, SESSION_HASH.header)
+    .hmget(key, ...SESSION_FIELDS)
     .pttl(key)
     .zscore(keyspace.dirty(partition), key)
     .hexists(keyspace.parked(partition), key)
@@ -94,9 +94,8 @@ async function readOne(
     error ? undefined : reply,
   );
   const unreadable: Cached = { version: 0n, state: UNREADABLE, sync: 'clean', ttlMs: 0 };
-  if (!Array.isArray(fields)) return unreadable;
-  const [text = null, header = null] = fields as (string | null)[];
-  const held = parseHash(text, header);
+  if (fields === undefined) return unreadable;
+  const held = sessionIn('read', fields);
   if (held.kind === 'absent') return undefined;
   if (held.kind === 'unreadable') return unreadable;
   const dirtySync = isParked ? 'parked' : dirtySince === null ? 'forgotten' : 'waiting';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { parseHash, SESSION_HASH } from '@cauce/protocol';
+import { SESSION_FIELDS, sessionIn } from '@cauce/protocol';
 import type { Acknowledged } from './bot-messages.ts';
 import type { Stores } from './open-stores.ts';
 
@@ -84,12 +84,7 @@ async function readRedis({
       await Promise.all(
         keys.map(async (key) => {
           const ref = keyspace.parse(key)?.ref;
-          const [text = null, header = null] = await redis.hmget(
-            key,
-            SESSION_HASH.state,
-            SESSION_HASH.header,
-          );
-          const held = parseHash(text, header);
+          const held = sessionIn('read', await redis.hmget(key, ...SESSION_FIELDS));
           if (!ref || held.kind !== 'session') return;
           const { version, isTombstone, state } = held;
           found.set(nameOf(ref.tenantId, ref.userId), {

@@ -67,10 +67,11 @@ export type { SettleSession, TakenSession } from './wire/scripts/sync-scripts.ts
 export {
   formatHeader,
   type HashedSession,
-  parseHash,
   parseHeader,
+  SESSION_FIELDS,
   SESSION_HASH,
   type SessionHeader,
+  sessionIn,
 } from './wire/session-hash.ts';
 export {
   DEFAULT_TENANT_ID,

@@ -2,12 +2,11 @@ import {
   CorruptSessionError,
   type HeldSession,
   type LocatedSession,
-  parseHash,
   pipelineIn,
   type RedisConnection,
   RedisError,
-  SESSION_HASH,
-  textsOrNullIn,
+  SESSION_FIELDS,
+  sessionIn,
   withDeadline,
 } from '@cauce/protocol';
 
@@ -22,13 +21,11 @@ export interface SessionReader {
   readMany(sessions: readonly LocatedSession[]): Promise<(HeldSession | undefined)[]>;
 }
 
-const fields = [SESSION_HASH.state, SESSION_HASH.header] as const;
-
 export function createSessionReader(redis: RedisConnection, options: { timeoutMs: number }): SessionReader {
   // Of one slot, so that a cluster takes it as one pipeline.
   async function readPartition(sessions: readonly LocatedSession[]): Promise<unknown[]> {
     const pipeline = redis.pipeline();
-    for (const { key } of sessions) pipeline.hmget(key, ...fields);
+    for (const { key } of sessions) pipeline.hmget(key, ...SESSION_FIELDS);
     const replies = await withDeadline(pipeline.exec(), options.timeoutMs);
     return pipelineIn('load', replies, sessions.length);
   }
@@ -36,7 +33,7 @@ export function createSessionReader(redis: RedisConnection, options: { timeoutMs
   return {
     async read(session) {
       try {
-        const reply = await withDeadline(redis.hmget(session.key, ...fields), options.timeoutMs);
+        const reply = await withDeadline(redis.hmget(session.key, ...SESSION_FIELDS), options.timeoutMs);
         return stored(() => "the session's key", reply);
       } catch (error) {
         throw readFailure(error, "the session's key");
@@ -74,8 +71,7 @@ function byPartition(sessions: readonly LocatedSession[]): Map<number, LocatedSe
 
 /** @param where for the error: no key, which has the ids */
 function stored(where: () => string, reply: unknown): HeldSession | undefined {
-  const [text = null, header = null] = textsOrNullIn('load', reply, fields.length);
-  const held = parseHash(text, header);
+  const held = sessionIn('load', reply);
   if (held.kind === 'absent') return undefined;
   if (held.kind === 'unreadable') {
     throw new CorruptSessionError(`What Redis holds under ${where()} is not a session.`);

@@ -1,5 +1,5 @@
 // What somebody with a Redis client may do to what the fleets share.
-import { listIn, pairsIn, parseHash, type RedisConnection, SESSION_HASH, textIn } from '@cauce/protocol';
+import { listIn, pairsIn, type RedisConnection, SESSION_FIELDS, sessionIn, textIn } from '@cauce/protocol';
 import { between } from '../random.ts';
 import { KEY_PREFIX, livelySessions, PARTITIONS, refOf } from '../sessions.ts';
 import { type Fault, type FaultContext, onRedis } from './fault.ts';
@@ -55,12 +55,7 @@ async function stepClockBack({ world, random }: FaultContext): Promise<void> {
   const moved: { readonly key: string; readonly version: string }[] = [];
   for (const session of livelySessions(world.startedUs).map((key) => keyspace.locate(refOf(key)))) {
     if (session.partition !== partition) continue;
-    const [state = null, header = null] = await admin.hmget(
-      session.key,
-      SESSION_HASH.state,
-      SESSION_HASH.header,
-    );
-    const held = parseHash(state, header);
+    const held = sessionIn('read', await admin.hmget(session.key, ...SESSION_FIELDS));
     if (held.kind !== 'session' || !held.isDirty || held.state === '') continue;
     // Before it happens: the state may be seen with another version from now on.
     history.again({ n: JSON.parse(held.state).n });

@@ -1,3 +1,4 @@
+import { textsOrNullIn } from '../redis/replies.ts';
 import { isVersion, type Version } from './version.ts';
 
 /** The fields of a session's hash. This file and the scripts are the only ones that know their form. */
@@ -7,6 +8,9 @@ export const SESSION_HASH = {
   /** Only while there is no session: `epoch:token` of the load that missed. */
   lease: 'l',
 } as const;
+
+/** What to ask HMGET for, in the order in which {@link sessionIn} reads it. */
+export const SESSION_FIELDS = [SESSION_HASH.state, SESSION_HASH.header] as const;
 
 /** Everything of a session but its state: what its header says. */
 export interface SessionHeader {
@@ -69,8 +73,9 @@ export function formatHeader(header: SessionHeader): string {
   return [version, flags, event, savedIn, confirmedIn, expiresAtMs, ...recent].join(' ');
 }
 
-/** What HMGET of state and header answered. Pure. */
-export function parseHash(state: string | null, header: string | null): HashedSession {
+/** What HMGET of {@link SESSION_FIELDS} answered. Pure. @throws RedisError `BADREPLY` */
+export function sessionIn(call: string, reply: unknown): HashedSession {
+  const [state = null, header = null] = textsOrNullIn(call, reply, SESSION_FIELDS.length);
   if (state === null && header === null) return { kind: 'absent' };
   const parsed = header === null ? undefined : parseHeader(header);
   return state === null || !parsed ? { kind: 'unreadable' } : { kind: 'session', state, ...parsed };

@@ -1,7 +1,7 @@
 import { CorruptSessionError } from '../../error.ts';
 import { listIn, oneOf, textsIn } from '../../redis/replies.ts';
 import type { LocatedSession } from '../keyspace.ts';
-import { parseHash } from '../session-hash.ts';
+import { sessionIn } from '../session-hash.ts';
 import { ABSENT_VERSION, type Version } from '../version.ts';
 import { flag, refuseForeign } from './arguments.ts';
 import type { ScriptDeps } from './run-script.ts';
@@ -41,12 +41,11 @@ export function loadScripts({ run, keyspace }: ScriptDeps): LoadScripts {
         const [lease = ''] = textsIn('lease', rest, 1);
         return { outcome: 'miss', lease };
       }
-      const [state = '', header = ''] = textsIn('lease', rest, 2);
-      const held = parseHash(state, header);
+      const held = sessionIn('lease', rest);
       if (held.kind !== 'session') {
         throw new CorruptSessionError("What Redis holds under the session's key is not a session.");
       }
-      const { version, isTombstone, savedIn, confirmedIn } = held;
+      const { state, version, isTombstone, savedIn, confirmedIn } = held;
       return { outcome: 'hit', state, version, isTombstone, savedIn, confirmedIn };
     },
 
