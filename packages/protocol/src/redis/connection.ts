@@ -1,5 +1,6 @@
 import { Cluster, Redis } from 'ioredis';
 import { backoffMs } from '../backoff.ts';
+import { hostClocks } from '../clocks.ts';
 import { InvalidOptionError } from '../error.ts';
 import { ErrorCause } from '../error-cause.ts';
 import { isLocalHost } from '../plain-text.ts';
@@ -286,9 +287,11 @@ function refusedDatabase(redis: Redis, { message }: Error): InvalidOptionError {
 }
 
 async function untilReady(redis: RedisConnection, timeoutMs: number): Promise<void> {
-  const startedMs = performance.now();
+  // The host's: it goes with the timers of both steps, which are the host's too.
+  const { now } = hostClocks;
+  const deadlineMs = now() + timeoutMs;
   await untilConnected(redis, timeoutMs);
-  const leftMs = timeoutMs - (performance.now() - startedMs);
+  const leftMs = deadlineMs - now();
   if (!isCluster(redis)) {
     await confirmDatabase(redis, { timeoutMs: leftMs });
     return;
