@@ -1,7 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect, inject, test } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';
-import { connectClient, createDatabase, type Database, savedDaysAgo, sessionRow } from './rows.ts';
+import {
+  connectClient,
+  createDatabase,
+  type Database,
+  isWaitedFor,
+  pidOf,
+  savedDaysAgo,
+  sessionRow,
+} from './rows.ts';
 
 const everything = {
   firstBlock: 0,
@@ -30,12 +37,22 @@ async function saveUncommitted({ table }: Database, userId: string) {
   return client;
 }
 
+/** Resolves when the call is over or waits for a lock of this backend. */
+async function overOrWaitingFor({ pool }: Database, call: Promise<unknown>, pid: number): Promise<void> {
+  let isOver = false;
+  const over = (): void => {
+    isOver = true;
+  };
+  call.then(over, over);
+  await eventually(async () => expect(isOver || (await isWaitedFor(pool, pid))).toBe(true));
+}
+
 test('a session that is being saved when the purge starts survives (P3, F9)', async () => {
   const database = await createDatabase(url);
   await database.queries.upsertSessions([savedDaysAgo('ana', 31), savedDaysAgo('bea', 31)]);
   const saver = await saveUncommitted(database, 'bea');
   const purge = database.queries.purgeSessions(everything);
-  await delay(100);
+  await overOrWaitingFor(database, purge, await pidOf(saver));
   await saver.query('COMMIT');
   expect(await purge).toBe(1);
   expect(await stateOf(database, 'ana')).toBeUndefined();
@@ -65,17 +82,17 @@ test('a session saved after the purge has seen it and before it gets there survi
   const gatekeeper = await connectClient(url);
   await gatekeeper.query(`SELECT pg_advisory_lock(hashtext('${schema}'))`);
   const purge = queries.purgeSessions(everything);
-  await eventually(async () => {
-    const { rows } = await pool.query(
-      `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+  const purgerPid = await eventually(async () => {
+    const { rows } = await pool.query<{ pid: number }>(
+      `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
          AND objid::bigint = hashtext($1)::bigint & 4294967295`,
       [schema],
     );
-    expect(rows).toHaveLength(1);
+    return rows[0]?.pid ?? expect.fail('the purge does not wait yet');
   });
   // Either the save is first, or the purge holds the row and the save writes it anew afterwards.
   const save = queries.upsertSessions([savedNow('b')]);
-  await Promise.race([save, delay(500)]);
+  await overOrWaitingFor(database, save, purgerPid);
   await gatekeeper.query(`SELECT pg_advisory_unlock(hashtext('${schema}'))`);
   await purge;
   expect(await save).toHaveLength(1);
@@ -85,13 +102,14 @@ test('a session saved after the purge has seen it and before it gets there survi
 
 test('the other way round: a save that waits for the purge writes the session anew (P3)', async () => {
   const database = await createDatabase(url);
-  const { table, queries } = database;
+  const { pool, table, queries } = database;
   await queries.upsertSessions([savedDaysAgo('ana', 31)]);
   const purger = await connectClient(url);
   await purger.query('BEGIN');
   await purger.query(`DELETE FROM ${table} WHERE user_id = 'ana'`);
   const save = queries.upsertSessions([savedNow('ana')]);
-  await delay(100);
+  const purgerPid = await pidOf(purger);
+  await eventually(async () => expect(await isWaitedFor(pool, purgerPid)).toBe(true));
   await purger.query('COMMIT');
   expect(await save).toHaveLength(1);
   expect(await stateOf(database, 'ana')).toBe('"just saved"');

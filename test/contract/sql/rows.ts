@@ -83,3 +83,16 @@ export async function connectClient(url: string): Promise<pg.Client> {
   onTestFinished(() => client.end());
   return client;
 }
+
+export async function pidOf(client: pg.Client): Promise<number> {
+  return (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid ?? 0;
+}
+
+/** Whether another connection waits for a lock that this backend holds. */
+export async function isWaitedFor(pool: pg.Pool, pid: number): Promise<boolean> {
+  const { rows } = await pool.query(
+    'SELECT 1 FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid))',
+    [pid],
+  );
+  return rows.length > 0;
+}

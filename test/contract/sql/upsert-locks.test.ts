@@ -1,6 +1,7 @@
 import { expect, inject, test } from 'vitest';
+import { eventually } from '../../helpers/eventually.ts';
 import { createPipeline } from '../../helpers/pipeline.ts';
-import { connectClient, createDatabase, sessionRow } from './rows.ts';
+import { connectClient, createDatabase, isWaitedFor, pidOf, sessionRow } from './rows.ts';
 
 test('two batches over the same 400 sessions in opposite order never deadlock (F14)', async () => {
   const { queries, pool, table } = await createPipeline();
@@ -90,7 +91,8 @@ test('a batch that waited for another takes the version the other left into acco
   await holder.query('BEGIN');
   await holder.query(`UPDATE ${table} SET version = $1, state = '"newest"'`, [sessionRow('ana', 9).version]);
   const late = queries.upsertSessions([sessionRow('ana', 5, 'late')]);
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const holderPid = await pidOf(holder);
+  await eventually(async () => expect(await isWaitedFor(pool, holderPid)).toBe(true));
   await holder.query('COMMIT');
   expect(await late).toEqual([]);
   expect((await pool.query(`SELECT state FROM ${table}`)).rows).toEqual([{ state: 'newest' }]);
