@@ -6,7 +6,7 @@ import type { Deck } from './decks.ts';
 export const rareEvents = [
   'stale upsert rejected',
   'events taken over',
-  'hydrate refused',
+  'restore refused',
   'sessions restored',
   'sweeper announced again',
   'op id replayed',

@@ -21,8 +21,8 @@ function tellOfReply(name: string, reply: unknown): void {
     if (entries.length > 0) tell('events taken over', entries.length);
   }
   if (name !== 'evalsha' && name !== 'eval') return;
-  if (reply === 'hydrated') tell('sessions restored');
-  else if (reply === 'refused') tell('hydrate refused');
+  if (reply === 'restored') tell('sessions restored');
+  else if (reply === 'refused') tell('restore refused');
   else if (reply === 'adopted') tell('rows adopted');
   else if (typeof reply === 'string') {
     // Of saves: one line each.

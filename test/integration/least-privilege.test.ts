@@ -131,7 +131,7 @@ async function denials(redis: Redis): Promise<unknown[]> {
 const userOf: Partial<Record<ScriptMethod, RedisUser>> = {
   save: 'bot',
   lease: 'bot',
-  hydrate: 'bot',
+  restore: 'bot',
   confirm: 'bot',
   cacheTenant: 'bot',
   discard: 'ops',

@@ -135,7 +135,7 @@ test.each(nonsense)('every script refuses to believe %j', async (reply) => {
       if (told?.outcome === 'failed') throw told.error;
     },
     lease: () => scripts.lease(session, { token: 't', leaseTtlMs: 1 }),
-    hydrate: () => scripts.hydrate(session, { ...row, lease: '7:t', ttlMs: 1 }),
+    restore: () => scripts.restore(session, { ...row, lease: '7:t', ttlMs: 1 }),
     confirm: () => scripts.confirm(session, { version: '5', epoch: '7', row, ttlMs: 1 }),
     take: () => scripts.take(0, [session.key]),
     settle: () =>

@@ -6,7 +6,7 @@ import type { Step as ModelStep } from './explore.ts';
  * transition is one atomic step of the real thing, named after the script or statement it stands for.
  *
  * What is modelled: epochs and the version floor's gap, saves, compare-and-set over what was loaded, loads with
- * confirm, lease and hydrate, two consumers that may sleep between any two steps, takeover, crash, adopt, reissue,
+ * confirm, lease and restore, two consumers that may sleep between any two steps, takeover, crash, adopt, reissue,
  * resync, eviction, a clock that was further ahead than the gap is wide. A save is known by its number, the order in
  * which saves were acknowledged, and not by its version: that the two differ is what a loss is about. A
  * compare-and-set is judged by these numbers, never by what Redis holds at that moment.
@@ -355,7 +355,7 @@ function saveSteps(state: State, weakness: Weakness): Step[] {
 
 const isLeaseOf = (lease: Lease, held: Lease): boolean => held.token !== 0 && lease.token === held.token;
 
-// load-sessions.ts, confirm-sessions.ts, restore-sessions.ts with confirm.lua, lease.lua, hydrate.lua
+// load-sessions.ts, confirm-sessions.ts, restore-sessions.ts with confirm.lua, lease.lua, restore.lua
 function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
   const load = state.loads[index];
   const { redis, row, left } = state;
@@ -465,17 +465,17 @@ function loadSteps(state: State, index: 0 | 1, weakness: Weakness): Step[] {
     case 'leased':
       return [{ name: name('select'), next: become({ ...load, phase: 'fetched', row }) }];
     case 'fetched': {
-      // hydrate.lua
+      // restore.lua
       if (session || !isLeaseOf(redis.lease, load.lease))
         return [
           {
-            name: name('hydrate: refused'),
+            name: name('restore: refused'),
             next: become({ ...noLoad, phase: 'again', floor: load.floor }),
           },
         ];
       if (load.row.save === 0) return [give('no row', noRow)];
       return [
-        give('hydrate', load.row, {
+        give('restore', load.row, {
           session: { ...load.row, isDirty: false, event: 0, epoch: load.lease.epoch, savedIn: 0 },
           floor: Math.max(redis.floor, load.row.version),
           lease: noLease,

@@ -50,7 +50,7 @@ test('the rare steps really happened, so the exploration saw what it is for', ()
       'confirm: adopted',
       'confirm: outdated',
       'confirm: superseded',
-      'hydrate: refused',
+      'restore: refused',
       'lease: hit',
       'compare-and-set: conflict',
       'compare-and-set over nothing',

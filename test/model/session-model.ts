@@ -20,7 +20,7 @@ import type { Step as ModelStep } from './explore.ts';
 export interface Weakness {
   /** A delete removes the row instead of leaving a tombstone. */
   readonly hardDelete?: boolean;
-  /** hydrate only asks whether the session is absent. */
+  /** restore only asks whether the session is absent. */
   readonly noLease?: boolean;
   /** The upsert writes whatever comes. */
   readonly noVersionGuard?: boolean;
@@ -314,7 +314,7 @@ function acknowledge(state: State, name: string, next: State): Step {
   return { name, next, violation: loses ? 'LOSES_TO_A_KNOWN_ROW' : undefined };
 }
 
-// lease.lua, the loader's SELECT, hydrate.lua
+// lease.lua, the loader's SELECT, restore.lua
 function restoreSteps(state: State, weakness: Weakness): Step[] {
   const { restore } = state;
   switch (restore.phase) {
@@ -336,13 +336,13 @@ function restoreSteps(state: State, weakness: Weakness): Step[] {
       if (!state.session && !restore.row && restore.holdsLease && !state.loaded && state.left.operations > 0)
         return [
           { name: 'no row', next: { ...done, loaded: { version: 0, holdsLease: true } } },
-          { name: 'hydrate: refused', next: done },
+          { name: 'restore: refused', next: done },
         ];
-      const mayHydrate = !state.session && restore.row && (weakness.noLease || restore.holdsLease);
-      if (!mayHydrate || !restore.row) return [{ name: 'hydrate: refused', next: done }];
+      const mayRestore = !state.session && restore.row && (weakness.noLease || restore.holdsLease);
+      if (!mayRestore || !restore.row) return [{ name: 'restore: refused', next: done }];
       return [
         {
-          name: 'hydrate',
+          name: 'restore',
           next: {
             ...done,
             session: { ...restore.row, ...restored },

@@ -378,13 +378,13 @@ export const mutants: readonly Mutant[] = [
     tests: ['test/integration/session-client/load-rounds.test.ts'],
   },
   {
-    name: 'hydrate-ignores-lease',
+    name: 'restore-ignores-lease',
     breaks: 'a deleted session comes back with a row that was read before',
     promise: 'P5',
-    file: 'packages/protocol/lua/hydrate.lua',
+    file: 'packages/protocol/lua/restore.lua',
     find: 'if stored[3] ~= held then',
     replace: 'if false then',
-    tests: ['test/contract/lua/hydrate.test.ts'],
+    tests: ['test/contract/lua/restore.test.ts'],
   },
   {
     name: 'old-epoch-trusted',

@@ -1,6 +1,6 @@
 #!lua
 -- lease: a load that missed takes a lease before it asks PostgreSQL (P5).
--- The holder of the lease may hydrate. save removes it, so a row that was read before a save never enters Redis after
+-- The holder of the lease may restore. save removes it, so a row that was read before a save never enters Redis after
 -- it. A lease that is still there proves that nobody has saved since, so it also proves that there is no session.
 --
 -- KEYS  1 session  hash    2 meta  hash

@@ -17,7 +17,7 @@ import { isReadOnly } from './read-only.ts';
 import type { ReadRows } from './read-rows.ts';
 
 /**
- * The step of a load for sessions that Redis does not hold: take their leases, ask the loader, hydrate those that nobody
+ * The step of a load for sessions that Redis does not hold: take their leases, ask the loader, restore those that nobody
  * saved since, so that no old row enters Redis (P5). A Redis that takes no writes gets nothing; the rows are served.
  *
  * @param sessions distinct
@@ -28,9 +28,9 @@ export type RestoreSessions = (sessions: readonly LocatedSession[]) => Promise<F
 
 export interface RestoreDeps {
   readonly redis: RedisConnection;
-  readonly scripts: Pick<Scripts, 'lease' | 'hydrate'>;
+  readonly scripts: Pick<Scripts, 'lease' | 'restore'>;
   readonly readRows: ReadRows;
-  /** How long a hydrated session stays. */
+  /** How long a restored session stays. */
   readonly newTtlMs: () => number;
 }
 
@@ -68,7 +68,7 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
 
   async function isLeaseThere(session: LocatedSession, lease: Lease): Promise<boolean> {
     const held = await withDeadline(redis.hget(session.key, SESSION_HASH.lease), options.commandTimeoutMs);
-    return textOrNullIn('hydrate', held) === lease;
+    return textOrNullIn('restore', held) === lease;
   }
 
   async function keep({ session, lease }: Miss, row: StoredSession | undefined): Promise<Restored> {
@@ -77,11 +77,11 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     if (lease === undefined) return unkept;
     try {
       const isKept = row
-        ? (await scripts.hydrate(session, { ...row, lease, ttlMs: newTtlMs() })) === 'hydrated'
+        ? (await scripts.restore(session, { ...row, lease, ttlMs: newTtlMs() })) === 'restored'
         : await isLeaseThere(session, lease);
       return { ...found, isChanged: !isKept, isVouched: isKept };
     } catch (error) {
-      const failure = RedisError.from(error, 'hydrate');
+      const failure = RedisError.from(error, 'restore');
       if (isReadOnly(failure)) return unkept;
       throw failure;
     }

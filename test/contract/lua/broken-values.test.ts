@@ -234,7 +234,7 @@ it.each(['5 1', '5\t1', '5\n1', '5\u000b1', 'abc', '-1'])(
     expect(await world.fields(saved)).toMatchObject({ dirty: '1', savedIn: '', confirmedIn: '' });
     const row = { state: '{}', version: '7', isTombstone: false };
     const held = await missedSession(world, restored);
-    expect(await scripts.hydrate(restored, { lease: held, ...row, ttlMs: TTL_MS })).toBe('hydrated');
+    expect(await scripts.restore(restored, { lease: held, ...row, ttlMs: TTL_MS })).toBe('restored');
     expect(await world.fields(restored)).toMatchObject({ version: '7', savedIn: '', confirmedIn: '' });
     const before = await world.fields(compared);
     expect(await scripts.confirm(compared, { version, epoch, row, ttlMs: TTL_MS })).toBe('superseded');

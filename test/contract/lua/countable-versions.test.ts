@@ -113,8 +113,8 @@ it.each(['inf', '1e300', 'abc', '9007199254740992', '5 1 0 9', '1\nsaved 5'])(
 );
 
 const entries: Record<string, (world: World, version: string) => Promise<unknown>> = {
-  hydrate: ({ scripts, session }, version) =>
-    scripts.hydrate(session('bo'), { lease: '7:t', ...row(version), ttlMs: TTL_MS }),
+  restore: ({ scripts, session }, version) =>
+    scripts.restore(session('bo'), { lease: '7:t', ...row(version), ttlMs: TTL_MS }),
   adopt: ({ scripts, session }, version) =>
     scripts.adopt(session(), { losingVersion: '5', ...row(version), ttlMs: TTL_MS }),
   'the losing side of adopt': ({ scripts, session }, version) =>
@@ -156,7 +156,7 @@ it.each(uncountable.filter((text) => text !== MAX_VERSION))(
     const { lease } = reply.outcome === 'miss' ? reply : expect.fail(reply.outcome);
     await world.setFloor(text);
     const newer = { ...row('2763830000123456'), ttlMs: TTL_MS };
-    expect(await scripts.hydrate(session('bo'), { lease, ...newer })).toBe('hydrated');
+    expect(await scripts.restore(session('bo'), { lease, ...newer })).toBe('restored');
     expect(await scripts.adopt(session(), { losingVersion: version, ...newer })).toBe('adopted');
     const call = { expectedVersion: newer.version, isDirty: false, floor: '0' };
     await expect(scripts.reissue(session(), call)).rejects.toMatchObject({
@@ -169,7 +169,7 @@ it.each(uncountable.filter((text) => text !== MAX_VERSION))(
 const lastVersions = [MAX_VERSION, String(BigInt(MAX_VERSION) - 1n), String(BigInt(MAX_VERSION) - 5n)];
 
 it.each(
-  ['hydrate', 'adopt', 'confirm', 'reissue', 'the floor of a partition'].flatMap((entry) =>
+  ['restore', 'adopt', 'confirm', 'reissue', 'the floor of a partition'].flatMap((entry) =>
     lastVersions.map((version) => [entry, version] as const),
   ),
 )(

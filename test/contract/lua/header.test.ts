@@ -13,9 +13,9 @@ const rowVersion = fc.oneof(
 const steps: Record<string, (world: World, version: string, row: string) => Promise<unknown>> = {
   evict: ({ redis, session }) => redis.del(session().key),
   lease: (world) => missedSession(world, world.session()).catch(() => {}),
-  async hydrate({ scripts, session, leaseOf }, _, row) {
+  async restore({ scripts, session, leaseOf }, _, row) {
     const lease = (await leaseOf(session())) ?? '';
-    await scripts.hydrate(session(), { lease, state: '{}', version: row, isTombstone: false, ttlMs: TTL_MS });
+    await scripts.restore(session(), { lease, state: '{}', version: row, isTombstone: false, ttlMs: TTL_MS });
   },
   async confirm({ scripts, session, redis, keyspace }, version, row) {
     const epoch = (await redis.hget(keyspace.meta(PARTITION), 'epoch')) ?? '';

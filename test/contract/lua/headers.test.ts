@@ -83,7 +83,7 @@ describe.each(files)('$file', ({ name, lines }) => {
 
   it('is not refused when memory is full, or is refused before it starts, as its header says', () => {
     const runsWhenFull = /flags=(allow-oom|no-writes)/.test(lines[0] ?? '');
-    const isSave = ['save', 'lease', 'hydrate', 'confirm', 'cache-tenant'].includes(name);
+    const isSave = ['save', 'lease', 'restore', 'confirm', 'cache-tenant'].includes(name);
     expect(runsWhenFull).toBe(!isSave);
   });
 

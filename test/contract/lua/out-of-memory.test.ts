@@ -42,7 +42,7 @@ async function fill(world: World): Promise<number> {
   }
 }
 
-it.each(['save', 'lease', 'hydrate', 'cacheTenant'] as const satisfies ScriptMethod[])(
+it.each(['save', 'lease', 'restore', 'cacheTenant'] as const satisfies ScriptMethod[])(
   'P7 with Redis out of memory %s is refused as retryable and leaves nothing behind',
   async (method) => {
     const world = createWorld({ url });

@@ -63,7 +63,7 @@ it('P3 a restored row with a version of the future raises the floor for the whol
   const session = world.session();
   const future = versionInOneHour();
   const lease = await missedSession(world, session);
-  await world.scripts.hydrate(session, {
+  await world.scripts.restore(session, {
     lease,
     state: '{}',
     version: future,

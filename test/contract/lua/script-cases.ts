@@ -44,13 +44,13 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
       prepare: () => world.open(),
       run: () => scripts.lease(session, { token: 't', leaseTtlMs: TTL_MS }),
     },
-    hydrate: {
+    restore: {
       prepare: async () => {
         await redis.hset(session.key, SESSION_HASH.lease, '7:t');
         await redis.pexpire(session.key, TTL_MS);
       },
       run: () =>
-        scripts.hydrate(session, {
+        scripts.restore(session, {
           lease: '7:t',
           state: '{}',
           version: '1763830000123000',
@@ -166,7 +166,7 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
 export const scriptMethods = [
   'save',
   'lease',
-  'hydrate',
+  'restore',
   'confirm',
   'take',
   'settle',

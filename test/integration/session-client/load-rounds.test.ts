@@ -176,11 +176,11 @@ describe('a session that is not in Redis, while its row is being read', () => {
     expect(await Promise.all([first, second])).toEqual([{ step: 'newer' }, { step: 'newer' }]);
   });
 
-  it('P5 is saved after it was hydrated, while others of the call are not: a later load does not join', async () => {
+  it('P5 is saved after it was restored, while others of the call are not: a later load does not join', async () => {
     const client = isolatedClient();
     const { redis, scripts } = client;
     const [a, b] = ['a', 'b'].map(client.locate) as [LocatedSession, LocatedSession];
-    const [isHydrated, mayHydrate] = [signal(), signal()];
+    const [isRestored, mayRestore] = [signal(), signal()];
     let stored = row({ step: 'old' });
     const restore = createRestoreSessions(
       {
@@ -188,10 +188,10 @@ describe('a session that is not in Redis, while its row is being read', () => {
         readRows: async (sessions) => sessions.map(() => stored),
         scripts: {
           lease: scripts.lease,
-          async hydrate(session, call) {
-            if (session.key === b.key) await mayHydrate.promise;
-            const outcome = await scripts.hydrate(session, call);
-            isHydrated.give();
+          async restore(session, call) {
+            if (session.key === b.key) await mayRestore.promise;
+            const outcome = await scripts.restore(session, call);
+            isRestored.give();
             return outcome;
           },
         },
@@ -199,12 +199,12 @@ describe('a session that is not in Redis, while its row is being read', () => {
       { leaseTtlMs: 10_000, commandTimeoutMs: 5000 },
     );
     const both = restore([a, b]);
-    await isHydrated.promise;
+    await isRestored.promise;
     const { version } = await client.sessions.saveUserState('a', { step: 'newer' });
     await syncAndExpire(client, a);
     stored = row({ step: 'newer' }, version);
     const later = restore([a]);
-    mayHydrate.give();
+    mayRestore.give();
     await both;
     expect(await later).toMatchObject([{ loaded: stored }]);
   });

@@ -82,8 +82,8 @@ describe('the gate', () => {
   it('names what never happened', () => {
     const seen = new Map(rareEvents.map((event) => [event, 1]));
     expect(missingEvents(seen, rareEvents)).toEqual([]);
-    seen.set('hydrate refused', 0);
+    seen.set('restore refused', 0);
     seen.delete('events taken over');
-    expect(missingEvents(seen, rareEvents)).toEqual(['events taken over', 'hydrate refused']);
+    expect(missingEvents(seen, rareEvents)).toEqual(['events taken over', 'restore refused']);
   });
 });

@@ -17,10 +17,10 @@ export type ConfirmOutcome = (typeof confirmOutcomes)[number];
 /** What a bot calls for what it could not read, or does not trust. */
 export interface LoadScripts {
   lease(session: LocatedSession, call: { token: string; leaseTtlMs: number }): Promise<LeaseReply>;
-  hydrate(
+  restore(
     session: LocatedSession,
     call: StoredSession & { lease: Lease; ttlMs: number },
-  ): Promise<'hydrated' | 'present' | 'refused'>;
+  ): Promise<'restored' | 'present' | 'refused'>;
   /** `row`: what PostgreSQL has; undefined when it has none. */
   confirm(
     session: LocatedSession,
@@ -49,14 +49,14 @@ export function loadScripts({ run, keyspace }: ScriptDeps): LoadScripts {
       return { outcome: 'hit', state, version, isTombstone, savedIn, confirmedIn };
     },
 
-    async hydrate(session, { lease, state, version, isTombstone, ttlMs }) {
+    async restore(session, { lease, state, version, isTombstone, ttlMs }) {
       refuseForeign(version);
       const reply = await run(
-        'hydrate',
+        'restore',
         [session.key, keyspace.meta(session.partition)],
         [lease, state, version, flag(isTombstone), ttlMs],
       );
-      return oneOf('hydrate', reply, ['hydrated', 'present', 'refused']);
+      return oneOf('restore', reply, ['restored', 'present', 'refused']);
     },
 
     async confirm({ partition, key }, { version, epoch, row, ttlMs }) {

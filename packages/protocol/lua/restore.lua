@@ -1,6 +1,6 @@
 #!lua
--- hydrate: puts a row of PostgreSQL into Redis as a clean session, unless it was saved, deleted or
--- hydrated since the miss (P5).
+-- restore: puts a row of PostgreSQL into Redis as a clean session, unless it was saved, deleted or
+-- restored since the miss (P5).
 --
 -- KEYS  1 session  hash    2 meta  hash
 -- ARGV  1 held       the lease, 'epoch:token', as lease gave it before the row was read
@@ -8,7 +8,7 @@
 --       3 version    of the row
 --       4 tombstone  '0' | '1'
 --       5 ttlMs      how long the clean session stays, ms
--- Returns  'hydrated' | 'present' (nothing to do) | 'refused' (the lease is gone, or another one is there)
+-- Returns  'restored' | 'present' (nothing to do) | 'refused' (the lease is gone, or another one is there)
 -- Writes   session, meta. Refused before any effect when memory is full.
 
 local session, meta = KEYS[1], KEYS[2]
@@ -34,4 +34,4 @@ raiseFloor(meta, floor, version)
 redis.call('HSET', session, 's', state, 'm', formatHeader(version, '0', tombstone, '', '', epoch, '', ''))
 redis.call('PEXPIRE', session, ttlMs)
 redis.call('HDEL', session, 'l')
-return 'hydrated'
+return 'restored'
