@@ -242,7 +242,7 @@ test('what somebody else wrote under the keys of Cauce neither fails it nor stee
   const before = await redis.hgetall(keyspace.consumers());
   const { code, stdout } = await cli.run(['status', '--sample', '0ms']);
   expect(code).toBe(3);
-  expect(stdout).toContain(`Of the entries of ${keyspace.consumers()}, 1 cannot be read`);
+  expect(stdout).toContain(`Of the fields of ${keyspace.consumers()}, 1 cannot be read`);
   expect(stdout).toContain('red');
   expect(stdout).not.toContain('\u001b');
   expect(await redis.hgetall(keyspace.consumers())).toEqual(before);

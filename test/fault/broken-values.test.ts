@@ -166,7 +166,7 @@ test('what somebody else wrote among the heartbeats of consumers is skipped and 
     const status = await readStatus({ ...hostClocks, redis, keyspace, queries }, { sampleMs: 0 });
     expect(status.consumers).toMatchObject([{ state: 'running' }]);
     expect(status.warnings).toContainEqual(
-      expect.stringMatching(/^Of the entries of \S+:consumers, 4 cannot be read/),
+      expect.stringMatching(/^Of the fields of \S+:consumers, 4 cannot be read/),
     );
     expect(JSON.stringify(status)).not.toContain('\\u001b');
   });

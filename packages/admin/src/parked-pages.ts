@@ -9,8 +9,9 @@ import {
 } from '@cauce/protocol';
 import type { RedisDeps } from './admin-deps.ts';
 
-export interface ParkedEntry {
-  /** Undefined if the entry does not name a session of this partition: another program wrote it. */
+/** Of the hash of the parked. */
+export interface ParkedField {
+  /** Undefined if the field does not name a session of this partition: another program wrote it. */
   readonly session: LocatedSession | undefined;
   /** Undefined when it cannot be read. */
   readonly record: ParkedRecord | undefined;
@@ -22,7 +23,7 @@ const SCAN_COUNT = 200;
 export async function* parkedPages(
   { redis, keyspace }: RedisDeps,
   partition: number,
-): AsyncGenerator<ParkedEntry[]> {
+): AsyncGenerator<ParkedField[]> {
   for (let cursor = '0'; ; ) {
     const reply = await redis
       .hscan(keyspace.parked(partition), cursor, 'COUNT', SCAN_COUNT)
@@ -30,7 +31,7 @@ export async function* parkedPages(
         throw RedisError.from(error, 'parked');
       });
     const [next, flat] = listIn('parked', reply, 2);
-    const page = [...pairsIn('parked', flat)].map(([key, text]): ParkedEntry => {
+    const page = [...pairsIn('parked', flat)].map(([key, text]): ParkedField => {
       const session = keyspace.parse(key);
       const record = decodeParkedRecord(textIn('parked', text));
       return { session: session?.partition === partition ? session : undefined, record };

@@ -31,7 +31,7 @@ export interface ListParkedOptions {
 export interface ParkedList {
   readonly total: number;
   readonly sessions: readonly ParkedSession[];
-  /** Entries that name no session: another program wrote them. */
+  /** Fields that name no session: another program wrote them. */
   readonly foreign: number;
 }
 

@@ -135,7 +135,7 @@ export async function readStatus(deps: StatusDeps, options: StatusOptions = {}):
       ...(live.length === 0 && backlog.dirtySessions === 0 ? ['No sync consumer is running.'] : []),
       ...(unreadable > 0
         ? [
-            `Of the entries of ${keyspace.consumers()}, ${unreadable} cannot be read: another program wrote them.`,
+            `Of the fields of ${keyspace.consumers()}, ${unreadable} cannot be read: another program wrote them.`,
           ]
         : []),
       ...(isUnused

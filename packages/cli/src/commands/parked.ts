@@ -82,7 +82,7 @@ const listCommand: CommandDescriptor<{ readonly limit: number }> = {
     );
     if (foreign > 0) {
       output.note(
-        `${counted(foreign, 'entry', 'entries')} of the parked hashes name no session: another program wrote them.`,
+        `${counted(foreign, 'field', 'fields')} of the parked hashes name no session: another program wrote them.`,
       );
     }
     return total === 0 ? exitCodes.ok : exitCodes.problem;
