@@ -59,7 +59,7 @@ export async function readCache(
     ) as CachedReplies;
     const held = sessionIn('read', fields);
     if (held.kind !== 'session') continue;
-    const dirtySync = isParked ? 'parked' : dirtySinceUs === null ? 'forgotten' : 'waiting';
+    const dirtySync = isParked ? 'parked' : dirtySinceUs === null ? 'forgotten' : 'dirty';
     cache.set(nameSession(ref), {
       version: BigInt(held.version),
       state: held.isTombstone ? null : hashJson(held.state),

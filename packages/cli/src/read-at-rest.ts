@@ -59,7 +59,7 @@ export async function readAtRest(
 
 /** A parked session may stay so for hours: nobody waits for it. */
 function isUnsettled(cached: Cached | undefined): boolean {
-  return cached?.sync === 'waiting' || cached?.sync === 'forgotten';
+  return cached?.sync === 'dirty' || cached?.sync === 'forgotten';
 }
 
 async function readCached(
@@ -98,7 +98,7 @@ async function readOne(
   const held = sessionIn('read', fields);
   if (held.kind === 'absent') return undefined;
   if (held.kind === 'unreadable') return unreadable;
-  const dirtySync = isParked ? 'parked' : dirtySince === null ? 'forgotten' : 'waiting';
+  const dirtySync = isParked ? 'parked' : dirtySince === null ? 'forgotten' : 'dirty';
   return {
     version: BigInt(held.version),
     state: held.isTombstone ? null : hashOrUnreadable(held.state),

@@ -44,7 +44,7 @@ export interface SyncConsumerDeps extends Clocks {
 export interface SyncConsumerOptions {
   /** How often changed sessions are synced, ms. */
   readonly syncIntervalMs: number;
-  /** With this many waiting, the interval is not waited for. */
+  /** With this many events in the streams, the interval is not waited for. */
   readonly earlySessions: number;
   /** Most sessions in one statement, 1 to 500. */
   readonly batchRows: number;
@@ -131,7 +131,7 @@ export class SyncConsumer {
     this.#loop = new SyncLoop(
       {
         now,
-        countWaiting: () => this.#countWaiting(),
+        countEvents: () => this.#countEvents(),
         sync: async (signal) => {
           await this.#counted(this.pass.syncNew(signal));
           await this.#sendHeartbeat();
@@ -246,8 +246,8 @@ export class SyncConsumer {
       this.#deps.logger.warn({ sessions: announced }, 'announced sessions whose event was lost');
   }
 
-  async #countWaiting(): Promise<number> {
-    return (await this.pass.countWaiting()).reduce((sum, length) => sum + length, 0);
+  async #countEvents(): Promise<number> {
+    return (await this.pass.countEvents()).reduce((sum, length) => sum + length, 0);
   }
 
   async #sendHeartbeat(): Promise<void> {

@@ -4,8 +4,8 @@ import { REDIS_RETRY_MS } from '@cauce/protocol';
 export interface SyncLoopDeps {
   /** Monotonic clock, ms. */
   readonly now: () => number;
-  /** How many sessions wait. */
-  readonly countWaiting: () => Promise<number>;
+  /** How many events are in the streams. */
+  readonly countEvents: () => Promise<number>;
   /** Syncs what waits. */
   readonly sync: (signal: AbortSignal) => Promise<void>;
   /** Told of a sync that failed; the next one comes all the same. */
@@ -14,14 +14,14 @@ export interface SyncLoopDeps {
 
 export interface SyncLoopOptions {
   readonly syncIntervalMs: number;
-  /** With so many waiting, the interval is not waited for. */
+  /** With so many events, the interval is not waited for. */
   readonly earlySessions: number;
 }
 
-/** How soon the number of waiting sessions is looked at between two intervals. */
+/** How often events are counted between two intervals. */
 const EARLY_CHECK_MS = 1000;
 
-/** Syncs at each interval, and before it when many sessions wait. */
+/** Syncs at each interval, and before it when there are many events. */
 export class SyncLoop {
   readonly #deps: SyncLoopDeps;
   readonly #options: SyncLoopOptions;
@@ -39,12 +39,12 @@ export class SyncLoop {
 
   /** Resolves when the signal is aborted and the sync under way has ended. */
   async run(signal: AbortSignal): Promise<void> {
-    const { now, countWaiting, sync, onError } = this.#deps;
+    const { now, countEvents, sync, onError } = this.#deps;
     const { syncIntervalMs, earlySessions } = this.#options;
     while (!signal.aborted) {
       let pauseMs = Math.min(syncIntervalMs, EARLY_CHECK_MS);
       try {
-        if (now() >= this.#nextSyncAtMs || (await countWaiting()) >= earlySessions) {
+        if (now() >= this.#nextSyncAtMs || (await countEvents()) >= earlySessions) {
           this.#nextSyncAtMs = now() + syncIntervalMs;
           await sync(signal);
         }

@@ -93,7 +93,7 @@ export class SyncPass {
   async syncNew(signal: AbortSignal): Promise<SyncReport> {
     const report = emptyReport();
     const startedAtMs = this.#deps.now();
-    const plan = planReads(await this.countWaiting(), this.#options.batchRows);
+    const plan = planReads(await this.countEvents(), this.#options.batchRows);
     await inLanes(this.#options.batchesInFlight, plan, (reads) =>
       this.#inFlight(async () => {
         // While PostgreSQL is away nothing more becomes pending here.
@@ -137,7 +137,7 @@ export class SyncPass {
    * Events in the stream of each partition, those being worked on included; 0 of one that fails.
    * @throws RedisError as askAllPartitions
    */
-  async countWaiting(): Promise<number[]> {
+  async countEvents(): Promise<number[]> {
     const { redis, keyspace } = this.#deps;
     const lengths = new Array<number>(keyspace.partitions).fill(0);
     await askAllPartitions(this.#deps, 'count', async ({ partition }) => {

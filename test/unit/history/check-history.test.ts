@@ -57,12 +57,12 @@ describe('a row', () => {
 
   it('may be behind a dirty session, which then must be what was acknowledged', () => {
     const calls = [save(10, 'a'), save(20, 'b')];
-    const behind = (version: number, state: string, sync: 'waiting' | 'parked' | 'forgotten') =>
+    const behind = (version: number, state: string, sync: 'dirty' | 'parked' | 'forgotten') =>
       findings(calls, row(10, 'a'), { cached: cached(version, state, { sync }) });
-    expect(behind(20, 'b', 'waiting')).toEqual(['stuck: still dirty']);
+    expect(behind(20, 'b', 'dirty')).toEqual(['stuck: still dirty']);
     expect(behind(20, 'b', 'parked')).toEqual(['parked: PostgreSQL refuses it']);
     expect(behind(20, 'b', 'forgotten')).toEqual([older, 'diverged: dirty, though nothing is announced']);
-    expect(behind(10, 'a', 'waiting')).toEqual([older, 'stuck: still dirty']);
+    expect(behind(10, 'a', 'dirty')).toEqual([older, 'stuck: still dirty']);
     expect(behind(20, 'c', 'parked')).toEqual(['wrong: in the row', 'parked: PostgreSQL refuses it']);
   });
 });

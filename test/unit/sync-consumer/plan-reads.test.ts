@@ -18,7 +18,7 @@ test('nothing waits, nothing is planned', () => {
   expect(planReads([0, 0, 0], 500)).toEqual([]);
 });
 
-test('every waiting event is planned once, every waiting partition is in, no batch is too large (P9)', () => {
+test('every event is planned once, every partition with events is in, no batch is too large (P9)', () => {
   fc.assert(
     fc.property(
       fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 900 })), { maxLength: 64 }),

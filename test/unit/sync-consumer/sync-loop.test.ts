@@ -7,7 +7,7 @@ const HOUR_MS = 3_600_000;
 const unreachable = (): never => expect.unreachable();
 
 interface Fakes {
-  readonly waiting?: () => Promise<number>;
+  readonly countEvents?: () => Promise<number>;
   /** What a sync does, from 1. */
   readonly sync?: (nth: number, loop: SyncLoop) => void;
   readonly onError?: (error: unknown) => void;
@@ -17,14 +17,14 @@ interface Fakes {
 async function pausesOf(
   times: number,
   options: Partial<SyncLoopOptions>,
-  { waiting = async () => 0, sync = () => {}, onError = unreachable }: Fakes = {},
+  { countEvents = async () => 0, sync = () => {}, onError = unreachable }: Fakes = {},
 ): Promise<number[]> {
   const stopping = new AbortController();
   const startsMs: number[] = [];
   const loop = new SyncLoop(
     {
       now: () => performance.now(),
-      countWaiting: waiting,
+      countEvents,
       async sync() {
         startsMs.push(performance.now());
         if (startsMs.length === times) stopping.abort();
@@ -39,19 +39,19 @@ async function pausesOf(
 }
 
 test('syncs at once and then at each interval', async () => {
-  const pauses = await pausesOf(4, { syncIntervalMs: 30 }, { waiting: async () => 99 });
+  const pauses = await pausesOf(4, { syncIntervalMs: 30 }, { countEvents: async () => 99 });
   for (const pauseMs of pauses) expect(pauseMs).toBeGreaterThan(29);
 });
 
-test('with many sessions waiting the interval is not waited for', async () => {
+test('with many events the interval is not waited for', async () => {
   let looks = 0;
-  const [pauseMs] = await pausesOf(2, {}, { waiting: async () => (++looks === 2 ? 100 : 99) });
+  const [pauseMs] = await pausesOf(2, {}, { countEvents: async () => (++looks === 2 ? 100 : 99) });
   expect(looks).toBe(2);
   expect(pauseMs).toBeLessThan(HOUR_MS);
 });
 
 test('syncSoon has the next look sync, and one that is said during a sync is not lost', async () => {
-  const [pauseMs] = await pausesOf(2, {}, { waiting: unreachable, sync: (_, loop) => loop.syncSoon() });
+  const [pauseMs] = await pausesOf(2, {}, { countEvents: unreachable, sync: (_, loop) => loop.syncSoon() });
   expect(pauseMs).toBeLessThan(HOUR_MS);
 });
 

@@ -107,7 +107,7 @@ export function checkHistory(evidence: Evidence): Verdict {
 
 /** Whether PostgreSQL is meant to be behind: then the promise is kept by what Redis holds. */
 function isAhead(cached: Cached | undefined): boolean {
-  return cached?.sync === 'waiting' || cached?.sync === 'parked';
+  return cached?.sync === 'dirty' || cached?.sync === 'parked';
 }
 
 function groupBySession(calls: readonly Call[]): Map<string, Call[]> {

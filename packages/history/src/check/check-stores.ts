@@ -10,8 +10,8 @@ export interface Row {
 }
 
 export interface Cached extends Row {
-  /** `waiting`: dirty and in the dirty index; `forgotten`: dirty, and no consumer will ever know. */
-  readonly sync: 'clean' | 'waiting' | 'parked' | 'forgotten';
+  /** `dirty`: and the dirty index has it; `forgotten`: dirty, and no consumer will ever know. */
+  readonly sync: 'clean' | 'dirty' | 'parked' | 'forgotten';
   /** Negative: never expires. */
   readonly ttlMs: number;
 }
@@ -62,7 +62,7 @@ export function checkCached(
   report: Report,
 ): void {
   if (!cached) return;
-  if (cached.sync === 'waiting') report('stuck', 'still dirty', { row, cached });
+  if (cached.sync === 'dirty') report('stuck', 'still dirty', { row, cached });
   else if (cached.sync === 'parked') report('parked', 'PostgreSQL refuses it', { row, cached });
   else if (cached.sync === 'forgotten')
     report('diverged', 'dirty, though nothing is announced', { row, cached });

@@ -6,7 +6,7 @@ export interface PlannedRead {
 
 /**
  * Turns the lengths of the changes streams into batches: small partitions share one, a large one is cut.
- * Fair: every partition with something waiting is in the plan. Pure.
+ * Fair: every partition with events is in the plan. Pure.
  *
  * @param lengths events in the stream of each partition, by index
  * @param batchRows most events in a batch
