@@ -10,7 +10,7 @@ export interface AdminDeps extends Clocks {
   readonly queries: Queries;
   /** Silent by default. */
   readonly logger?: Logger;
-  /** Told at each boundary of a batch's life, and awaited: for tests that stop the world there. */
+  /** Called, and awaited, between the stages of a batch: for tests that stop a process there. */
   readonly onPhase?: ((phase: SyncPhase) => Promise<void>) | undefined;
 }
 

@@ -19,7 +19,7 @@ export interface DrainOptions extends SyncOptions {
   /** When to stop trying, ms. Default 60,000. */
   readonly deadlineMs?: number;
   readonly signal: AbortSignal;
-  /** Told after each round. */
+  /** Called after each round. */
   readonly onProgress?: (now: {
     readonly dirtyLeft: number;
     readonly parkedLeft: number;

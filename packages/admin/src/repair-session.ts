@@ -10,7 +10,7 @@ import type { ComparedRow } from './compare-rows.ts';
  */
 export type Repair = 'reissued' | 'adopted' | 'superseded' | 'none';
 
-/** Puts one clean session and its row in step again. @throws RedisError, PostgresError */
+/** Makes one clean session and its row the same again. @throws RedisError, PostgresError */
 export async function repairSession(
   { scripts, queries }: Pick<AdminDeps, 'scripts' | 'queries'>,
   session: LocatedSession,

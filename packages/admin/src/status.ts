@@ -218,7 +218,7 @@ async function readPostgres({ redis, keyspace, queries }: StatusDeps): Promise<S
   }
 }
 
-/** Over all primaries: sums of memory; the policy and version of the first, since they are meant to be alike. */
+/** Over all primaries: sums of memory; the policy and version of the first, because all should have the same. */
 function combine(
   health: readonly RedisHealth[],
 ): Omit<Status['redis'], 'writesPerSecond' | 'scriptMeanMs' | 'scriptP99Ms'> {

@@ -13,14 +13,14 @@ export interface VerifyOptions {
   readonly sessionTtlMs: number;
   /** A row nobody saved for longer may have been purged, and is not missed, days. */
   readonly historyDays: number;
-  /** Put what differs in step again. Default false. */
+  /** Repair the differences. Default false. */
   readonly isRepairing?: boolean;
   /** With `isRepairing`: say what would be done, change nothing. Default false. */
   readonly isDryRun?: boolean;
   /** Most differences returned one by one; all are counted. Default 20. */
   readonly maxDifferences?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Told after each batch. */
+  /** Called after each batch. */
   readonly onProgress?: (done: { readonly checked: number; readonly different: number }) => void;
 }
 

@@ -16,7 +16,7 @@ export interface GlobalFlags {
   readonly color?: boolean;
   readonly quiet?: boolean;
   readonly debug?: boolean;
-  /** Only of `purge`; here because it stands for a setting. */
+  /** Only of `purge`; here because it is the flag of a setting. */
   readonly historyDays?: string;
 }
 

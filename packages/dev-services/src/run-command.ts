@@ -8,7 +8,7 @@ export interface CommandOptions {
   readonly user?: SystemUser | undefined;
   /** Written to the command's standard input, which is then closed. */
   readonly input?: string;
-  /** Told the process id while the command runs, and undefined when it has ended. */
+  /** Called with the process id when the command starts, and with undefined when it has ended. */
   readonly onRunning?: (pid: number | undefined) => void;
   /** The command is killed after this long. Default 300,000 (five minutes: it may download). */
   readonly timeoutMs?: number;

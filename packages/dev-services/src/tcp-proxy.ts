@@ -85,7 +85,7 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
     };
     connections.add(connection);
     for (const socket of [client, target]) {
-      // A reset on one side is passed on as a reset: what else could the other side be told?
+      // A reset on one side becomes a reset on the other side, as without a proxy.
       socket.once('error', () => {
         reset(connection);
       });

@@ -31,7 +31,7 @@ export interface BotReport {
   readonly total: LatencySummary;
 }
 
-/** The last change of a session that the bot was told is saved. */
+/** The last change of a session that was acknowledged. */
 export interface Acknowledged {
   readonly tenantId: string;
   readonly userId: string;

@@ -19,7 +19,7 @@ const CLEAN_UP_MS = 8000;
 
 /**
  * The signal is aborted with an {@link Interruption} at the first SIGINT, SIGTERM or SIGHUP, when nobody reads
- * the output any more, and when whoever runs this program is gone. `exit` is called at a second SIGINT, and when
+ * the output any more, and when the parent process is gone. `exit` is called at a second SIGINT, and when
  * cleaning up takes too long.
  */
 export function watchInterruption(program: NodeJS.Process, exit: (code: number) => void): AbortSignal {

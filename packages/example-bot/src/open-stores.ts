@@ -33,7 +33,7 @@ export interface StoresOptions {
   readonly table: string;
   /** Remove what was written, where a server is not ours and so is not removed as a whole. */
   readonly isTemporary: boolean;
-  /** Told what takes long. */
+  /** Called with the name of what takes long. */
   readonly onNotice: (notice: string) => void;
 }
 

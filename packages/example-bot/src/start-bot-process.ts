@@ -16,11 +16,11 @@ export interface BotProcessOptions {
   readonly plan: TalkPlan;
   /** The whole environment of the process: REDIS_URL, DATABASE_URL and the rest of the settings. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Told when it ends before it was stopped. */
+  /** Called when it ends before it was stopped. */
   readonly onFailure: (failure: ChildFailure) => void;
 }
 
-/** Silent this long after it was told to stop: it hangs. Longer than a save is repeated. */
+/** A bot that gives no answer for this long after the message to stop hangs. Longer than a save is repeated. */
 const STOP_TIMEOUT_MS = 30_000;
 const KEPT_OUTPUT_CHARS = 20_000;
 

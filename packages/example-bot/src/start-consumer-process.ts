@@ -19,7 +19,7 @@ export interface ConsumerProcess extends AsyncDisposable {
 export interface ConsumerProcessOptions {
   /** The whole environment of the process. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Told when it ends before it was stopped or killed. */
+  /** Called when it ends before it was stopped or killed. */
   readonly onFailure: (failure: ChildFailure) => void;
 }
 

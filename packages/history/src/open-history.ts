@@ -7,7 +7,7 @@ import { type CallLine, HISTORY_VERSION, type OpenLine } from './history-line.ts
 export type HistoryOptions = {
   /** Names this bot in what is found. Default: host and process id. A random end is added: a restart is another one. */
   readonly proc?: string | undefined;
-  /** Told once, when a line cannot be written; nothing is recorded from then on. Default: a process warning. */
+  /** Called once, when a line cannot be written; nothing is recorded from then on. Default: a process warning. */
   readonly onError?: ((error: unknown) => void) | undefined;
 } & (
   | {

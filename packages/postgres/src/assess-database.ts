@@ -25,7 +25,7 @@ export function assessDatabase(tables: readonly ExaminedTable[]): DatabaseFault 
     const names = others.map(({ name }) => name).join(', ');
     return new DatabaseFault('42809', `${names} is not a table: a view or a foreign table hides rows`);
   }
-  // Without DELETE sessions are synced all the same.
+  // Sessions are synced without DELETE, too.
   const isLacking = tables.some(({ lacking }) => lacking.some((privilege) => privilege !== 'DELETE'));
   if (!isLacking) return undefined;
   return new DatabaseFault('42501', `the role lacks rights: ${missingGrants(tables).join('; ')}`);

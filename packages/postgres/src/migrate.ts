@@ -10,7 +10,7 @@ export interface MigrateOptions extends TableNames {
   readonly databaseUrl: string;
   /** Report what would run, change nothing. */
   readonly isDryRun?: boolean;
-  /** Told each message of the migrator. */
+  /** Called with each message of the migrator. */
   readonly log?: (message: string) => void;
 }
 

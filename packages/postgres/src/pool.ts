@@ -12,7 +12,7 @@ export interface PoolOptions {
   readonly queryTimeoutMs?: number;
   /** What `pg_stat_activity` shows. Default `cauce-sync`. */
   readonly applicationName?: string;
-  /** Told of connections that fail while idle; the pool replaces them. */
+  /** Called when an idle connection fails; the pool replaces it. */
   readonly onError: (error: Error) => void;
 }
 

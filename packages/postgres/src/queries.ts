@@ -122,7 +122,7 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     },
 
     async archiveConflicts(conflicts) {
-      // Redis lets go of the state afterwards, so it has to be as durable as a row.
+      // Redis drops the state after this, so it has to be as durable as a row.
       const values = [
         ...refColumns(conflicts.map(({ ref }) => ref)),
         conflicts.map(({ state }) => state),

@@ -59,7 +59,7 @@ export interface SessionClientOptions<T> {
    * it again when they are read. Default: states are stored as they are.
    */
   readonly schema?: StandardSchemaV1<unknown, T> | undefined;
-  /** Told of every call that ended, for metrics. What it throws is ignored. */
+  /** Called after every call, for metrics. What it throws is ignored. */
   readonly observe?: ((event: OperationEvent) => void) | undefined;
   /** Called with errors of a connection that the client opened; it reconnects by itself. Default: nothing is called. */
   readonly onRedisError?: ((error: Error) => void) | undefined;

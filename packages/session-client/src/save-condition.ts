@@ -4,7 +4,7 @@ import { type Loaded, presentIn } from './loaded.ts';
 import type { PartitionOpener } from './partition-opener.ts';
 
 /**
- * What a compare-and-set has to hold against: a version, and what vouches that it is the newest. That Redis has this
+ * What a compare-and-set has to hold against: a version, and the proof that it is the newest. That Redis has this
  * version, or no session, is not enough: since it was loaded Redis may have gone back to it, or the session may have
  * been saved, synced and evicted.
  */

@@ -25,7 +25,7 @@ export interface StoreOpenerDeps {
   readonly circuit: CircuitBreaker;
   readonly logger: Logger;
   readonly status: Pick<SyncStatus, 'redisIsUnsafe' | 'redisWorked'>;
-  /** Told of partitions that are skipped, once the stores are open; until then every one has to answer. */
+  /** Called with the partitions that are skipped, once the stores are open; until then every one has to answer. */
   readonly onSkipped: AskDeps['onSkipped'];
   /** Announces every dirty session that has no event. */
   readonly sweepAll: () => Promise<void>;

@@ -37,7 +37,7 @@ export interface SyncConsumerDeps extends Clocks {
   readonly keyspace: Keyspace;
   readonly logger: Logger;
   readonly metrics?: SyncMetrics | undefined;
-  /** Told at each boundary of a batch's life, and awaited: for tests that stop the world there. */
+  /** Called, and awaited, between the stages of a batch: for tests that stop a process there. */
   readonly onPhase?: ((phase: SyncPhase) => Promise<void>) | undefined;
 }
 

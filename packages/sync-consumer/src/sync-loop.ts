@@ -8,7 +8,7 @@ export interface SyncLoopDeps {
   readonly countEvents: () => Promise<number>;
   /** Syncs what waits. */
   readonly sync: (signal: AbortSignal) => Promise<void>;
-  /** Told of a sync that failed; the next one comes all the same. */
+  /** Called when a sync failed; the next one still comes. */
   readonly onError: (error: unknown) => void;
 }
 

@@ -37,7 +37,7 @@ export interface SyncPassDeps extends AskDeps, Clocks {
   readonly circuit: CircuitBreaker;
   readonly parkLimiter: ParkLimiter;
   readonly logger: Logger;
-  /** Told of partitions whose consumer group is gone; opens them again. */
+  /** Called with the partitions whose consumer group is gone; opens them again. */
   readonly onMissingGroups: (partitions: readonly number[]) => Promise<void>;
   readonly onFailure: (failure: PostgresFailure) => void;
   readonly onStatement: (rows: number, durationMs: number) => void;

@@ -5,7 +5,7 @@ export interface DailyOptions {
   /** Of the host's time zone, 0 to 23. */
   readonly hour: number;
   readonly signal: AbortSignal;
-  /** Told of a run that failed; the next one comes all the same. */
+  /** Called when a run failed; the next one still comes. */
   readonly onError: (error: unknown) => void;
 }
 

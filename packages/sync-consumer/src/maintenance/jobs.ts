@@ -13,7 +13,7 @@ export type Job = {
   readonly name: string;
   /** From which phase on. */
   readonly from: 'opening' | 'running';
-  /** One run. What it throws is logged, and shown as a problem with Redis; the next run comes all the same. */
+  /** One run. What it throws is logged, and shown as a problem with Redis; the next run still comes. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 } & (
   | {
@@ -57,7 +57,7 @@ export function createJobs(deps: JobDeps, options: JobOptions): readonly Job[] {
   const { claimIdleMs, sweepAfterMs, historyDays, batchRows } = options;
   const watchDatabase = createDatabaseWatch({ ...deps, onResynced: deps.syncSoon }, { batchRows });
   return [
-    // So early that `cauce status` shows why a consumer does not get on.
+    // From the start, so that `cauce status` shows why a consumer cannot open the stores.
     { name: 'heartbeat', from: 'opening', everyMs: 5000, run: deps.sendHeartbeat },
     { name: 'claim', from: 'running', everyMs: claimIdleMs / 3, run: deps.syncStale },
     { name: 'sweep', from: 'running', everyMs: sweepAfterMs / 3, run: deps.sweep },
@@ -73,7 +73,7 @@ async function forgetGone(deps: JobDeps): Promise<void> {
   const { redis, keyspace, logger, wallClockMs } = deps;
   await forgetConsumers(deps, { idleMs: FORGET_AFTER_MS });
   await forgetHeartbeats(redis, keyspace, wallClockMs()).catch((err: unknown) => {
-    // As long as nobody else does it they are only more to read.
+    // Until another consumer removes them, `cauce status` only has more to read.
     logger.debug({ err }, 'the heartbeats of consumers that are gone were not removed');
   });
 }

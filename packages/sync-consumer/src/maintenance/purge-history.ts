@@ -6,7 +6,7 @@ export interface PurgeOptions {
   /** Count only. Default false. */
   readonly isDryRun?: boolean;
   readonly signal?: AbortSignal;
-  /** Told after each slice. */
+  /** Called after each slice. */
   readonly onProgress?: (done: { readonly blocks: number; readonly ofBlocks: number }) => void;
 }
 

@@ -4,7 +4,7 @@ export interface RepeatOptions {
   /** Pause between the end of one run and the start of the next, ms. */
   readonly everyMs: number;
   readonly signal: AbortSignal;
-  /** Told of a run that failed; the next one comes all the same. */
+  /** Called when a run failed; the next one still comes. */
   readonly onError: (error: unknown) => void;
 }
 

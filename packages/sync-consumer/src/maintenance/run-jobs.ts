@@ -4,7 +4,7 @@ import { repeat } from './repeat.ts';
 
 export interface RunJobsOptions {
   readonly signal: AbortSignal;
-  /** Told of each run that failed. */
+  /** Called for each run that failed. */
   readonly onError: (error: unknown, job: string) => void;
 }
 

@@ -20,7 +20,7 @@ export interface WatchDatabaseDeps extends ResyncDeps {
   readonly table: () => TableIdentity | undefined;
   /** Monotonic clock, ms. */
   readonly now: () => number;
-  /** Told when sessions were announced. */
+  /** Called when sessions were announced. */
   readonly onResynced: () => void;
 }
 

@@ -66,7 +66,7 @@ export async function archiveLosers(
     return alone;
   }
 
-  /** The conflict table is at fault, or a row: the sessions that have nothing to do with it go on. */
+  /** The fault is in the conflict table or in one row: sessions without a conflict go on. */
   function noteRefusal(error: unknown): undefined {
     const failure = classifyPostgresFailure(error);
     if (failure.class !== 'refused' && !mayBeOneRow(failure)) throw error;

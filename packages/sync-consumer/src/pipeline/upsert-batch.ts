@@ -16,9 +16,9 @@ export interface UpsertDeps {
   readonly queries: Pick<Queries, 'upsertSessions' | 'selectLockedSessions' | 'ping'>;
   readonly circuit: CircuitBreaker;
   readonly parkLimiter: ParkLimiter;
-  /** Told of each failed statement. */
+  /** Called for each failed statement. */
   readonly onFailure: (failure: PostgresFailure) => void;
-  /** Told of each statement that was committed. */
+  /** Called for each statement that was committed. */
   readonly onStatement: (rows: number, durationMs: number) => void;
 }
 

@@ -33,7 +33,7 @@ export interface CircuitBreakerDeps {
 export interface CircuitBreakerOptions {
   /** Default: 200 ms up to 10 s. */
   readonly backoff?: Backoff;
-  /** Told of each change from up to not up, of each new kind of failure, and of the return. */
+  /** Called when PostgreSQL fails for the first time, at each new kind of failure, and when it is back. */
   readonly onChange?: (state: CircuitState) => void;
   /** 0 to 1, for the jitter. */
   readonly random?: () => number;

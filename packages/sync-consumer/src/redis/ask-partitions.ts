@@ -8,7 +8,7 @@ export interface PartitionFailure {
 
 export interface AskDeps {
   readonly redis: RedisConnection;
-  /** Told of the partitions that failed, while the others go on. What it throws ends the call. */
+  /** Called with the partitions that failed, while the others go on. What it throws ends the call. */
   readonly onSkipped: (failures: readonly PartitionFailure[]) => void;
 }
 
