@@ -138,7 +138,7 @@ test('Redis comes back with a session that was deleted and synced since: it stay
   expect(await firstAnswer(client)).toBeUndefined();
 });
 
-test('Redis lost a save while its clock was ahead: the next save passes it all the same', async () => {
+test('Redis lost a save while its clock was ahead: the next save still passes it', async () => {
   const server = await exactRedis();
   const pipeline = await createPipeline({ redisUrl: server.url });
   const client = openClient(pipeline);
@@ -165,7 +165,7 @@ test('Redis lost a save while its clock was ahead: the next save passes it all t
   expect(await archived(pipeline)).toEqual([]);
 });
 
-test('Redis loses everything, also its clock: a save made before anybody set the clock again wins over its old row', async () => {
+test('Redis loses everything, also its floor: a save made before a consumer set the floor again wins over its old row', async () => {
   const pipeline = await createPipeline();
   const sync = pipeline.startSync();
   const { partition, key } = pipeline.keyspace.locate(ana);

@@ -48,7 +48,7 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
       const stored = await loader?.write?.(session.ref, row, { signal, syncedTo: opener.syncedTo });
       if (stored === row.version) return;
     }
-    // A newer row means a later save that came first; or a Redis that lost its clock, or that was not the primary any
+    // A newer row means a later save that came first; or a Redis that lost its floor, or that was not the primary any
     // more: then a consumer decides.
     const newest = await reader.read(session);
     if (newest && overtakes(newest)) return;

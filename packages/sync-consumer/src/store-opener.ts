@@ -41,8 +41,8 @@ const CONNECT_TIMEOUT_MS = 5000;
 
 /**
  * Makes sure of both stores: Redis keeps what it is given, the database is fit, both have our layout and each other's
- * data, and every partition has its group and its clock. The same later, as a check: by then a Redis that may drop
- * sessions is reported, and synced from all the same.
+ * data, and every partition has its group and its floor. The same later, as a check: by then a Redis that may drop
+ * sessions is reported, and its sessions are still synced.
  */
 export class StoreOpener {
   readonly #deps: StoreOpenerDeps;

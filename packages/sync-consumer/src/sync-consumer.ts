@@ -66,7 +66,7 @@ export interface SyncConsumerOptions {
  *
  * `opening` waits for both stores and every partition as long as it takes; later a partition that fails is skipped
  * until it works again, and reported. It refuses a Redis that may drop sessions; one that becomes so later is reported,
- * and drained all the same. `finished` rejects on LayoutMismatchError, TableMismatchError and InvalidOptionError.
+ * and still drained. `finished` rejects on LayoutMismatchError, TableMismatchError and InvalidOptionError.
  * `stopping` finishes the batches under way (those that wait for PostgreSQL are left pending) and deletes the
  * consumer's name if nothing is pending for it.
  */

@@ -35,7 +35,7 @@ interface Outcomes<Row> {
   /** PostgreSQL is newer than Redis: the losing state is archived, and Redis adopts the row. */
   readonly conflict: { readonly row: Row };
   /**
-   * Saved below the version of its row after Redis had lost its clock: the row's state is archived, and the session is
+   * Saved below the version of its row after Redis had lost its floor: the row's state is archived, and the session is
    * announced with a version above it.
    */
   readonly reissued: { readonly row: Row };

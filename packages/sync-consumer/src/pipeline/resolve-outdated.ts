@@ -91,7 +91,7 @@ export async function resolveOutdated(
     const outcome = await scripts.reissue(row.announced.session, call);
     logger.warn(
       { partition, losingVersion: row.version, version, outcome },
-      'a save got a version below its row, because Redis lost its clock; it gets a higher version',
+      'a save got a version below its row, because Redis lost its version floor; it gets a higher version',
     );
     fates.set(row, { outcome: 'reissued', row });
   });
