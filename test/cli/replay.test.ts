@@ -117,7 +117,7 @@ test('an event whose session was synced and saved again by others meanwhile is s
   expect(await cli.row(ana)).toEqual({ state: { step: 2 }, version: newest });
 });
 
-test('what PostgreSQL refuses is reported and exits 3; its neighbours are applied', async () => {
+test('what PostgreSQL refuses is reported and exits 3; the others are written', async () => {
   const cli = await createCli();
   await cli.refusePoison();
   await cli.save(ana, secretState({ poison: true }));
@@ -127,7 +127,7 @@ test('what PostgreSQL refuses is reported and exits 3; its neighbours are applie
   const { code, stdout } = await cli.run(['replay', '--min-idle', '0ms']);
 
   expect(code).toBe(3);
-  expect(stdout).toMatch(/applied +1\n/);
+  expect(stdout).toMatch(/written +1\n/);
   expect(stdout).toMatch(/parked +1\n/);
   expect(await cli.row(bob)).toBeDefined();
 });

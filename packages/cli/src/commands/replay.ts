@@ -1,4 +1,4 @@
-import { type FinalOutcome, type ReplayResult, replay, syncOptionsOf } from '@cauce/admin';
+import { type ReplayResult, replay, syncOptionsOf } from '@cauce/admin';
 import { Option } from 'commander';
 import { parseCount, parseDuration } from '../arguments.ts';
 import { type CommandDescriptor, withStores } from '../command.ts';
@@ -75,19 +75,6 @@ export const replayCommand: CommandDescriptor<ReplayFlags> = {
   },
 };
 
-const labels: Readonly<Record<FinalOutcome, string>> = {
-  written: 'applied',
-  duplicate: 'already there',
-  superseded: 'superseded',
-  conflict: 'conflicts',
-  reissued: 'reissued',
-  clean: 'clean',
-  parked: 'parked',
-  held: 'held',
-  postponed: 'postponed',
-  skipped: 'skipped',
-};
-
 function exitCodeAfter(stillFailing: number): ExitCode {
   return stillFailing > 0 ? exitCodes.problem : exitCodes.ok;
 }
@@ -95,8 +82,9 @@ function exitCodeAfter(stillFailing: number): ExitCode {
 function describeReplay({ isDryRun, found, claimed, report }: ReplayResult): string {
   if (isDryRun) return `Would take over ${counted(found, 'pending event')}.`;
   if (found === 0) return 'Nothing to replay.';
+  const { malformed, statements, durationMs, ...outcomes } = report;
   return [
     `Took over ${count(claimed)} of ${counted(found, 'pending event')}.`,
-    fields(Object.entries(labels).map(([outcome, label]) => [label, report[outcome as FinalOutcome]])),
+    fields(Object.entries(outcomes)),
   ].join('\n');
 }
