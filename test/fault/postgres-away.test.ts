@@ -53,7 +53,7 @@ test(
     expect(sync.consumer.readiness).toEqual({ isReady: true });
     expect(await runCauce(pipeline, ['verify'])).toEqual({
       code: 0,
-      output: 'In step: 500 clean sessions compared, 0 dirty not compared.\n',
+      output: 'Redis and PostgreSQL agree: 500 clean sessions compared, 0 dirty not compared.\n',
     });
   },
   outageMs + 120_000,

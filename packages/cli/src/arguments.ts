@@ -27,7 +27,7 @@ export function parseMoment(text: string): (nowMs: number) => number {
 /** A whole number from 0. */
 export function parseCount(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('Give a whole number.');
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('Give a whole number from 0.');
   return value;
 }
 

@@ -20,7 +20,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     if (interrupted.signal.aborted) process.exit(exitCodes.interrupted);
     interrupted.abort();
     // Most of what is interrupted has ended by then.
-    setTimeout(() => process.stderr.write('\nStopping; once more stops at once.\n'), TELL_AFTER_MS).unref();
+    setTimeout(
+      () => process.stderr.write('\nStopping. Press Ctrl-C again to stop at once.\n'),
+      TELL_AFTER_MS,
+    ).unref();
   });
 }
 // As a signal that npm did not pass on.

@@ -27,7 +27,7 @@ const commands: readonly AnyCommand[] = [
   purgeCommand,
 ];
 
-const groups = new Map([['parked', 'look after the sessions that PostgreSQL refuses']]);
+const groups = new Map([['parked', 'show, retry or give up the sessions that PostgreSQL refuses']]);
 
 /**
  * The command line of `cauce`. It uses only the context, and only when it is parsed. Errors of a command are printed
@@ -40,7 +40,7 @@ export function buildProgram(context: CliContext, onExit: (code: ExitCode) => vo
     .description('Looks after a deployment of Cauce, which syncs sessions from Redis to PostgreSQL.')
     .version(context.version)
     .exitOverride()
-    .showHelpAfterError('(add --help for what is allowed)')
+    .showHelpAfterError('(--help shows what is allowed)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),

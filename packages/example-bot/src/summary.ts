@@ -23,7 +23,7 @@ export function renderSummary(result: DemoResult): string[] {
     `${plural(saves, 'save')} (${formatCount(counts.cleared)} of them clears) reached PostgreSQL as ` +
       `${plural(result.consumers.rows, 'row write')} in ${plural(result.consumers.statements, 'statement')}.`,
     `Sent to PostgreSQL for each save: ${renderTraffic(result, saves)}.`,
-    `Saves repeated: ${formatCount(counts.rejected)} refused, ${formatCount(counts.unknown)} without an answer. ` +
+    `Saves repeated: ${formatCount(counts.rejected)} rejected, ${formatCount(counts.unknown)} without an answer. ` +
       `Loads that failed: ${formatCount(counts.unanswered)}.`,
     '',
     ...renderComparison(result.comparison),

@@ -15,8 +15,8 @@ export const drainCommand: CommandDescriptor<DrainFlags> = {
   summary: 'sync until PostgreSQL has everything',
   description:
     'Syncs until no session is dirty. It announces sessions whose event was lost, takes over the events of consumers ' +
-    'that are gone, syncs what waits, and waits for what live consumers hold. Run it before Redis or the bot goes ' +
-    'back to another release. Stop the bot first, because new saves are synced too.',
+    'that are gone, syncs what waits, and waits for what live consumers hold. Run it before you change Redis or the bot ' +
+    'to another release. Stop the bot first, because new saves are synced too.',
   options: [
     new Option('--deadline <duration>', 'give up after this long')
       .argParser(parseDuration)

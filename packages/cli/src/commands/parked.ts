@@ -250,7 +250,7 @@ function describeDetail({ ref, record, redis, row, rowProblem, state }: ParkedDe
   const inPostgres = rowProblem
     ? `unknown: ${rowProblem.summary}`
     : row
-      ? `version ${row.version}${row.isTombstone ? ', deleted' : ''}`
+      ? `version ${row.version}${row.isTombstone ? ', cleared' : ''}`
       : 'no row';
   const rest = fields([
     ...(record

@@ -64,7 +64,9 @@ export const resyncCommand: CommandDescriptor<ResyncFlags> = {
 async function toThisTable(invocation: Invocation<ResyncFlags>): Promise<ExitCode> {
   const { settings, output, options, signal } = invocation;
   if (options.since) {
-    throw new CommandError('--since does not go with --to-this-table: the new table needs everything.');
+    throw new CommandError(
+      '--since and --to-this-table cannot be used together: the new table needs everything.',
+    );
   }
   if (!settings.DATABASE_URL) throw new CommandError('--to-this-table needs DATABASE_URL (--database-url).');
   const where = `${settings.SESSION_DB_SCHEMA}.${settings.SESSION_DB_TABLE}`;

@@ -22,7 +22,7 @@ export const verifyCommand: CommandDescriptor<VerifyFlags> = {
     'gets the state of Redis. If the row is newer, Redis gets the row, and the state of Redis goes to the conflict ' +
     'table.\n\n' +
     'With --history, compares what bots recorded (recordHistory of @cauce/history) with both stores. It finds ' +
-    'acknowledged saves that were lost, are wrong, were read stale, came back after a delete, or diverged. Stop the ' +
+    'acknowledged saves that were lost, are wrong, were read stale, came back after a clear, or diverged. Stop the ' +
     'bots first. Only sessions of the history are checked. Record every program that writes them.',
   options: [
     new Option('--repair', 'repair the differences'),
@@ -118,7 +118,7 @@ function describeVerify({
   ...result
 }: VerifyResult): string {
   const summary = `${counted(checked, 'clean session')} compared, ${count(dirty)} dirty not compared`;
-  if (different === 0) return `In step: ${summary}.`;
+  if (different === 0) return `Redis and PostgreSQL agree: ${summary}.`;
   const { byRepair, differences } = result;
   const repairs = Object.entries(byRepair).filter(([, repaired]) => repaired > 0);
   const rows = differences.map(({ ref, difference, redisVersion, rowVersion, repair }) => [
