@@ -183,7 +183,7 @@ test('a lost race (40001) is not called an outage', () => {
   const { message } = PostgresError.from(
     Object.assign(new Error('could not serialize access'), { code: '40001' }),
   );
-  expect(message).toBe('PostgreSQL could not do it: 40001: could not serialize access');
+  expect(message).toBe('PostgreSQL could not run a statement: 40001: could not serialize access');
   const away = PostgresError.from(Object.assign(new Error('shutting down'), { code: '57P01' }));
   expect(away.message).toContain('PostgreSQL is away');
 });

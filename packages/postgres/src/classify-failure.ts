@@ -137,5 +137,5 @@ function describe(sqlState: string, failureClass: PostgresFailure['class'], erro
 /** One sentence that also says whether to wait or to act. Pure. */
 export function describeFailure({ class: failureClass, code, summary }: PostgresFailure): string {
   if (failureClass !== 'transient') return `PostgreSQL refuses the work: ${summary}`;
-  return `${isBusy(code) ? 'PostgreSQL could not do it' : 'PostgreSQL is away'}: ${summary}`;
+  return `${isBusy(code) ? 'PostgreSQL could not run a statement' : 'PostgreSQL is away'}: ${summary}`;
 }

@@ -18,7 +18,7 @@ export function explainFailure({ code, message, server }: ShownFailure): string 
 }
 
 /**
- * Whether PostgreSQL was there and could not do it this time: it lost a race, waited too long, or is out of something.
+ * Whether PostgreSQL answered, and could not run the statement now: it lost a race, waited too long, or memory or disk is full.
  */
 export function isBusy(code: string): boolean {
   return code !== '53300' && /^(40|53|58|25P|55P03|55006|57014)/.test(code);
@@ -37,7 +37,7 @@ function explanationOf(code: string, message: string): { what: string; remedy?: 
       return { what: 'the user or the password is not accepted', remedy: correctUrl };
     case '28000':
       return {
-        what: 'this user, host or database is not let in',
+        what: 'the server allows no connection for this user, host or database',
         remedy: `${correctUrl}, or pg_hba.conf and the role there`,
       };
     case '3D000':
@@ -61,7 +61,7 @@ function explanationOf(code: string, message: string): { what: string; remedy?: 
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return {
-        what: 'no connection came about',
+        what: 'no connection could be made',
         remedy: 'look at the network, and at the load of PostgreSQL',
       };
     case 'CONNECTION_LOST':
@@ -74,7 +74,7 @@ function explanationOf(code: string, message: string): { what: string; remedy?: 
     case 'TLS':
       return { what: message, remedy: 'correct sslmode and sslrootcert in DATABASE_URL, or the server' };
     case 'PASSWORD':
-      return { what: 'a password is wanted', remedy: `give one in DATABASE_URL` };
+      return { what: 'a password is required', remedy: `give one in DATABASE_URL` };
     default:
       return { what: message };
   }

@@ -52,7 +52,7 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
     // more: then a consumer decides.
     const newest = await reader.read(session);
     if (newest && overtakes(newest)) return;
-    throw ErrorCause.because('The row has another version than this save; a consumer puts that right.');
+    throw ErrorCause.because('The row has another version than this save; a consumer corrects it.');
   }
 
   return async (session, content, receipt, durability) => {

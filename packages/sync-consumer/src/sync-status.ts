@@ -90,7 +90,7 @@ export class SyncStatus {
     }
     const { code, summary, class: failureClass } = state.failure;
     if (failureClass === 'transient' && isBusy(code)) {
-      logger.warn({ code, reason: summary }, 'PostgreSQL could not do it; it is tried again');
+      logger.warn({ code, reason: summary }, 'PostgreSQL could not run a statement; it is tried again');
     } else if (failureClass === 'transient') {
       logger.warn({ code, reason: summary }, 'PostgreSQL is away; sessions wait in Redis');
     } else {

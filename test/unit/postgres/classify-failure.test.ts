@@ -116,7 +116,7 @@ test.each([
     class: 'misconfigured',
     code: message.startsWith('SASL') ? 'PASSWORD' : 'TLS',
     summary: message.startsWith('SASL')
-      ? 'PASSWORD: a password is wanted; give one in DATABASE_URL'
+      ? 'PASSWORD: a password is required; give one in DATABASE_URL'
       : `TLS: ${message}; correct sslmode and sslrootcert in DATABASE_URL, or the server`,
   });
 });
@@ -161,7 +161,9 @@ test.each([
 test.each(['40001', '40P01', '55P03', '57014', '53100', '53200', '58030', '25P03'])(
   '%s comes from a server that is there: it is not called away',
   (code) => {
-    expect(describeFailure(failureOf(code))).toBe(`PostgreSQL could not do it: ${code}: error ${code}`);
+    expect(describeFailure(failureOf(code))).toBe(
+      `PostgreSQL could not run a statement: ${code}: error ${code}`,
+    );
   },
 );
 
