@@ -22,7 +22,7 @@ const MAX_LOADS = 3;
 const MAX_UNANSWERED = 10_000;
 
 /**
- * Saves with the caller's `ifVersion`. If the session has left Redis or was deleted, Redis alone cannot decide. Then the
+ * Saves with the caller's `ifVersion`. If the session has left Redis or was cleared, Redis alone cannot decide. Then the
  * session is loaded, and saved if the condition holds: `'0'` means that there is no session in either store.
  *
  * An op id is `unanswered` from SaveUnknownError, DurabilityError or AbortedError until a receipt. The repetition of

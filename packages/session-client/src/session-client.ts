@@ -91,7 +91,7 @@ export interface SessionClient<T> extends AsyncDisposable {
    *
    * @throws VersionConflictError after `maxAttempts`
    * @throws SaveUnknownError: it is not known whether the change was applied
-   * @throws StateRejectedError, also if `change` returns undefined: use {@link clearUserState} to delete
+   * @throws StateRejectedError, also if `change` returns undefined: use {@link clearUserState} to clear
    * @throws the errors of {@link getUserState}, of {@link saveUserState} and of `change`
    */
   updateUserState(
@@ -100,7 +100,7 @@ export interface SessionClient<T> extends AsyncDisposable {
     options?: UpdateOptions,
   ): Promise<SaveReceipt>;
   /**
-   * Deletes the session in Redis and, with the next sync, in PostgreSQL. A delete is a save: it has its own version (P3).
+   * Removes the state in Redis and, with the next sync, in PostgreSQL. A clear is a save: it has its own version (P3).
    *
    * @throws VersionConflictError, RestoreError, SaveRejectedError, SaveUnknownError as {@link saveUserState}
    */

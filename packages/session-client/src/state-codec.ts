@@ -74,7 +74,7 @@ class JsonCopier {
     }
     return this.#reject(
       this.#options.what === 'state'
-        ? 'is undefined; use clearUserState to delete a session'
+        ? 'is undefined; use clearUserState to clear a session'
         : 'is undefined; JSON has no such value',
     );
   }

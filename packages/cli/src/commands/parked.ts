@@ -245,7 +245,7 @@ function notParked(ref: Ref): CommandError {
 function describeDetail({ ref, record, redis, row, rowProblem, state }: ParkedDetail, nowMs: number): string {
   const inRedis = redis
     ? `version ${redis.version} (${redis.isParkedVersion ? 'the parked one' : 'saved since it was parked'}), ` +
-      (redis.isTombstone ? 'deleted' : bytes(redis.sizeBytes))
+      (redis.isTombstone ? 'cleared' : bytes(redis.sizeBytes))
     : 'nothing';
   const inPostgres = rowProblem
     ? `unknown: ${rowProblem.summary}`
