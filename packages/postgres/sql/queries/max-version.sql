@@ -1,5 +1,5 @@
 -- The newest version of all rows. It reads the whole table, because an index on version would end HOT updates. It runs
--- only if Redis has no clock: an empty Redis.
+-- only if a partition in Redis has no version floor: an empty Redis.
 --
 -- Returns version text, '0' for an empty table
 --

@@ -1,8 +1,8 @@
 -- Reads the rows of a batch of sessions, for the consumer and for the bot.
 --
 -- $1 text[] tenant ids   $2 text[] user ids
--- Returns one row for each session: position (0-based, as given), state text (NULL = tombstone, or no row), version text (NULL =
--- no row), relation_kind (pg_class.relkind: a view and a foreign table may leave rows out)
+-- Returns one row for each session: position (0-based, as given), state text (NULL = tombstone, or no row),
+-- version text (NULL = no row), relation_kind (pg_class.relkind: a view and a foreign table may leave rows out)
 SELECT (asked.ordinality - 1)::integer AS position,
        stored.state::text AS state,
        stored.version::text AS version,
