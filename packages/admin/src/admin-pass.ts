@@ -38,7 +38,7 @@ export interface AdminPass {
   /** Why PostgreSQL cannot be asked now. */
   readonly problem: PostgresFailure | undefined;
   /**
-   * Compares the layouts and the tables, creates groups and clocks. Before anything else.
+   * Compares the layouts and the tables, creates groups and sets missing floors. Before anything else.
    * @throws LayoutMismatchError, TableMismatchError, RedisError, PostgresError
    */
   open(): Promise<void>;

@@ -28,7 +28,7 @@ export interface DrainOptions extends SyncOptions {
 }
 
 export interface DrainResult {
-  /** PostgreSQL has the newest version of every session. Only then may Redis go. */
+  /** PostgreSQL has the newest version of every session. Only then nothing is lost without Redis. */
   readonly isEmpty: boolean;
   readonly dirtyLeft: number;
   /** Of these: PostgreSQL refuses them. */

@@ -32,7 +32,7 @@ export interface ReplayResult {
   /** Of these: taken over. The others were settled or taken over by another process, or are not in the stream any more. */
   readonly claimed: number;
   readonly report: SyncReport;
-  /** Why PostgreSQL ended it early: what was not finished is pending still, and any consumer will claim it. */
+  /** Why PostgreSQL ended it early: what was not finished is still pending, and any consumer will claim it. */
   readonly problem: PostgresFailure | undefined;
 }
 

@@ -11,7 +11,7 @@ export interface VerifyOptions {
   readonly batchRows: number;
   /** How long a session that adopted its row stays in Redis, ms. */
   readonly sessionTtlMs: number;
-  /** A row nobody saved for longer may have been purged, and is not missed, days. */
+  /** A row nobody saved for longer may have been purged, and does not count as missing, days. */
   readonly historyDays: number;
   /** Repair the differences. Default false. */
   readonly isRepairing?: boolean;
@@ -40,7 +40,7 @@ export interface VerifyResult {
   readonly isDryRun: boolean;
   /** Clean sessions that were compared with their row. */
   readonly checked: number;
-  /** Not compared: PostgreSQL is meant to be behind. */
+  /** Not compared: PostgreSQL does not have their newest version yet. */
   readonly dirty: number;
   /** Clean, and its row was purged with the history. */
   readonly purged: number;
@@ -51,7 +51,7 @@ export interface VerifyResult {
   readonly differences: readonly FoundDifference[];
 }
 
-/** How often both stores are read again before a difference is believed. */
+/** How often both stores are read again before a difference counts. */
 const CONFIRMATIONS = 2;
 const DAY_MS = 86_400_000;
 

@@ -19,7 +19,7 @@ import {
 /**
  * Stands before every call: sessions go only to a Redis that keeps them and whose data has our layout, and a Redis
  * that was restarted or promoted has begun a new epoch before anybody reads from it or saves to it. A former primary
- * that answers a new connection is left.
+ * that answers a new connection is not used.
  *
  *              safe server            same layout, epoch known
  *   unchecked ────────────► checked ───────────────────────────► partition open
@@ -49,7 +49,7 @@ export interface PartitionOpener {
   readonly syncedTo: TableIdentity | undefined;
   /** Asks Redis. @throws RedisError, LayoutMismatchError */
   refreshEpoch(partition: number): Promise<Epoch>;
-  /** Lets go of the connection. */
+  /** Stops listening to the connection. */
   close(): void;
 }
 

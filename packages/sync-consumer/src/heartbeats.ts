@@ -99,7 +99,7 @@ async function readFields(redis: RedisConnection, keyspace: Keyspace): Promise<R
   return understood('heartbeats', isRight ? (reply as Record<string, string>) : undefined);
 }
 
-/** One far ahead comes from a host whose clock was. */
+/** A time far ahead comes from a host whose clock was ahead. */
 function isForgotten({ seenAtMs }: Heartbeat, nowMs: number): boolean {
   return Math.abs(nowMs - seenAtMs) > HEARTBEAT_FORGET_MS;
 }

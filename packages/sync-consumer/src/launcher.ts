@@ -9,8 +9,8 @@ export interface LauncherDeps {
 
 /**
  * Calls `onGone` when the npm, npx or the like that started this program has ended. A signal that is sent to one of
- * them alone ends it and the shell in between, and never reaches the program, which would run on where nobody looks for
- * it. Keeps no process alive. Does nothing for a program that was started in another way.
+ * them alone ends it and the shell in between, and never reaches the program, which would run on without its parent.
+ * Keeps no process alive. Does nothing for a program that was started in another way.
  */
 export function whenLauncherGone({ env, parentPid }: LauncherDeps, onGone: () => void): void {
   if (!env.npm_lifecycle_event) return;

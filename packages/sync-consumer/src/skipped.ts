@@ -18,8 +18,8 @@ interface Noted extends PartitionFailure {
 }
 
 /**
- * What is skipped at present while everything else is synced. Each is logged once as long as it lasts: who meets
- * it again and again (a read, a claim, the sweep) need not agree on whose turn it is to say that it is over.
+ * What is skipped at present while everything else is synced. Each is logged once as long as it lasts. A read, a
+ * claim and the sweep may all report it; it is over when none of them did for `forgetAfterMs`.
  */
 export class Skipped {
   readonly #deps: SkippedDeps;

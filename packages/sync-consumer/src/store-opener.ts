@@ -62,7 +62,7 @@ export class StoreOpener {
     return this.#isOpen;
   }
 
-  /** The one that is synced to; undefined until PostgreSQL has said it. */
+  /** The table that is synced to; undefined until PostgreSQL has answered. */
   get table(): TableIdentity | undefined {
     return this.#table;
   }
@@ -97,7 +97,7 @@ export class StoreOpener {
   }
 
   /**
-   * Compares the layouts and the tables, creates groups, seeds clocks. Does nothing before `open` knows the table.
+   * Compares the layouts and the tables, creates groups, sets missing floors. Does nothing before `open` knows the table.
    * @throws as `open`
    */
   async openPartitions(signal: AbortSignal): Promise<void> {

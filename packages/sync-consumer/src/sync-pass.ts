@@ -27,7 +27,7 @@ import { keepOwnership } from './redis/keep-ownership.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { countFates, emptyReport, type SyncReport } from './sync-report.ts';
 
-/** The boundaries of a batch's life; a test stops the world at one of them. */
+/** The moments between the stages of a batch; a test stops a process at one of them. */
 export type SyncPhase = 'read' | 'taken' | 'committed' | 'settled';
 
 export interface SyncPassDeps extends AskDeps, Clocks {

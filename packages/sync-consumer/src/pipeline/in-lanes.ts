@@ -1,6 +1,6 @@
 /**
  * Works on the items, at most `lanes` at a time, in order. After a failure no further item is begun; it rejects
- * with the first error once those under way have ended, so nothing goes on behind the caller's back.
+ * with the first error once those under way have ended, so nothing runs on after that.
  */
 export async function inLanes<Item>(
   lanes: number,

@@ -24,7 +24,7 @@ export interface UpsertDeps {
 
 export interface UpsertedBatch<Row> {
   readonly fates: readonly Fate<'written' | 'parked' | 'postponed' | 'expired', Row>[];
-  /** Not written: the row in PostgreSQL is as new or newer, or something keeps it out without a word. */
+  /** Not written: the row in PostgreSQL is as new or newer, or a trigger keeps it out without an error. */
   readonly outdated: readonly Row[];
 }
 
@@ -44,8 +44,7 @@ const MAX_TAKEN_AGE_MS = 20_000;
 const REFUSALS_WHILE_OPEN = 5;
 
 /**
- * Writes the rows, and comes back only when each is written, found outdated, refused by itself, or has to wait
- * for something its neighbours need not wait for (P9).
+ * Writes the rows, and returns only when each is written, found outdated, refused alone, or has to wait alone (P9).
  *
  * While PostgreSQL is away or misconfigured it waits at the circuit, however long; nothing is parked for that. A code
  * that speaks of the table is taken for the table's only if the statement fails without a row as well.

@@ -1,7 +1,7 @@
 /**
- * Tells a bad row from a bad table. Rows that fail here and there are parked; when many fail within a minute,
- * a constraint or a type has changed, and parking would empty the fleet into the parked list one by one. While it
- * is open a refused row stays pending and is tried again after the claim; the rows around it are written.
+ * Decides whether a row is at fault, or the table. A few rows that fail are parked; when many fail within a minute, a
+ * constraint or a type has changed, and every session would end up parked. While it is open a refused row stays
+ * pending and is tried again after the claim; the rows around it are written.
  *
  *   closed ── more first-time refusals in a minute than the limit ──► open
  *     ▲                                                                │

@@ -13,8 +13,8 @@ export interface AskDeps {
 }
 
 /**
- * Asks each partition, and returns what those answered that did, in order: what is wrong with one is not held against
- * the others (P9).
+ * Asks each partition, and returns the answers in order, without those of partitions that failed: a fault of one does
+ * not stop the others (P9).
  *
  * @throws RedisError when the failure is not one partition's: the only server is away or not well, or the whole
  *   cluster is; LayoutMismatchError, TableMismatchError when one of them answers so

@@ -35,8 +35,8 @@ export interface OpenedPartitions {
 }
 
 /**
- * Learns which table this is. Pins the layout in it on first contact and compares it ever after; but not in a table
- * that is none of this prefix. @throws TableMismatchError, LayoutMismatchError, RedisError, AbortError (it waits for
+ * Learns which table this is. Stores the layout in it the first time, and compares it from then on; but not in a table
+ * of another prefix. @throws TableMismatchError, LayoutMismatchError, RedisError, AbortError (it waits for
  *   PostgreSQL)
  */
 export async function pinLayout(
