@@ -71,7 +71,7 @@ test('all wrong settings are listed at once, with their flags, secrets masked', 
   expect(JSON.parse(stdout)).toMatchObject({ v: 1, error: { code: 'CONFIGURATION' } });
 });
 
-test('a flag wins over the environment, and a file stands for a secret', async () => {
+test('a flag wins over the environment, and a file may hold a secret', async () => {
   const cli = await createCli();
   const { REDIS_URL = '', ...env } = cli.env;
   const fromFile = await cli.run(['pending', '--redis-url-file', '/secret'], {

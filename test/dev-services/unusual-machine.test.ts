@@ -62,7 +62,7 @@ esac
     ['Redis', provideRedis],
     ['PostgreSQL', providePostgres],
   ])(
-    'is told that the lists of packages could not be fetched, and why, when it lacks %s',
+    'gets an error that the lists of packages could not be fetched, and why, when it lacks %s',
     async (_, provide) => {
       for (const [name, text] of Object.entries({ 'apt-get': aptGet, 'dpkg-deb': '#!/bin/sh\n' })) {
         writeFileSync(join(folder, name), text, { mode: 0o755 });

@@ -4,7 +4,7 @@ import { connectRedis } from '../helpers/isolated.ts';
 import { ownRedis } from '../helpers/own-servers.ts';
 import { isolatedClient, row, signal, syncAndExpire } from '../integration/session-client/client.ts';
 
-/** Answers the first question when told to, with what the row was when it was asked; later ones at once. */
+/** Answers the first question when the test says so, with what the row was when it was asked; later ones at once. */
 function slowLoader(rows: { newest: StoredSession }) {
   const isAsked = signal();
   const mayAnswer = signal();

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { eventually } from './eventually.ts';
 import type { Pipeline } from './pipeline.ts';
 
-/** What the bot was told last, by user id; null = cleared. */
+/** The last acknowledged state, by user id; null = cleared. */
 export type Acknowledged = Map<string, { readonly version: string; readonly state: unknown }>;
 
 export function refOf(userId: string): SessionRef {

@@ -49,7 +49,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'lost-answer-taken-for-a-refusal',
-    breaks: 'the bot is told that a save did not happen, and it did',
+    breaks: 'the bot gets an error that a save did not happen, and it did',
     promise: 'P1',
     file: 'packages/protocol/src/redis/failure.ts',
     find: "return { effect: 'unknown', retryable: true, reason: 'CONNECTION_LOST' };",
@@ -478,7 +478,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'repetition-conflicts-with-itself',
-    breaks: 'the bot is told that a save did not happen, and it did',
+    breaks: 'the bot gets an error that a save did not happen, and it did',
     promise: 'P6',
     file: 'packages/session-client/src/conditional-save.ts',
     find: 'remember(unanswered, name);',
@@ -523,7 +523,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'lost-write-called-durable',
-    breaks: 'a save that PostgreSQL did not take, because its row is newer, is vouched for',
+    breaks: 'a save that PostgreSQL did not take, because its row is newer, is acknowledged',
     promise: 'P6',
     file: 'packages/postgres/src/loader.ts',
     find: 'return stored?.version;',

@@ -18,7 +18,7 @@ const withOldest = dataUrl(
   `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(hook))});`,
 );
 
-describe('ioredis 5.11, the oldest that may stand beside the packages', () => {
+describe('ioredis 5.11, the oldest that the packages allow', () => {
   it('is what is tried here', () => {
     expect(require('ioredis-5/package.json')).toMatchObject({ version: '5.11.0' });
   });

@@ -149,7 +149,7 @@ it.each(Object.entries(brokenFields))(
   },
 );
 
-it('resync skips a session under whose key something else stands', async () => {
+it('resync skips a session whose key has another value', async () => {
   const world = createWorld();
   await world.open();
   const good = world.session('good');

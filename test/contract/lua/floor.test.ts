@@ -44,7 +44,7 @@ it('P3 a session that left Redis is saved above every version it ever had, also 
   }
 });
 
-it('P3 a save that is told a later version than the clock never has a later one than the floor', async () => {
+it('P3 a save that is given a later version than the clock never has a later one than the floor', async () => {
   const world = await opened();
   await atTheClock(world);
   const session = world.session();

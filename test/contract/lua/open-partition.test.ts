@@ -136,7 +136,7 @@ describe('the table the sessions are synced to', () => {
   const theirs = { id: '6f1c0a52-0000-4000-8000-000000000002', name: 'public.session of database staging' };
   const withTable = { floor: '1', createGroup: true, table: ours };
 
-  it('is remembered together with a floor, and told to everybody', async () => {
+  it('is remembered together with a floor, and returned to every caller', async () => {
     const { scripts } = createWorld();
     expect(await scripts.openPartition(PARTITION, bot)).toMatchObject({ syncedTo: undefined });
     const look = { ...withTable, floor: '0' };
@@ -148,7 +148,7 @@ describe('the table the sessions are synced to', () => {
     expect(await scripts.openPartition(PARTITION, bot)).toMatchObject({ outcome: 'opened', syncedTo: ours });
   });
 
-  it('is never another one: whoever names another is told which it is, and nothing is changed', async () => {
+  it('is never another one: a call with another table gets the name of the right one, and nothing is changed', async () => {
     const { scripts, redis, keyspace } = createWorld();
     await scripts.openPartition(PARTITION, withTable);
     await redis.hset(keyspace.meta(PARTITION), 'server', 'another');

@@ -112,7 +112,7 @@ it('saves over the expected version only, and otherwise says the present one and
   expect(await snapshot(world.redis, world.keyspace.keyPrefix)).toEqual(before);
 });
 
-it('saves a session that is absent with ifVersion 0 while the lease vouches for it, and only once', async () => {
+it('saves a session that is absent with ifVersion 0 while the lease is there, and only once', async () => {
   const world = createWorld();
   const session = world.session();
   const lease = await missedSession(world, session);
@@ -146,7 +146,7 @@ it('P6 a session that was saved, synced and evicted since it was missed is not s
   expect(await world.trySave(session, { ...call, lease: newLease })).toMatchObject({ outcome: 'saved' });
 });
 
-it('P6 a lease of an earlier epoch does not vouch: Redis may have gone back to before the save that removed it', async () => {
+it('P6 a lease of an earlier epoch proves nothing: Redis may have gone back to before the save that removed it', async () => {
   const world = createWorld();
   const session = world.session();
   const meta = world.keyspace.meta(PARTITION);

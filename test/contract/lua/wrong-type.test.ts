@@ -5,7 +5,7 @@ import { keysSentBy, type ScriptMethod, scriptCases, scriptMethods } from './scr
 import { snapshot } from './snapshot.ts';
 import { createWorld } from './world.ts';
 
-/** Positions of KEYS a script only removes or replaces: whatever stands there goes, nothing has to be read. */
+/** Positions of KEYS a script only removes or replaces: any value there is replaced, nothing has to be read. */
 const replaced: Partial<Record<ScriptMethod, readonly number[]>> = { cacheTenant: [1] };
 
 /** Position of the first session of the scripts that leave one they cannot read aside, and go on with the others. */
@@ -97,7 +97,7 @@ it('P4 settle keeps the event of a session it cannot read, and cleans up when it
 });
 
 it.each(scriptMethods.filter((method) => method !== 'take'))(
-  '%s changes something when nothing stands in its way, so the test above means something',
+  '%s changes something when every type is right, so the test above can fail',
   async (method) => {
     const world = createWorld();
     const { prepare, run } = scriptCases(world)[method];

@@ -69,7 +69,7 @@ test('a state of JSON null differs from a tombstone of the same version', async 
   expect(await queries.compareSessions([tombstone('ana', 1)])).toMatchObject([{ difference: 'other_state' }]);
 });
 
-test('the last two versions are told apart (F18)', async () => {
+test('the last two versions are not mixed up (F18)', async () => {
   const { queries } = await createPipeline();
   const row = { ...sessionRow('ana', 1), version: '4503599627370494' };
   await queries.upsertSessions([row]);

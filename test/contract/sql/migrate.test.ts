@@ -136,7 +136,7 @@ test('a migration that fails leaves nothing half done, and the next run succeeds
   expect(await migrate({ databaseUrl, schema, table: 'session' })).toEqual(all);
 });
 
-test('a row whose version Redis cannot count is refused, and named by migrate with what mends it', async () => {
+test('a row whose version Redis cannot count is refused, and named by migrate with what corrects it', async () => {
   const pool = connectPostgres();
   const names = { schema: uniqueName(), table: 'session' };
   await migrate({ databaseUrl, ...names });

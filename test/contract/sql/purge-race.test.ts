@@ -90,7 +90,7 @@ test('a session saved after the purge has seen it and before it gets there survi
     );
     return rows[0]?.pid ?? expect.fail('the purge does not wait yet');
   });
-  // Either the save is first, or the purge holds the row and the save writes it anew afterwards.
+  // Either the save is first, or the purge holds the row and the save writes it again after that.
   const save = queries.upsertSessions([savedNow('b')]);
   await overOrWaitingFor(database, save, purgerPid);
   await gatekeeper.query(`SELECT pg_advisory_unlock(hashtext('${schema}'))`);
@@ -100,7 +100,7 @@ test('a session saved after the purge has seen it and before it gets there survi
   expect(await stateOf(database, 'b')).toBe('"just saved"');
 });
 
-test('the other way round: a save that waits for the purge writes the session anew (P3)', async () => {
+test('the other way round: a save that waits for the purge writes the session again (P3)', async () => {
   const database = await createDatabase(url);
   const { pool, table, queries } = database;
   await queries.upsertSessions([savedDaysAgo('ana', 31)]);

@@ -63,7 +63,7 @@ test('a loader that reads another table is refused: its absence is not believed,
   expect(await sessionTexts(pipeline.redis, pipeline.keyspace.locate(ana).key)).toEqual({});
 });
 
-test('a save that shall be durable in PostgreSQL is not vouched for by another table, and not written to it', async () => {
+test('a save that shall be durable in PostgreSQL is not acknowledged for another table, and not written to it', async () => {
   const { other, sessions } = await mistaken();
   await expect(sessions.saveUserState(ana, { step: 2 }, { durability: 'postgres' })).rejects.toMatchObject({
     code: 'NOT_DURABLE',

@@ -90,7 +90,7 @@ it('replica: without a replica the error says so, for one save as for many', asy
   }
 });
 
-it('replica: a primary that does not have the save any more does not vouch for it', async () => {
+it('replica: a primary that does not have the save any more proves nothing', async () => {
   const { client } = await replicatedRedis();
   const { opId } = await client.sessions.saveUserState('ana', { step: 'lost' }, { durability: 'replica' });
   // As when it was promoted after the answer: the save that was acknowledged is newer than what it holds.
@@ -99,7 +99,7 @@ it('replica: a primary that does not have the save any more does not vouch for i
   await expect(again).rejects.toEqual(notDurable('replica', /does not have the save/));
 });
 
-it('replica: a primary that never had the save does not vouch for it, though it has a newer one', async () => {
+it('replica: a primary that never had the save proves nothing, though it has a newer one', async () => {
   const { client, link } = await replicatedRedis();
   link.holdReplies();
   const first = client.sessions.saveUserState('bo', { step: 'waits' }, { durability: 'replica' });
@@ -197,7 +197,7 @@ it('postgres: a row from the future is not taken for the save', async () => {
   expect(await row(ana)).toMatchObject({ version });
 });
 
-it('postgres: a newer save that was not made on the same server after this one does not vouch for it', async () => {
+it('postgres: a newer save that was not made on the same server after this one proves nothing', async () => {
   const { client, keyspace, row, redis, queries } = await withPostgres();
   const ana = refOf('ana');
   await client.sessions.saveUserState(ana, { step: 'lost' }, { opId: 'lost' });

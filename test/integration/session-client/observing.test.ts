@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import { isolatedClient } from './client.ts';
 
-it('every call is told of once, with its duration and its error code; an update with its steps', async () => {
+it('every call is reported once, with its duration and its error code; an update with its steps', async () => {
   const events: OperationEvent[] = [];
   const { sessions } = isolatedClient({ observe: (event) => events.push(event) });
   await sessions.saveUserState('ana', {});

@@ -111,7 +111,7 @@ describe('saving and loading', () => {
     expect(await sessions.getUserState('ana')).toEqual({ step: 'kept' });
   });
 
-  it('what is not a session is reported, not returned, and its content is not told', async () => {
+  it('what is not a session is reported, not returned, and its content is not shown', async () => {
     const { sessions, redis, locate } = isolatedClient();
     const write = (texts: Partial<SessionTexts>): Promise<void> =>
       rewriteSession(redis, locate('ana').key, texts);
@@ -175,7 +175,7 @@ describe('opId', () => {
     expect(await sessions.getUserSession('ana')).toEqual({ state: { step: 'new' }, version: other.version });
   });
 
-  it('a repeated conditional save is answered although its own version now stands in its way', async () => {
+  it('a repeated conditional save is answered although the session already has its own version', async () => {
     const { sessions } = isolatedClient();
     const options = { ifVersion: '0', opId: 'op-1' };
     const first = await sessions.saveUserState('ana', { count: 1 }, options);

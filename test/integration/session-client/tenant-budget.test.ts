@@ -93,7 +93,7 @@ test('saves of one turn are counted one by one, and each is applied or refused f
   expect(await pipeline.countDirty()).toBe(10);
 });
 
-test('a count that drifted is counted anew with the next sync, also while a session stays dirty', async () => {
+test('a count that drifted is counted again with the next sync, also while a session stays dirty', async () => {
   const { pipeline, client } = await openBudgeted();
   const { redis, keyspace } = pipeline;
   await pipeline.pool.query(`ALTER TABLE ${pipeline.table} ADD CHECK (tenant_id <> 'parked') NOT VALID`);

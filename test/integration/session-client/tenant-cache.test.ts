@@ -27,7 +27,7 @@ describe('tenant info', () => {
     expect([loads, new Set(infos).size]).toEqual([1, 100]);
   });
 
-  it('invalidated during a load is not cached, and is loaded afresh by whoever asks next', async () => {
+  it('invalidated during a load is not cached, and the next caller loads it again', async () => {
     const { sessions, another, redis, keyspace } = isolatedClient();
     for (const invalidating of [sessions, another()]) {
       const asked = signal();

@@ -69,7 +69,7 @@ describe('updating', () => {
     expect([calls, await sessions.getUserState('ana')]).toEqual([3, { count: 3 }]);
   });
 
-  it('a change that gives undefined is refused and told of clearUserState; one that throws saves nothing', async () => {
+  it('a change that gives undefined is refused, and the error names clearUserState; one that throws saves nothing', async () => {
     const { sessions } = isolatedClient();
     await sessions.saveUserState('ana', { count: 1 });
     const nothing = (() => undefined) as unknown as () => { count: number };

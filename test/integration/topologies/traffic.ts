@@ -39,7 +39,7 @@ export function startTraffic(
       }
       saves.push({ userId, count, outcome, version, tookMs: performance.now() - startedMs });
       if (outcome === 'saved') tell(userId, startedMs);
-      // As fast as a bot that is told to try later; a tight loop would starve the connection.
+      // As fast as a bot that tries again later; a tight loop would starve the connection.
       else await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }

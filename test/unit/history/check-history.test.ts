@@ -141,7 +141,7 @@ describe('a load', () => {
     expect(findings([...same, load(30, undefined, 'a')], row(20, 'a'))).toEqual([]);
   });
 
-  it('does not find what was refused, or what stands in the place of a clear', () => {
+  it('does not find what was refused, or what is there instead of a clear', () => {
     const refused = call('save', 'b', [12, 15], { outcome: 'fail' });
     const wrong = ['wrong: nobody saved what a load found'];
     expect(findings([save(10, 'a'), refused, load(21, undefined, 'b')], row(10, 'a'), fresh)).toEqual(wrong);
@@ -377,7 +377,7 @@ it('a state that was moved to another version is explained there', () => {
   expect(findings([save(10, 'a')], row(99, 'a'), moved)).toEqual([]);
 });
 
-it('a save may stand above its version once Redis lost data, and nowhere else', () => {
+it('a save may be above its version once Redis lost data, and nowhere else', () => {
   const lost = { restarts: [{ lostSinceUs: 18, killedUs: 30, floors: ['0'] }] };
   const calls = [save(10, 'a'), save(20, 'b'), save(40, 'c'), save(50, 'd')];
   expect(findings(calls, row(99, 'd'))).toEqual(['unexplained: in the row']);
@@ -386,7 +386,7 @@ it('a save may stand above its version once Redis lost data, and nowhere else', 
   expect(findings([...calls, save(99, 'e')], row(99, 'd'), lost)).toEqual(['wrong: in the row']);
 });
 
-it('what is wrong with the whole is told once', () => {
+it('what is wrong with the whole is reported once', () => {
   expect(findings([save(10, 'a')], row(10, 'a'), { parked: 2, stillDirty: 3 })).toEqual([
     'parked: 2 sessions were parked, though PostgreSQL was only away (P9)',
     'stuck: 3 sessions are still dirty, though everything was healed',

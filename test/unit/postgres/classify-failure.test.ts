@@ -39,7 +39,7 @@ test.each(Object.entries(bySqlState))('SQLSTATEs of F8 that are %s', (failureCla
   }
 });
 
-test('statements that ran out of time are told apart: smaller pieces may not', () => {
+test('statements that ran out of time are marked: smaller pieces may not', () => {
   for (const code of ['57014', '25P04']) expect(failureOf(code).isTimeout).toBe(true);
   for (const code of ['57P01', '55P03', '40001', '22P02']) expect(failureOf(code).isTimeout).toBe(false);
   // The server gives up before the caller does: without its word the connection is at fault, not the size.

@@ -72,7 +72,7 @@ it('a replica is a fault', () => {
   ]);
 });
 
-it('every fault is told, not the first one only', () => {
+it('every fault is reported, not the first one only', () => {
   const changes = { role: 'slave', redis_version: '6.0.0', maxmemory_policy: 'allkeys-lru' };
   expect(assessRedis(info(changes)).faults).toHaveLength(3);
 });

@@ -50,7 +50,7 @@ it('the names and defaults that were given are kept', () => {
   });
 });
 
-it('all problems are told at once, in the order of the table, with what was received and what is allowed', () => {
+it('all problems are reported at once, in the order of the table, with what was received and what is allowed', () => {
   const env = {
     SESSION_TTL: 'soon',
     SESSION_PARTITIONS: '63',

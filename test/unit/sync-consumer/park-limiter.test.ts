@@ -66,7 +66,7 @@ test('once open it stays open while rows are refused, however many pass beside t
   }
 });
 
-test('a minute without a refusal closes it, and it counts anew', () => {
+test('a minute without a refusal closes it, and it counts from zero', () => {
   const { parkLimiter, clock, parkUntilRefused } = createBreaker(3);
   expect(parkUntilRefused()).toBe(3);
   clock.nowMs += MINUTE_MS - 1;

@@ -21,7 +21,7 @@ test('runs again and again, one at a time, until the signal is aborted', async (
   expect(runs).toBe(5);
 });
 
-test('a run that failed is told and the next one comes all the same', async () => {
+test('a run that failed is reported and the next one still comes', async () => {
   const stopping = new AbortController();
   const errors: unknown[] = [];
   let runs = 0;
@@ -52,7 +52,7 @@ test('ends at once when aborted during the pause, and waits for a run under way'
   expect(getEventListeners(stopping.signal, 'abort')).toHaveLength(0);
 });
 
-test('an error because of the abort is not told; a signal aborted before means no run', async () => {
+test('an error because of the abort is not reported; a signal aborted before means no run', async () => {
   const stopping = new AbortController();
   await repeat(
     async (signal) => {

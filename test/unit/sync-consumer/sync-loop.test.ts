@@ -55,7 +55,7 @@ test('syncSoon has the next look sync, and one that is said during a sync is not
   expect(pauseMs).toBeLessThan(HOUR_MS);
 });
 
-test('a sync that fails is told, and the next comes after the pause of Redis; the end is no failure', async () => {
+test('a sync that fails is reported, and the next comes after the pause of Redis; the end is no failure', async () => {
   const errors: unknown[] = [];
   const sync = (nth: number): void => {
     throw new Error(`sync ${nth}`);
