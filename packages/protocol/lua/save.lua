@@ -66,10 +66,11 @@ local function save(key, argument)
   end
   if version then
     local _, found = find(header, ' ' .. opId .. '=', at, true)
-    if found then
+    local savedAs = found and match(header, '^%d+', found + 1)
+    if savedAs then
       -- A write of its own: WAIT on this connection covers the save it answers for.
       call('HSET', session, 'm', header)
-      return 'replayed ' .. match(header, '^%d+', found + 1)
+      return 'replayed ' .. savedAs
     end
   end
   -- Nothing where it cannot be counted on from.

@@ -147,7 +147,9 @@ for _, session in ipairs(committed) do
 end
 for _, session in ipairs(savedSince) do
   if session.event == '' or #redis.call('XRANGE', changes, session.event, session.event) == 0 then
-    redis.call('HSET', session.key, 'm', session.announced(redis.call('XADD', changes, '*', 'k', session.key)))
+    -- A line of its own: the error of a user who may not run a command names the line.
+    local event = redis.call('XADD', changes, '*', 'k', session.key)
+    redis.call('HSET', session.key, 'm', session.announced(event))
   end
   if session.isOlderWritten then
     changedSince[#changedSince + 1] = takenAtUs

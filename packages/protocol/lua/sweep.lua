@@ -34,7 +34,10 @@ local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- Events above the last delivered one still reach a reader; without the group all of them will.
 local deliveredMs, deliveredSeq = 0, 0
-local groups = redis.call('EXISTS', changes) == 1 and redis.call('XINFO', 'GROUPS', changes) or {}
+local groups = {}
+if redis.call('EXISTS', changes) == 1 then
+  groups = redis.call('XINFO', 'GROUPS', changes)
+end
 local ours = infoNamed(groups, group)
 if ours then
   local ms, seq = string.match(ours['last-delivered-id'], '(%d+)-(%d+)')

@@ -319,3 +319,20 @@ it('P6 a save over what lacks a header takes the lease away', async () => {
   await world.save(session);
   expect(await world.leaseOf(session)).toBeNull();
 });
+
+it.each(['op', 'op=', 'op=x', '\n', ' a=5  b=5', 'op=1 op=2 op=3 op=4 op=5 op=6'])(
+  'operations of another form, %j, keep no session from being loaded and saved',
+  async (operations) => {
+    const world = createWorld();
+    const session = world.session();
+    await world.open();
+    const before = await world.save(session);
+    await world.redis.hset(session.key, SESSION_HASH.header, `${before} 10 5-5 7 7  ${operations}`);
+    const load = () => world.scripts.lease(session, { token: 't', leaseTtlMs: TTL_MS });
+    expect(await load()).toMatchObject({ outcome: 'hit', version: before });
+    const reply = await world.trySave(session, { opId: 'other' });
+    expect(reply.outcome).toBe('saved');
+    expect(await load()).toMatchObject({ outcome: 'hit', version: 'version' in reply && reply.version });
+    expect(['saved', 'replayed']).toContain((await world.trySave(session, { opId: 'op' })).outcome);
+  },
+);

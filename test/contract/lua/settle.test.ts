@@ -276,5 +276,5 @@ it('P5 a row that was read before a commit does not enter Redis after it, when t
   const lease = await missedSession(world, session);
   expect(await world.settleOne(session, version, eventIds)).toBe('gone');
   const older = { state: '{}', version: '7', isTombstone: false, lease, ttlMs: TTL_MS };
-  expect(await world.scripts.hydrate(session, older)).toBe('refused');
+  expect(await world.scripts.restore(session, older)).toBe('refused');
 });

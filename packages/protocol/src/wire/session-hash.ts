@@ -36,11 +36,15 @@ export type HashedSession =
   | { readonly kind: 'absent' }
   | { readonly kind: 'unreadable' };
 
-// A space as in `%S` of Lua; ids are bytes, so no other one counts.
-const FORM =
-  /^([1-9]\d*) ([01])([01]) ([^\t-\r ]*) ([^\t-\r ]*) ([^\t-\r ]*) ([^\t-\r ]*)((?: [^\t-\r =]+=\d+)*)$/;
+// As readHeader of header.lua, and what follows: what one of them reads, the other does, too. A space as in `%S` of Lua; ids
+// are bytes, so no other one counts.
+const FORM = /^([1-9]\d*) ([01])([01]) ([^\t-\r ]*) ([^\t-\r ]*) ([^\t-\r ]*) ([^\t-\r ]*)([\s\S]*)$/;
+const OPERATION = /^([^\t-\r =]+)=(\d+)$/;
 
-/** Undefined if the text is not a header, or has a version that cannot be counted. Pure. */
+/**
+ * Undefined if the text is not a header, or has a version that cannot be counted. An operation of another form is left
+ * out. Pure.
+ */
 export function parseHeader(text: string): SessionHeader | undefined {
   const [
     ,
@@ -57,9 +61,9 @@ export function parseHeader(text: string): SessionHeader | undefined {
   const operations = tail
     .split(' ')
     .slice(1)
-    .map((operation) => {
-      const [opId = '', savedAs = ''] = operation.split('=');
-      return { opId, version: savedAs };
+    .flatMap((text) => {
+      const [, opId, savedAs] = OPERATION.exec(text) ?? [];
+      return opId === undefined || savedAs === undefined ? [] : [{ opId, version: savedAs }];
     });
   const flags = { isDirty: dirty === '1', isTombstone: tombstone === '1' };
   return { version, ...flags, event, savedIn, confirmedIn, expiresAtMs, operations };
