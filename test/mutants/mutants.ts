@@ -219,6 +219,15 @@ export const mutants: readonly Mutant[] = [
     tests: ['test/contract/lua/save-atomic.test.ts'],
   },
   {
+    name: 'successor-trusted',
+    breaks: 'a bot reads what the successor of a primary of a cluster has, older than its row',
+    promise: 'P6',
+    file: 'packages/session-client/src/partition-opener.ts',
+    find: 'one.owner === ownerOf(partition)',
+    replace: 'one',
+    tests: ['test/fault/cluster-primary-hangs.test.ts'],
+  },
+  {
     name: 'upsert-without-guard',
     breaks: 'a late write of a sleeping consumer overwrites a newer row',
     promise: 'P3',

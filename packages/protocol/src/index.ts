@@ -39,6 +39,7 @@ export {
   textsOrNullIn,
   understood,
 } from './redis/replies.ts';
+export { slotOwner } from './redis/slot-owner.ts';
 export { type RedisTlsFiles, readRedisTls } from './redis/tls.ts';
 export { redisUrlProblem, withoutCredentials } from './redis/url.ts';
 export {

@@ -13,6 +13,7 @@ import {
   RedisError,
   RedisUnsafeError,
   type Scripts,
+  slotOwner,
   type TableIdentity,
 } from '@cauce/protocol';
 
@@ -25,6 +26,7 @@ import {
  *   unchecked ────────────► checked ───────────────────────────► partition open
  *       ▲                                   ▲                          │
  *       └── the server became unsafe        └── a connection was lost ─┘
+ *                                              or another node of a cluster answers
  *
  * Each partition is opened by the first call that needs it, so that one whose server is away keeps nobody from the
  * others.
@@ -71,8 +73,18 @@ export interface PartitionOpenerOptions {
 /** Somebody may change the eviction policy of a running server, or begin an epoch. */
 export const RECHECK_AFTER_MS = 30_000;
 
+/** While the nodes of a cluster swap their roles. */
+const OPEN_ATTEMPTS = 3;
+
 /** Of a server; of a cluster, that one of its nodes is gone: another one may have been promoted. */
 const lossEvents = ['close', '-node'];
+
+interface KnownEpoch {
+  readonly epoch: Epoch;
+  readonly knownUntilMs: number;
+  /** The node of a cluster that said it. */
+  readonly owner: string | undefined;
+}
 
 export function createPartitionOpener(
   deps: PartitionOpenerDeps,
@@ -80,7 +92,7 @@ export function createPartitionOpener(
 ): PartitionOpener {
   const { connection, keyspace, scripts, now } = deps;
   const { redis } = connection;
-  const epochs = new Map<number, { readonly epoch: Epoch; readonly knownUntilMs: number }>();
+  const epochs = new Map<number, KnownEpoch>();
   const opening = new Map<number, Promise<Epoch>>();
   let syncedTo: TableIdentity | undefined;
   let losses = 0;
@@ -96,6 +108,12 @@ export function createPartitionOpener(
     confirming = undefined;
   };
   for (const event of lossEvents) redis.on(event, onLoss);
+
+  const ownerOf = (partition: number): string | undefined => slotOwner(redis, keyspace.meta(partition));
+  const known = (partition: number): KnownEpoch | undefined => {
+    const one = epochs.get(partition);
+    return one && one.owner === ownerOf(partition) ? one : undefined;
+  };
 
   async function checkServers(): Promise<void> {
     const health = await assessPrimaries(redis, { timeoutMs: options.commandTimeoutMs });
@@ -123,15 +141,19 @@ export function createPartitionOpener(
     }
   }
 
-  async function openPartition(partition: number): Promise<Epoch> {
+  async function openPartition(partition: number, attempts = OPEN_ATTEMPTS): Promise<Epoch> {
     const lossesBefore = losses;
     await confirmOnce();
+    const owner = ownerOf(partition);
     const reply = await scripts.openPartition(partition, { floor: '0', createGroup: false });
     if (reply.outcome === 'mismatch') throw layoutMismatch(keyspace, reply);
-    // What was learnt may be of the server before.
-    if (losses !== lossesBefore) throw notConnected();
+    // What was learnt may be of the server before, or of the node that a command was redirected from.
+    if (losses !== lossesBefore || ownerOf(partition) !== owner) {
+      if (attempts > 1 && redis.status === 'ready') return openPartition(partition, attempts - 1);
+      throw notConnected();
+    }
     syncedTo = reply.syncedTo ?? syncedTo;
-    epochs.set(partition, { epoch: reply.epoch, knownUntilMs: now() + RECHECK_AFTER_MS });
+    epochs.set(partition, { epoch: reply.epoch, knownUntilMs: now() + RECHECK_AFTER_MS, owner });
     return reply.epoch;
   }
 
@@ -158,7 +180,7 @@ export function createPartitionOpener(
     });
   }
 
-  const knows = (partition: number): boolean => (epochs.get(partition)?.knownUntilMs ?? 0) > now();
+  const knows = (partition: number): boolean => (known(partition)?.knownUntilMs ?? 0) > now();
 
   return {
     isOpen: (partition) =>
@@ -176,11 +198,11 @@ export function createPartitionOpener(
       if (unknown.length > 0) await Promise.all(unknown.map(openOnce));
       if (recheckAtMs !== undefined && now() > recheckAtMs) void recheck();
     },
-    epochOf: (partition) => epochs.get(partition)?.epoch ?? '',
+    epochOf: (partition) => known(partition)?.epoch ?? '',
     get syncedTo() {
       return syncedTo;
     },
-    refreshEpoch: openPartition,
+    refreshEpoch: (partition) => openPartition(partition),
     close() {
       for (const event of lossEvents) redis.off(event, onLoss);
     },
