@@ -46,8 +46,8 @@ export interface Weakness {
   /** compare-and-set takes the version of a session that was not compared with its row in this epoch. */
   readonly casIgnoresEpoch?: boolean;
   /** compare-and-set takes a session that is not in Redis for one that never was. */
-  readonly absenceUnvouched?: boolean;
-  /** A lease of an earlier epoch vouches for absence. */
+  readonly absenceUnproven?: boolean;
+  /** A lease of an earlier epoch proves absence. */
   readonly leaseIgnoresEpoch?: boolean;
   /** A save of the first epoch on a server counts as made before it once the second has begun. */
   readonly secondEpochDemotes?: boolean;
@@ -337,10 +337,10 @@ function saveSteps(state: State, weakness: Weakness): Step[] {
   if (!loaded) return found;
   const { session, epoch, lease } = redis;
   const isDoubted = session !== null && session.epoch !== epoch && !weakness.casIgnoresEpoch;
-  const isVouched =
+  const isProven =
     isLeaseOf(lease, loaded.lease) && (loaded.lease.epoch === epoch || Boolean(weakness.leaseIgnoresEpoch));
   const isAbsent =
-    session === null && loaded.version === 0 && (isVouched || Boolean(weakness.absenceUnvouched));
+    session === null && loaded.version === 0 && (isProven || Boolean(weakness.absenceUnproven));
   if (isDoubted || (session?.version !== loaded.version && !isAbsent))
     return [...found, { name: 'compare-and-set: conflict', next: { ...state, loaded: null } }];
   // By what was acknowledged, whatever Redis holds.

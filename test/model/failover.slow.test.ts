@@ -99,7 +99,7 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
   { weakness: 'floorLost', scope: { saves: 2, redisResets: 1 }, finds: 'ROW_IS_NOT_THE_NEWEST' },
   { weakness: 'noSecondEpochAfterReset', scope: { saves: 2, loads: 2, redisResets: 1 }, finds: 'STALE_LOAD' },
   { weakness: 'secondEpochDemotes', scope: { saves: 2, redisResets: 1, clockJumps: 1 }, finds: 'STALE_LOAD' },
-  { weakness: 'absenceUnvouched', scope: { saves: 2, loads: 1, evictions: 1 }, finds: 'LOST_UPDATE' },
+  { weakness: 'absenceUnproven', scope: { saves: 2, loads: 1, evictions: 1 }, finds: 'LOST_UPDATE' },
   {
     weakness: 'leaseIgnoresEpoch',
     scope: { saves: 2, loads: 1, redisLosses: 1 },

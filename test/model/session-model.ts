@@ -48,7 +48,7 @@ export interface Weakness {
   /** compare-and-set does not compare. */
   readonly blindCas?: boolean;
   /** compare-and-set takes a session that is not in Redis for one that never was. */
-  readonly absenceUnvouched?: boolean;
+  readonly absenceUnproven?: boolean;
   /** save leaves the lease of those who found no session. */
   readonly saveKeepsLease?: boolean;
   /** An update that is repeated is applied again if Redis does not know its op id. */
@@ -275,7 +275,7 @@ function clientSteps(state: State, weakness: Weakness): Step[] {
 function accepts({ session }: State, loaded: Loaded, weakness: Weakness): boolean {
   if (weakness.blindCas) return true;
   if (session || loaded.version !== 0) return session?.version === loaded.version;
-  return loaded.holdsLease || Boolean(weakness.absenceUnvouched);
+  return loaded.holdsLease || Boolean(weakness.absenceUnproven);
 }
 
 /** By the history: whatever Redis holds, what was loaded has to be the newest save that was acknowledged. */

@@ -85,14 +85,14 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
     { weakness: 'sweepTrustsStream', scope: { operations: 2, streamFaults: 1 }, finds: ['NEVER_SYNCED'] },
     { weakness: 'purgeEarly', scope: { operations: 2, evictions: 1, purges: 1 }, finds: ['RESURRECTED'] },
     { weakness: 'blindCas', scope: { operations: 2 }, finds: ['LOST_UPDATE'] },
-    { weakness: 'absenceUnvouched', scope: { operations: 2, evictions: 1 }, finds: ['LOST_UPDATE'] },
+    { weakness: 'absenceUnproven', scope: { operations: 2, evictions: 1 }, finds: ['LOST_UPDATE'] },
     {
       weakness: 'saveKeepsLease',
       scope: { operations: 2, evictions: 1 },
       finds: ['LOST_UPDATE', 'STALE_HIT'],
     },
     {
-      weakness: 'absenceUnvouched',
+      weakness: 'absenceUnproven',
       scope: { operations: 1, evictions: 1, lostAnswers: 1 },
       finds: ['APPLIED_TWICE'],
     },

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- reissue: gives a session a new version and announces it, so that PostgreSQL gets the state of Redis. It is for a repair
 -- (the row is missing, is older, or has the same version and another state), and for a save with a version below its
--- row, made after Redis had lost everything, its clock too.
+-- row, made after Redis had lost everything, its floor too.
 --
 -- KEYS  1 session  hash    2 changes  stream    3 dirty  zset    4 meta  hash
 -- ARGV  1 expectedVersion  what was compared with the row

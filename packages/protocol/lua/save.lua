@@ -10,15 +10,15 @@
 --         operation    opId, 1..64 bytes without ' ' and '='. The same id again is answered and not applied, while
 --                      it is among the session's last four operations. A condition adds, after a space each:
 --                      ifVersion, '0' = only if there is no session, else the expected version;
---                      vouchedBy, from the load that gave ifVersion: its epoch, '' = not known; for '0' its lease,
+--                      loadedUnder, from the load that gave ifVersion: its epoch, '' = not known; for '0' its lease,
 --                      which says that nobody saved since. Without the lease an absent session proves nothing:
 --                      it may have been saved, synced and evicted, and be only in PostgreSQL
 --         state        JSON text, '' for a tombstone
 -- Returns  one line for each save, in order:
 --          'saved version'        applied now
 --          'replayed version'     this opId was applied before, as that version
---          'conflict version'     ifVersion did not match, or nothing vouches for it. version is what Redis has, '0'
---                                 when absent. Also for a session of an earlier epoch that was loaded in that epoch:
+--          'conflict version'     ifVersion did not match, or nothing proves that it was the newest. version is what
+--                                 Redis has, '0' when absent. Also for a session of an earlier epoch that was loaded in that epoch:
 --                                 Redis may have gone back to this version, and may have lost later ones
 --          'too_large bytes'
 --          'over_budget bytes'    the unsynced bytes of the tenant; a save that adds none is never refused
@@ -44,9 +44,9 @@ local partitions = {}
 local function save(key, argument)
   local session, changes, dirty, meta, unsynced = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3], KEYS[key + 4]
   local opId, state = ARGV[argument], ARGV[argument + 1]
-  local ifVersion, vouchedBy
+  local ifVersion, loadedUnder
   if find(opId, ' ', 1, true) then
-    opId, ifVersion, vouchedBy = match(opId, '^(%S*) (%S*) (.*)$')
+    opId, ifVersion, loadedUnder = match(opId, '^(%S*) (%S*) (.*)$')
   end
 
   -- Everything is read and checked before the first write: a script that fails after it is not rolled back.
@@ -79,15 +79,15 @@ local function save(key, argument)
     known = nil
   end
   if ifVersion then
-    local isVouched = false
+    local isProven = false
     if version then
-      local isTrusted = savedIn == present or confirmedIn == present or vouchedBy == present
-      isVouched = ifVersion == version and isTrusted
+      local isTrusted = savedIn == present or confirmedIn == present or loadedUnder == present
+      isProven = ifVersion == version and isTrusted
     elseif ifVersion == '0' then
       local ofPresent = present .. ':'
-      isVouched = sub(vouchedBy, 1, #ofPresent) == ofPresent and call('HGET', session, 'l') == vouchedBy
+      isProven = sub(loadedUnder, 1, #ofPresent) == ofPresent and call('HGET', session, 'l') == loadedUnder
     end
-    if not isVouched then
+    if not isProven then
       return 'conflict ' .. (known and version or '0')
     end
   end

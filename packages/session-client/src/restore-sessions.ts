@@ -41,7 +41,7 @@ export interface RestoreOptions {
 
 interface Restored extends Found {
   /** After the row was read Redis still had the lease: nobody had saved, so the row was the newest at that moment. */
-  readonly isVouched: boolean;
+  readonly isProven: boolean;
 }
 
 interface Miss {
@@ -73,13 +73,13 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
 
   async function keep({ session, lease }: Miss, row: StoredSession | undefined): Promise<Restored> {
     const found = { session, loaded: row ?? { lease } };
-    const unkept = { ...found, isChanged: false, isVouched: false };
+    const unkept = { ...found, isChanged: false, isProven: false };
     if (lease === undefined) return unkept;
     try {
       const isKept = row
         ? (await scripts.restore(session, { ...row, lease, ttlMs: newTtlMs() })) === 'restored'
         : await isLeaseThere(session, lease);
-      return { ...found, isChanged: !isKept, isVouched: isKept };
+      return { ...found, isChanged: !isKept, isProven: isKept };
     } catch (error) {
       const failure = RedisError.from(error, 'restore');
       if (isReadOnly(failure)) return unkept;
@@ -94,7 +94,7 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     sessions.forEach((session, i) => {
       const reply = replies[i] as HeldSession | Miss;
       if ('lease' in reply) misses.push(reply);
-      else restored.set(session.key, { session, loaded: reply, isChanged: true, isVouched: false });
+      else restored.set(session.key, { session, loaded: reply, isChanged: true, isProven: false });
     });
     const rows = await readRows(misses.map(({ session }) => session));
     // A call from here on may know of a newer save than the answers to what is asked of Redis now.
@@ -119,7 +119,7 @@ export function createRestoreSessions(deps: RestoreDeps, options: RestoreOptions
     const isJoined = sessions.map(({ key }) => flights.get(key) !== undefined);
     const first = await joinOrStart(sessions);
     // The row may have been read before this call, and the session saved in between.
-    const isEarly = first.map(({ isVouched }, i) => isJoined[i] && !isVouched);
+    const isEarly = first.map(({ isProven }, i) => isJoined[i] && !isProven);
     // Everything that is under way now began after this call.
     const second = await joinOrStart(sessions.filter((_, i) => isEarly[i]));
     return [...first.filter((_, i) => !isEarly[i]), ...second];

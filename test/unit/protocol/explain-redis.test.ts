@@ -11,7 +11,7 @@ const reply = (message: string) => Object.assign(new Error(message), { name: 'Re
 
 test.each([
   [reply('WRONGPASS invalid username-password pair or user is disabled.'), plain, 'WRONGPASS'],
-  [reply('NOAUTH Authentication required.'), plain, 'it wants a password (NOAUTH): give one'],
+  [reply('NOAUTH Authentication required.'), plain, 'it asks for a password (NOAUTH): give one'],
   [
     reply('ERR AUTH <password> called without any password configured for the default user.'),
     plain,

@@ -16,7 +16,7 @@ export function explainConnectFailure(error: unknown, { isTls, wasClosed }: Redi
     case 'WRONGPASS':
       return 'it does not accept the user or the password (WRONGPASS): correct them in the Redis URL';
     case 'NOAUTH':
-      return 'it wants a password (NOAUTH): give one in the Redis URL';
+      return 'it asks for a password (NOAUTH): give one in the Redis URL';
     case 'NOPERM':
       return 'the user may not do what a connection needs (NOPERM): grant it INFO, CLIENT and PING';
     case 'LOADING':
@@ -27,7 +27,7 @@ export function explainConnectFailure(error: unknown, { isTls, wasClosed }: Redi
     return 'it knows no password for this user: set one there, or take it out of the Redis URL';
   }
   if (/alert (bad certificate|certificate required|unknown ca)/i.test(message)) {
-    return `it wants a certificate of this client (${code || 'TLS'}): give REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE`;
+    return `it asks for a certificate of this client (${code || 'TLS'}): give REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE`;
   }
   if (/certificate|altnames/i.test(message) || code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return `its certificate is not accepted (${code || 'TLS'}): trust its CA (REDIS_TLS_CA_FILE), or correct the host`;

@@ -70,7 +70,7 @@ export function assessRedis(info: string): RedisHealth {
     faults.push(`Redis ${version} is too old: 7.0 (or Valkey 7.2) is needed.`);
   }
   if (role === 'slave') {
-    faults.push('The server is a slave: connect to the primary.');
+    faults.push('The server is a replica: connect to the primary.');
   }
 
   const warnings: string[] = [];

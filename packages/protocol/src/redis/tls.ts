@@ -3,7 +3,7 @@ import { createSecureContext } from 'node:tls';
 
 /** Paths of files in PEM form, for a `rediss` URL. */
 export interface RedisTlsFiles {
-  /** Certificates of the authorities that vouch for the servers. Default: those Node.js knows. */
+  /** Certificates of the authorities that signed those of the servers. Default: those Node.js knows. */
   readonly caFile?: string | undefined;
   /** This client's certificate, where the servers ask for one. */
   readonly certFile?: string | undefined;

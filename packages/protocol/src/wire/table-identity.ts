@@ -25,7 +25,7 @@ export function tableMismatch(
   return new TableMismatchError(
     `The sessions under the key prefix ${keyPrefix} are synced to the table ${describe(syncedTo)}, and not to ` +
       `${describe(found)}, which this process is set to. Correct DATABASE_URL, SESSION_DB_SCHEMA and SESSION_DB_TABLE, ` +
-      'or REDIS_URL and SESSION_KEY_PREFIX. If they shall be synced to this table from now on: ' +
+      'or REDIS_URL and SESSION_KEY_PREFIX. To sync them to this table from now on: ' +
       '`cauce resync --to-this-table`.',
   );
 }

@@ -51,8 +51,8 @@ export function saveScript({ run, keyspace }: ScriptDeps): SaveScript {
         const { partition, key } = session;
         keys.push(key, keyspace.changes(partition), keyspace.dirty(partition), keyspace.meta(partition));
         if (budgetBytes !== undefined) keys.push(keyspace.unsynced(partition));
-        const vouchedBy = ifVersion === ABSENT_VERSION ? lease : epoch;
-        args.push(ifVersion === undefined ? opId : `${opId} ${ifVersion} ${vouchedBy}`, state);
+        const loadedUnder = ifVersion === ABSENT_VERSION ? lease : epoch;
+        args.push(ifVersion === undefined ? opId : `${opId} ${ifVersion} ${loadedUnder}`, state);
       }
       const reply = textIn('save', await run('save', keys, args));
       return listIn('save', reply.split('\n'), saves.length).map(saveReplyOrFailure);
