@@ -109,7 +109,8 @@ export function createPartitionOpener(
   };
   for (const event of lossEvents) redis.on(event, onLoss);
 
-  const ownerOf = (partition: number): string | undefined => slotOwner(redis, keyspace.meta(partition));
+  const ownerOf = (partition: number): string | undefined =>
+    isCluster(redis) ? slotOwner(redis, keyspace.meta(partition)) : undefined;
   const known = (partition: number): KnownEpoch | undefined => {
     const one = epochs.get(partition);
     return one && one.owner === ownerOf(partition) ? one : undefined;

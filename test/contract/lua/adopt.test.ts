@@ -8,6 +8,7 @@ import {
   PARTITION,
   parkedSession,
   TTL_MS,
+  textsOfRow,
   versionInOneHour,
 } from './world.ts';
 
@@ -21,17 +22,7 @@ it('P6 the newer row of PostgreSQL replaces the losing session, which is clean t
   await world.read();
   const version = versionInOneHour();
   expect(await world.scripts.adopt(session, { losingVersion, version, ...row })).toBe('adopted');
-  expect(await world.fields(session)).toEqual({
-    state: row.state,
-    version: version,
-    dirty: '0',
-    event: '',
-    operations: '',
-    tombstone: '0',
-    savedIn: '',
-    confirmedIn: '',
-    expiresAtMs: '',
-  });
+  expect(await world.fields(session)).toEqual(textsOfRow({ state: row.state, version }));
   expect(await world.redis.pttl(session.key)).toBeGreaterThan(TTL_MS - 5000);
   expect(await world.redis.zcard(world.keyspace.dirty(PARTITION))).toBe(0);
   expect([await world.announced(), await world.pending()]).toEqual([[], 0]);

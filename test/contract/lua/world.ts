@@ -130,6 +130,14 @@ export async function missedSession(world: World, session: LocatedSession, token
   return reply.outcome === 'miss' ? reply.lease : expect.fail('the session is there');
 }
 
+/** The texts of a session that was put into Redis from a row: clean, and nothing else is known of it. */
+export function textsOfRow({ state, version }: { state: string; version: string }): SessionTexts {
+  return {
+    ...{ state, version, dirty: '0', tombstone: '0' },
+    ...{ event: '', operations: '', savedIn: '', confirmedIn: '', expiresAtMs: '' },
+  };
+}
+
 /** A session saved, synced and settled: clean, with a TTL. Returns its version. */
 export async function cleanSession(world: World, session: LocatedSession): Promise<string> {
   const version = await world.save(session);
