@@ -70,7 +70,7 @@ module.exports = {
         path: '^packages/[^/]+/src/',
         pathNot: [
           '^packages/$1/',
-          '^packages/[^/]+/src/(index|postgres|metrics|loader|migrate|internal)\\.ts$',
+          '^packages/[^/]+/src/(index|postgres|metrics|loader|direct|migrate|internal)\\.ts$',
         ],
       },
     },
@@ -85,7 +85,7 @@ module.exports = {
       name: 'no-migrator-in-the-loader',
       comment: 'node-pg-migrate is an optional peer, of those who migrate alone.',
       severity: 'error',
-      from: { path: '^packages/postgres/src/(index|loader)\\.ts$' },
+      from: { path: '^packages/postgres/src/(index|loader|direct)\\.ts$' },
       to: { path: '^packages/postgres/src/migrate\\.ts$', reachable: true },
     },
     {

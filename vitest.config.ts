@@ -42,7 +42,9 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'services',
-          include: ['test/{dev-services,contract,integration,fault,cli,package,bench}/**/*.test.ts'],
+          include: [
+            'test/{dev-services,contract,conformance,integration,fault,cli,package,bench}/**/*.test.ts',
+          ],
           globalSetup: ['test/helpers/shared-servers.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

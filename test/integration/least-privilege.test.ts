@@ -1,5 +1,5 @@
 import { createSessionClient } from '@cauce/session-client';
-import { createPostgresLoader } from '@cauce/session-client/postgres';
+import { createDirectSessions, createPostgresLoader } from '@cauce/session-client/postgres';
 import { createLogger } from '@cauce/sync-consumer';
 import type { Redis } from 'ioredis';
 import pg from 'pg';
@@ -11,6 +11,7 @@ import { eventually } from '../helpers/eventually.ts';
 import { connectRedis, isolatedRedis } from '../helpers/isolated.ts';
 import { ownEverySlot } from '../helpers/one-node-cluster.ts';
 import { type RedisUser, redisWithUsers, schemaWithRoles } from '../helpers/shipped-users.ts';
+import { storeMode } from '../helpers/writer-mode.ts';
 
 /** As the shipped list spells the keys. */
 const keyPrefix = 'sess';
@@ -105,6 +106,14 @@ test('a bot, a consumer and every command work with the shipped users and roles,
   const watched = await cli.run(['status', '--sample', '0ms'], asWatcher);
   expect([watched.code, watched.stderr]).toEqual([0, '']);
   expect(watched.stdout).not.toContain('append-only file leaves out');
+
+  // Direct saves.
+  await storeMode(cli.pool, { schema, partitions: 4, mode: 'direct' });
+  const direct = createDirectSessions({ databaseUrl: databaseFor('loader'), schema, partitions: 4 });
+  onTestFinished(() => direct.close());
+  await direct.saveUserState(first, { n: 9 });
+  await direct.clearUserState(first);
+  expect(await direct.getUserStates([first, user('u2')])).toEqual([undefined, expect.anything()]);
 
   expect(await denials(cli.redis)).toEqual([]);
 });
@@ -208,7 +217,8 @@ test('the roles of PostgreSQL may do nothing else', async () => {
     loader: [
       `DELETE FROM ${schema}.session`,
       `SELECT * FROM ${schema}.session_conflict`,
-      `SELECT * FROM ${schema}.session_layout`,
+      `UPDATE ${schema}.session_layout SET partitions = 1`,
+      `UPDATE ${schema}.session_mode SET mode = 'direct'`,
       `CREATE TABLE ${schema}.other (n int)`,
     ],
     migrator: ['CREATE ROLE another', `DROP SCHEMA ${schema}`],

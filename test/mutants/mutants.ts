@@ -4,6 +4,7 @@
 const save = 'packages/protocol/lua/save.lua';
 const settle = 'packages/protocol/lua/settle.lua';
 const upsert = 'packages/postgres/sql/queries/upsert-sessions.sql';
+const writerMode = 'packages/postgres/sql/migrations/0005_writer_mode.sql';
 
 export interface Mutant {
   readonly name: string;
@@ -889,5 +890,51 @@ export const mutants: readonly Mutant[] = [
     find: 'protocol >= tonumber(lowestReadable)',
     replace: 'true',
     tests: ['test/contract/lua/open-partition.test.ts'],
+  },
+  {
+    name: 'direct-save-ignores-the-mode',
+    breaks: 'a bot that sleeps through a change of the mode saves beside Redis',
+    promise: 'P10',
+    file: writerMode,
+    find: "IF allowed.mode IS DISTINCT FROM 'direct' THEN",
+    replace: 'IF false THEN',
+    tests: ['test/contract/sql/save-direct.test.ts'],
+  },
+  {
+    name: 'fence-without-a-lock',
+    breaks: 'a direct save that was under way is committed after the mode changed',
+    promise: 'P10',
+    file: writerMode,
+    find: '  PERFORM pg_advisory_xact_lock_shared(',
+    replace: '  PERFORM abs(',
+    tests: ['test/contract/sql/save-direct.test.ts'],
+  },
+  {
+    name: 'fence-with-an-old-snapshot',
+    breaks:
+      'where the role has another isolation level, the fence does not see the change that it waited for',
+    promise: 'P10',
+    file: 'packages/postgres/src/transaction.ts',
+    find: 'BEGIN ISOLATION LEVEL READ COMMITTED',
+    replace: 'BEGIN',
+    tests: ['test/contract/sql/save-direct.test.ts'],
+  },
+  {
+    name: 'direct-save-forgets-op-ids',
+    breaks: 'a direct save whose answer was lost is applied twice',
+    promise: 'P1',
+    file: writerMode,
+    find: 'IF found_at > 0 THEN',
+    replace: 'IF found_at < 0 THEN',
+    tests: ['test/integration/session-client/direct-sessions.test.ts'],
+  },
+  {
+    name: 'lost-commit-taken-for-a-refusal',
+    breaks: 'a direct save that may be committed is reported as one that did not happen',
+    promise: 'P1',
+    file: 'packages/postgres/src/direct.ts',
+    find: "const effect = isSent && !isRolledBack(error) ? 'unknown' : 'refused';",
+    replace: "const effect = isRolledBack(error) || isSent ? 'refused' : 'unknown';",
+    tests: ['test/integration/session-client/direct-sessions.test.ts'],
   },
 ];

@@ -43,6 +43,8 @@ function explanationOf(code: string, message: string): { what: string; remedy?: 
     case '3D000':
       return { what: message, remedy: `${correctUrl}, or create the database` };
     case '42P01':
+    case '42703':
+    case '42883':
     case '3F000':
       return { what: message, remedy: 'run `cauce migrate`, with the same schema and table' };
     case '42501':

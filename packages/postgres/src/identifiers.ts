@@ -6,14 +6,13 @@ import format from 'pg-format';
 export interface TableNames {
   /** Default `public`. */
   readonly schema: string;
-  /** Table of the sessions, default `session`; `<table>_conflict`, `_layout`, `_identity` and `_migration` go with it. */
+  /** Table of the sessions, default `session`; `<table>_conflict`, `_layout` and so on go with it. */
   readonly table: string;
 }
 
 /**
- * Puts the configured names, quoted, in place of `{session}`, `{session_conflict}`, `{session_layout}`,
- * `{session_identity}` and `{session_migration}`, and as text in place of `{session_literal}` and so on. Nothing else is
- * ever put into a statement; values are parameters.
+ * Puts the configured names, quoted, in place of `{session}`, `{session_conflict}` and so on, and as text in place of
+ * `{session_literal}` and so on. Nothing else is ever put into a statement; values are parameters.
  *
  * @throws InvalidOptionError for a name that is not a plain identifier
  */
@@ -25,6 +24,9 @@ export function renderSql(sql: string, { schema, table }: TableNames): string {
     session_layout: `${table}_layout`,
     session_identity: `${table}_identity`,
     session_migration: `${table}_migration`,
+    session_mode: `${table}_mode`,
+    session_fence: `${table}_fence`,
+    session_save: `${table}_save`,
   };
   return Object.entries(names).reduce((rendered, [placeholder, name]) => {
     const qualified = format('%I.%I', schema, name);

@@ -12,7 +12,7 @@ export interface MigrationTarget {
 }
 
 /** Of the tables the migrations make. */
-const companions = ['', '_conflict', '_layout', '_identity'];
+const companions = ['', '_conflict', '_layout', '_identity', '_mode'];
 
 /**
  * Looks at the place the tables are to be in; changes nothing, and needs no right to.

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 
 export interface Statement {
   readonly text: string;
@@ -31,8 +31,8 @@ export interface TransactionCall {
  * unnamed statements, because PgBouncer hands the next one to another backend.
  *
  * On a pipelining pool all messages leave together, so it costs one round trip; on any other one for each. A statement
- * that fails turns the COMMIT into a rollback. @throws what pg throws; the transaction may then have been committed or
- * not
+ * that fails turns the COMMIT into a rollback. READ COMMITTED, with any default of the server: a fence has to see what
+ * was committed while it waited. @throws what pg throws; {@link isRolledBack} says whether nothing was committed
  */
 export async function inTransaction(
   pool: pg.Pool,
@@ -40,20 +40,46 @@ export async function inTransaction(
 ): Promise<pg.QueryResultRow[][]> {
   const client = await checkOut(pool);
   let failure: Error | undefined;
+  let isCommitSent = false;
   try {
     const { answerTimeoutMs, ...ofServer } = limits();
-    const ask = ({ text, values }: Statement) => client.query(patient(text, answerTimeoutMs), values);
-    const all = [{ text: beginWith(ofServer, mustSeeAll) }, ...statements, { text: 'COMMIT' }];
+    const begin = { text: beginWith(ofServer, mustSeeAll) };
+    const all = [begin, ...statements, commit];
+    const ask = async (statement: Statement): Promise<pg.QueryResult> => {
+      isCommitSent ||= statement === commit;
+      try {
+        return await client.query(patient(statement.text, answerTimeoutMs), statement.values);
+      } catch (error) {
+        throw statement !== begin && isServersError(error) ? rolledBack(error) : error;
+      }
+    };
     const results = client.pipeline ? await together(all, ask) : await inTurn(all, ask);
     return results.slice(1, -1).map(({ rows }) => rows);
   } catch (error) {
     failure = error as Error;
-    throw error;
+    throw isCommitSent ? error : rolledBack(error);
   } finally {
     client.off('error', ignore);
     // A connection after a failure may be inside a transaction, or broken: the pool replaces it.
     client.release(failure);
   }
+}
+
+const commit: Statement = { text: 'COMMIT' };
+
+/** Of what {@link inTransaction} threw: whether it is certain that nothing was committed. */
+export function isRolledBack(error: unknown): boolean {
+  return error instanceof Error && 'cauceIsRolledBack' in error;
+}
+
+function rolledBack(error: unknown): unknown {
+  if (error instanceof Error) Object.defineProperty(error, 'cauceIsRolledBack', { value: true });
+  return error;
+}
+
+/** Its own answer to a statement. FATAL may also come from a pooler, or after a COMMIT whose answer was lost. */
+function isServersError(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.severity === 'ERROR';
 }
 
 type Ask = (statement: Statement) => Promise<pg.QueryResult>;
@@ -91,7 +117,7 @@ function ignore(): void {}
 function beginWith({ lockTimeoutMs, statementTimeoutMs }: TransactionLimits, mustSeeAll: boolean): string {
   return [
     // A replica cannot become writable, and says so.
-    mustSeeAll ? 'BEGIN READ WRITE' : 'BEGIN',
+    `BEGIN ISOLATION LEVEL READ COMMITTED${mustSeeAll ? ' READ WRITE' : ''}`,
     ...(mustSeeAll ? ['SET LOCAL row_security = off'] : []),
     'SET LOCAL synchronous_commit = on',
     ...(lockTimeoutMs === undefined ? [] : [`SET LOCAL lock_timeout = ${Math.ceil(lockTimeoutMs)}`]),

@@ -21,7 +21,7 @@ export {
   openRedis,
   type RedisSource,
 } from './redis/connection.ts';
-export { RedisError, type RedisFailure, withDeadline } from './redis/failure.ts';
+export { DeadlineError, RedisError, type RedisFailure, withDeadline } from './redis/failure.ts';
 export { assessRedis, parseInfo, type RedisHealth } from './redis/health.ts';
 export { isNamedPrimary } from './redis/named-primary.ts';
 export { assessPrimaries, fullest, newestClockUs, primaries } from './redis/primaries.ts';

@@ -1,11 +1,4 @@
-import {
-  ABSENT_VERSION,
-  CauceError,
-  isCauceError,
-  RedisError,
-  type RedisFailure,
-  type Version,
-} from '@cauce/protocol';
+import { ABSENT_VERSION, CauceError, isCauceError, type Version } from '@cauce/protocol';
 import type { SaveReceipt } from './save-receipt.ts';
 
 /** The value cannot be stored, or the schema refused it. Says where and why, never what. Not retryable. */
@@ -81,14 +74,26 @@ export class VersionConflictError extends CauceError {
   }
 }
 
+/** Why a save did not happen, or has no answer. */
+export interface SaveFailure {
+  /** `refused`: it was not applied; `unknown`: it was sent, and may have been applied. */
+  readonly effect: 'refused' | 'unknown';
+  /** Whether the same call may succeed later without anybody changing anything. */
+  readonly retryable: boolean;
+  /**
+   * Redis' word for it (`OOM`, `NOT_CONNECTED`, …). Of a direct save: a SQLSTATE, the code of a socket error, `TIMEOUT`,
+   * `MODE_MOVING` or `MODE_REDIS`.
+   */
+  readonly reason: string;
+}
+
 /** The save did not happen. Retryable when the reason passes by itself (memory, connection, failover). */
 export class SaveRejectedError extends CauceError {
-  /** `effect` is always `refused`; `reason` is Redis' word for it (`OOM`, `NOT_CONNECTED`, …). */
-  readonly failure: RedisFailure;
+  /** `effect` is always `refused`. */
+  readonly failure: SaveFailure;
 
-  constructor(failure: RedisFailure, cause: unknown) {
-    const why = cause instanceof RedisError ? ` ${cause.message}` : '';
-    super('SAVE_REJECTED', `The session was not saved (${failure.reason}).${why}`, {
+  constructor(failure: SaveFailure, cause: unknown, why = isCauceError(cause) ? cause.message : '') {
+    super('SAVE_REJECTED', `The session was not saved (${failure.reason}).${why && ` ${why}`}`, {
       retryable: failure.retryable,
       cause,
     });
@@ -106,11 +111,11 @@ export class SaveRejectedError extends CauceError {
 export class SaveUnknownError extends CauceError {
   /** Give it to the repetition. */
   readonly opId: string;
-  readonly failure: RedisFailure;
+  readonly failure: SaveFailure;
 
   constructor(
     opId: string,
-    failure: RedisFailure,
+    failure: SaveFailure,
     cause: unknown,
     { isRepeatable = true }: { readonly isRepeatable?: boolean } = {},
   ) {

@@ -18,11 +18,13 @@ export {
   type Version,
 } from '@cauce/protocol';
 export type { Operation, OperationEvent } from './calls.ts';
+export { createSessionClient } from './create-session-client.ts';
 export {
   AbortedError,
   ClosedError,
   DurabilityError,
   RestoreError,
+  type SaveFailure,
   SaveRejectedError,
   SaveUnknownError,
   StateRejectedError,
@@ -34,13 +36,7 @@ export {
 export { type OptionsFromSettings, type SessionClientOptions, sessionClientOptionsFrom } from './options.ts';
 export type { Durability, SaveReceipt } from './save-receipt.ts';
 export type { SaveOptions } from './save-session.ts';
-export {
-  type CallOptions,
-  createSessionClient,
-  type LoadedSession,
-  type SessionClient,
-  type SessionName,
-} from './session-client.ts';
+export type { CallOptions, LoadedSession, SessionClient, SessionName } from './session-client.ts';
 export type { LoaderCallOptions, SessionLoader } from './session-loader.ts';
 export {
   clientSettings,

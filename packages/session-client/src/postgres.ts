@@ -3,3 +3,4 @@ export {
   type PostgresLoader,
   type PostgresLoaderOptions,
 } from '@cauce/postgres/loader';
+export { createDirectSessions, type DirectSessionsOptions } from './direct-sessions.ts';

@@ -158,7 +158,8 @@ function saveFailure(error: RedisError, opId: string): SaveRejectedError | SaveU
     : new SaveUnknownError(opId, error.failure, error);
 }
 
-function abortedSave(signal: AbortSignal, opId: string): AbortedError {
+/** For a save that was sent. */
+export function abortedSave(signal: AbortSignal, opId: string): AbortedError {
   return new AbortedError(
     `The save was aborted after it had been sent: it may still be applied. Repeated soon with opId ${opId}, it is not saved twice.`,
     signal,

@@ -1,12 +1,20 @@
 import { createQueries } from '@cauce/postgres';
+import { openDirectTable } from '@cauce/postgres/direct';
 import { migrate } from '@cauce/postgres/migrate';
-import { MAX_VERSION } from '@cauce/protocol';
+import { createKeyspace, MAX_VERSION } from '@cauce/protocol';
 import type pg from 'pg';
 import { expect, inject, test } from 'vitest';
 import { connectPostgres, uniqueName } from '../../helpers/isolated.ts';
+import { storeMode } from '../../helpers/writer-mode.ts';
 import { sessionRow } from './rows.ts';
 
-const all = ['0001_session', '0002_identity', '0003_countable_version'];
+const all = [
+  '0001_session',
+  '0002_identity',
+  '0003_countable_version',
+  '0004_operations',
+  '0005_writer_mode',
+];
 const limits = { lockTimeoutMs: 1000, statementTimeoutMs: 5000, longTimeoutMs: 5000 };
 
 const databaseUrl = inject('databaseUrl');
@@ -53,7 +61,7 @@ test.each([
   const schema = `${prefix}${prefix.length > 30 ? '' : '_'}${uniqueName().slice(0, 11)}`;
   await migrate({ databaseUrl, schema, table });
   expect(await tablesOf(pool, schema)).toEqual(
-    [table, ...['conflict', 'identity', 'layout', 'migration'].map((of) => `${table}_${of}`)].sort(),
+    [table, ...['conflict', 'identity', 'layout', 'migration', 'mode'].map((of) => `${table}_${of}`)].sort(),
   );
   const queries = createQueries(pool, { schema, table, ...limits });
   const row = sessionRow('ana', 1);
@@ -68,6 +76,13 @@ test.each([
   expect(await queries.purgeSessions(slice)).toBe(1);
   expect(await queries.purgeConflicts({ historyDays: 1, isDryRun: false })).toBe(0);
   await queries.ping();
+  const direct = openDirectTable({ pool, schema, table }, { partitions: 8 });
+  const session = createKeyspace({ partitions: 8 }).locate(row.ref);
+  const save = { session, state: '{}', opId: 'op-1', ifVersion: row.version };
+  expect(await direct.save(save)).toEqual({ outcome: 'moved', mode: 'unknown' });
+  await storeMode(pool, { schema, table, partitions: 8, mode: 'direct' });
+  expect(await direct.save(save)).toMatchObject({ outcome: 'saved' });
+  expect(await direct.load([session])).toMatchObject([{ mode: 'direct', stored: { state: '{}' } }]);
   expect(await migrate({ databaseUrl, schema, table })).toEqual([]);
 });
 
@@ -76,7 +91,7 @@ test('two tables in one schema live side by side', async () => {
   const schema = uniqueName();
   expect(await migrate({ databaseUrl, schema, table: 'one' })).toEqual(all);
   expect(await migrate({ databaseUrl, schema, table: 'two' })).toEqual(all);
-  expect(await tablesOf(pool, schema)).toHaveLength(10);
+  expect(await tablesOf(pool, schema)).toHaveLength(12);
 });
 
 test('a dry run names what would run and changes nothing, not even the schema', async () => {
@@ -151,7 +166,11 @@ test('a row whose version Redis cannot count is refused, and named by migrate wi
   // A table of the release before.
   const table = `${names.schema}.session`;
   await pool.query(`ALTER TABLE ${table} DROP CONSTRAINT countable_version`);
-  await pool.query(`DELETE FROM ${table}_migration WHERE name = '0003_countable_version'`);
+  await pool.query(
+    `DROP FUNCTION ${table}_save, ${table}_fence; DROP TABLE ${table}_mode;
+     ALTER TABLE ${table} DROP COLUMN operations;
+     DELETE FROM ${table}_migration WHERE name >= '0003'`,
+  );
   await queries.upsertSessions([nanoseconds, sessionRow('bea', 1)]);
   const refusal = await migrate({ databaseUrl, ...names }).catch((error: Error) => error);
   expect(refusal).toMatchObject({ name: 'UncountableVersionsError', code: 'POSTGRES_MISCONFIGURED' });
@@ -159,7 +178,7 @@ test('a row whose version Redis cannot count is refused, and named by migrate wi
   const { rows } = await pool.query(list.replace(/^[^:]*: /, ''));
   expect(rows).toMatchObject([{ user_id: 'ana', version: nanoseconds.version }]);
   await pool.query(repair.replace(/^[^:]*: /, ''));
-  expect(await migrate({ databaseUrl, ...names })).toEqual(['0003_countable_version']);
+  expect(await migrate({ databaseUrl, ...names })).toEqual(all.slice(2));
   const [mended] = await queries.selectSessions([nanoseconds.ref]);
   expect(Math.abs(Number(mended?.version) / 1000 - Date.now())).toBeLessThan(60_000);
   expect(await queries.selectSessions([sessionRow('bea', 1).ref])).toMatchObject([
