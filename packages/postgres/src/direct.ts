@@ -10,6 +10,7 @@ import {
 } from '@cauce/protocol';
 import { type BotPoolOptions, openBotPool } from './bot-pool.ts';
 import { classifyPostgresFailure } from './classify-failure.ts';
+import type { StoredMode } from './mode-queries.ts';
 import { PostgresError } from './postgres-error.ts';
 import { refColumns, type SelectedRow } from './statements.ts';
 import { inTransaction, isRolledBack } from './transaction.ts';
@@ -21,7 +22,7 @@ export type { BotPoolOptions };
  * Who may write the sessions of a partition. In the two middle ones nobody may save. `unknown`: none is stored, so the
  * sessions come from Redis; `other_layout`: the data has another number of partitions.
  */
-export type WriterMode = 'direct' | 'to_redis' | 'redis' | 'to_direct' | 'unknown' | 'other_layout';
+export type WriterMode = StoredMode | 'unknown' | 'other_layout';
 
 export interface DirectSave {
   readonly session: LocatedSession;

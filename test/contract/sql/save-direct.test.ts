@@ -1,3 +1,4 @@
+import { createModeQueries, type StoredMode } from '@cauce/postgres';
 import { type DirectTable, openDirectTable } from '@cauce/postgres/direct';
 import { createKeyspace, type LocatedSession } from '@cauce/protocol';
 import pg from 'pg';
@@ -7,6 +8,7 @@ import { storeMode } from '../../helpers/writer-mode.ts';
 import { connectClient, createDatabase, type Database, isWaitedFor, pidOf } from './rows.ts';
 
 const keyspace = createKeyspace({ partitions: 4 });
+const limits = { lockTimeoutMs: 2000, statementTimeoutMs: 5000 };
 const ana = keyspace.locate({ tenantId: 'acme', userId: 'ana' });
 
 interface DirectDatabase extends Database {
@@ -73,20 +75,11 @@ describe('P10 the fence', () => {
 
   it('lets the mode change only when the saves under way have ended, and none is written after it', async () => {
     const { pool, schema, direct, row } = await directDatabase();
-    // As every change of the mode does it.
-    const changeMode = async (mode: string): Promise<void> => {
-      const client = await pool.connect();
-      try {
-        await client.query('BEGIN');
-        await client.query(`SELECT pg_advisory_xact_lock(($1::regclass::oid::bigint << 32) | $2::integer)`, [
-          `"${schema}".session`,
-          ana.partition,
-        ]);
-        await client.query(`UPDATE "${schema}".session_mode SET mode = $1, term = term + 1`, [mode]);
-        await client.query('COMMIT');
-      } finally {
-        client.release();
-      }
+    const modes = createModeQueries(pool, { schema, table: 'session', ...limits });
+    const changeMode = async (to: StoredMode): Promise<void> => {
+      const from = (await modes.readModes()).find(({ partition }) => partition === ana.partition);
+      const change = { to, beginsPeriod: false, floor: undefined, actor: 'a test' };
+      if (from) expect(await modes.changeMode(from, change)).toBeDefined();
     };
     let isOver = false;
     const outcomes = new Set<string>();
