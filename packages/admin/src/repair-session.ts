@@ -36,6 +36,7 @@ export async function repairSession(
         state: winner.state ?? '',
         version: winner.version,
         isTombstone: winner.state === null,
+        operations: winner.operations,
         ttlMs,
       });
     }

@@ -6,9 +6,9 @@ const JSONB_VERSION = 1;
 
 /**
  * A `text[]` parameter in PostgreSQL's binary form: as text, each quote and backslash would be escaped here and
- * unescaped there. Pure.
+ * unescaped there; null is NULL. Pure.
  */
-export function textArray(items: readonly string[]): Buffer {
+export function textArray(items: readonly (string | null)[]): Buffer {
   return binaryArray(TEXT_OID, items);
 }
 

@@ -90,9 +90,9 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
 
   return {
     load: (refs, { signal, syncedTo } = {}) => asked(signal, (limits) => select(refs, syncedTo, limits)),
-    write: (ref, { state, version, isTombstone }, { signal, syncedTo } = {}) =>
+    write: (ref, { state, version, isTombstone, operations }, { signal, syncedTo } = {}) =>
       asked(signal, async (limits) => {
-        const row = { ref, state: isTombstone ? null : state, version };
+        const row = { ref, state: isTombstone ? null : state, version, operations };
         const upsert = { statements: [upsertOf(statements, [row], syncedTo?.id)], limits };
         const [notWritten = []] = await inTransaction(pool, upsert);
         if (notWritten.length === 0) return version;

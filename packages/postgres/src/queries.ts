@@ -115,9 +115,10 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
 
     async selectSessions(refs) {
       const rows = await transact<SelectedRow>(selectOf(statements, refs));
-      return rows.flatMap(({ position, state, version }) => {
+      return rows.flatMap(({ position, state, version, operations }) => {
         const ref = refs[position];
-        return ref === undefined || version === null ? [] : [{ ref, state, version }];
+        if (ref === undefined || version === null) return [];
+        return [{ ref, state, version, operations: operations ?? undefined }];
       });
     },
 

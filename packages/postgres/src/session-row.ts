@@ -5,6 +5,8 @@ export interface SessionRow {
   readonly ref: SessionRef;
   readonly state: string | null;
   readonly version: Version;
+  /** Its last saves, as `StoredSession` has them. Undefined: none is known. */
+  readonly operations?: string | undefined;
 }
 
 /** The primary key as one text. Ids hold no control character, so this pair of them is no other. */

@@ -24,6 +24,7 @@ export function upsertOf(statements: Statements, rows: readonly SessionRow[], ta
       textArray(rows.map(({ ref }) => ref.userId)),
       jsonbArray(rows.map(({ state }) => state)),
       textArray(rows.map(({ version }) => version)),
+      textArray(rows.map(({ operations }) => operations ?? null)),
       tableId ?? null,
     ],
   };
@@ -39,6 +40,7 @@ export interface SelectedRow {
   readonly state: string | null;
   /** Null: there is no such row. */
   readonly version: string | null;
+  readonly operations: string | null;
   /** `pg_class.relkind` */
   readonly relation_kind: string;
 }

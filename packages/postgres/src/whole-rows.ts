@@ -14,11 +14,13 @@ export function sessionsIn(
   { asked, tableName }: { readonly asked: number; readonly tableName: string },
 ): (StoredSession | undefined)[] {
   const sessions = new Array<StoredSession | undefined>(asked).fill(undefined);
-  for (const { position, state, version, relation_kind } of rows) {
+  for (const { position, state, version, operations, relation_kind } of rows) {
     if (!tableKinds.includes(relation_kind)) {
       throw restoreFailed(`${tableName} is not a table: a view, or a foreign table, may leave sessions out.`);
     }
-    if (version !== null) sessions[position] = { state: state ?? '', version, isTombstone: state === null };
+    if (version === null) continue;
+    const session = { state: state ?? '', version, isTombstone: state === null };
+    sessions[position] = { ...session, operations: operations ?? undefined };
   }
   return sessions;
 }

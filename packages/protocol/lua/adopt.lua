@@ -8,17 +8,19 @@
 --       2 state          of the row, JSON text, '' for a tombstone
 --       3 version        of the row
 --       4 tombstone      '0' | '1'
---       5 ttlMs          how long the now clean session stays, ms
---       6 group
+--       5 operations     of the row, 'opId=version opId=version …', newest first; '' = none
+--       6 ttlMs          how long the now clean session stays, ms
+--       7 group
 -- Returns  'adopted' | 'superseded' (saved or removed since: only the version floor is raised)
 -- Writes   session, meta, changes, dirty, parked. allow-oom: part of draining (P7).
 
 local changes, dirty, parked, session, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local losingVersion, state, version, tombstone, ttlMs, group =
-  ARGV[1], ARGV[2], ARGV[3], ARGV[4], string.format('%.0f', ARGV[5]), ARGV[6]
+local losingVersion, state, version, tombstone, operations, ttlMs, group =
+  ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], string.format('%.0f', ARGV[6]), ARGV[7]
 
 --#include header
 --#include format-header
+--#include operations
 --#include event
 --#include floor
 --#include raise-floor
@@ -43,7 +45,7 @@ if event ~= '' then
   redis.call('XACK', changes, group, event)
   redis.call('XDEL', changes, event)
 end
-redis.call('HSET', session, 's', state, 'm', formatHeader(version, '0', tombstone, '', '', '', '', ''))
+redis.call('HSET', session, 's', state, 'm', formatHeader(version, '0', tombstone, '', '', '', '', operationsOf(operations)))
 redis.call('PEXPIRE', session, ttlMs)
 redis.call('ZREM', dirty, session)
 redis.call('HDEL', parked, session)

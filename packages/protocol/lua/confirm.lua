@@ -8,7 +8,8 @@
 --       3 rowVersion  '0' = there is no row
 --       4 state       of the row, JSON text, '' for a tombstone
 --       5 tombstone   '0' | '1'
---       6 ttlMs       how long the adopted session stays, ms
+--       6 ofRow       its operations, 'opId=version opId=version …', newest first; '' = none
+--       7 ttlMs       how long the adopted session stays, ms
 -- Returns  'confirmed'   the row is not newer; or only its version is higher, and a consumer reissues the session above it
 --          'adopted'     Redis has the row now
 --          'outdated'    the row is newer and the session is dirty: the row counts. A consumer adopts it and archives
@@ -17,11 +18,12 @@
 -- Writes   session, meta. Refused before any effect when memory is full.
 
 local session, meta = KEYS[1], KEYS[2]
-local version, epoch, rowVersion, state, tombstone = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local ttlMs = string.format('%.0f', ARGV[6])
+local version, epoch, rowVersion, state, tombstone, ofRow = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local ttlMs = string.format('%.0f', ARGV[7])
 
 --#include header
 --#include format-header
+--#include operations
 --#include floor
 --#include epoch
 --#include wins-over
@@ -43,6 +45,7 @@ end
 if isDirty == '1' then
   return 'outdated'
 end
-redis.call('HSET', session, 's', state, 'm', formatHeader(rowVersion, '0', tombstone, '', '', epoch, '', ''))
+redis.call('HSET', session,
+  's', state, 'm', formatHeader(rowVersion, '0', tombstone, '', '', epoch, '', operationsOf(ofRow)))
 redis.call('PEXPIRE', session, ttlMs)
 return 'adopted'

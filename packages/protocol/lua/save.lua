@@ -9,10 +9,11 @@
 --       then for each save:
 --         operation    opId, 1..64 bytes without ' ' and '='. The same id again is answered and not applied, while
 --                      it is among the session's last four operations. A condition adds, after a space each:
---                      ifVersion, '0' = only if there is no session, else the expected version;
---                      loadedUnder, from the load that gave ifVersion: its epoch, '' = not known; for '0' its lease,
---                      which says that nobody saved since. Without the lease an absent session proves nothing:
---                      it may have been saved, synced and evicted, and be only in PostgreSQL
+--                      ifVersion, '0' = only if there is no session, '*' = whatever it is, if this opId is surely
+--                      not among its last operations, else the expected version;
+--                      loadedUnder, from the load that gave ifVersion: its epoch, '' = not known; or its lease, if it
+--                      found no session, which says that nobody saved since. Without the lease an absent session
+--                      proves nothing: it may have been saved, synced and evicted, and be only in PostgreSQL
 --         state        JSON text, '' for a tombstone
 -- Returns  one line for each save, in order:
 --          'saved version'        applied now
@@ -82,8 +83,8 @@ local function save(key, argument)
     local isProven = false
     if version then
       local isTrusted = savedIn == present or confirmedIn == present or loadedUnder == present
-      isProven = ifVersion == version and isTrusted
-    elseif ifVersion == '0' then
+      isProven = (ifVersion == version or ifVersion == '*') and isTrusted
+    elseif ifVersion == '0' or ifVersion == '*' then
       local ofPresent = present .. ':'
       isProven = sub(loadedUnder, 1, #ofPresent) == ofPresent and call('HGET', session, 'l') == loadedUnder
     end

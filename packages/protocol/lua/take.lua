@@ -5,14 +5,15 @@
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
 -- ARGV  1 maxBytes  stop before the states exceed this, bytes
 --       2 tableId   identity of the table the caller syncs to; '' = not compared
--- Returns  { nowUs, outcome, state, outcome, state, … }: two texts for each session, in the order of KEYS, up to the
---          first that does not fit. Ask again for the rest; if one alone does not fit, with a larger maxBytes.
+-- Returns  { nowUs, outcome, state, operations, outcome, … }: three texts for each session, in the order of KEYS, up to
+--          the first that does not fit. Ask again for the rest; if one alone does not fit, with a larger maxBytes.
+--          operations: of a dirty session, 'opId=version opId=version …' as its header has them.
 --          The outcomes:
---          'dirty version tombstone winsOver parked', state    parked: its record, or nothing. winsOver: rows up to
+--          'dirty version tombstone winsOver parked', state, operations    parked: its record, or nothing. winsOver: rows up to
 --          this version are older, even if their versions are higher; '0' = none. They were there when Redis had
 --          lost everything, and the session was saved after that
---          'clean', ''       nothing to sync: synced already, or gone
---          'unreadable', ''  the value under its key is not a session
+--          'clean', '', ''       nothing to sync: synced already, or gone
+--          'unreadable', '', ''  the value under its key is not a session
 -- Error NOTOPENED  the partition was not opened on this server, so its epoch belongs to another one; or its sessions
 --                  are synced to another table
 -- Writes   nothing, so it also runs when memory is full (P7)
@@ -38,12 +39,12 @@ local anyParked = redis.call('HLEN', parked) > 0
 local winsOverOf = {}
 local reply, bytes = { nowUs }, 0
 for i = 3, #KEYS do
-  local outcome, state = 'clean', ''
+  local outcome, state, operations = 'clean', '', ''
   local stored = redis.pcall('HMGET', KEYS[i], 'm', 's')
   if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
     return stored
   end
-  local version, isDirty, tombstone, _, savedIn = readHeader(stored[1] or '')
+  local version, isDirty, tombstone, _, savedIn, _, _, at = readHeader(stored[1] or '')
   local isMissing = isDirty == '1' and not stored[2]
   if stored.err or isMissing or (not version and (stored[1] or stored[2])) then
     outcome = 'unreadable'
@@ -53,11 +54,13 @@ for i = 3, #KEYS do
       break
     end
     bytes = bytes + #state
+    operations = string.sub(stored[1], at + 1)
     winsOverOf[savedIn] = winsOverOf[savedIn] or winsOver(savedIn, opened[1], opened[3])
     local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
     outcome = 'dirty ' .. version .. ' ' .. tombstone .. ' ' .. winsOverOf[savedIn] .. ' ' .. record
   end
   reply[#reply + 1] = outcome
   reply[#reply + 1] = state
+  reply[#reply + 1] = operations
 end
 return reply

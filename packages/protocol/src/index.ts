@@ -63,12 +63,19 @@ export { PARTITION_HASH } from './wire/partition.ts';
 export { MAX_SCRIPT_BYTES, MAX_SCRIPT_SESSIONS } from './wire/scripts/arguments.ts';
 export type { SaveCall, SaveLimits, SaveReply } from './wire/scripts/save-script.ts';
 export { createScripts, type Scripts } from './wire/scripts/scripts.ts';
-export type { Epoch, HeldSession, Lease, StoredSession } from './wire/scripts/stored-session.ts';
+export {
+  type Epoch,
+  type HeldSession,
+  type Lease,
+  type StoredSession,
+  toHeldSession,
+} from './wire/scripts/stored-session.ts';
 export type { SettleSession, TakenSession } from './wire/scripts/sync-scripts.ts';
 export {
   formatHeader,
   type HashedSession,
   parseHeader,
+  rowOperations,
   SESSION_FIELDS,
   SESSION_HASH,
   type SessionHeader,
@@ -85,6 +92,7 @@ export {
 export { nameTable, type TableIdentity, tableMismatch } from './wire/table-identity.ts';
 export {
   ABSENT_VERSION,
+  ANY_VERSION,
   compareVersions,
   isVersion,
   LOWEST_READABLE_PROTOCOL,

@@ -35,16 +35,23 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
   async function untilCommitted(
     session: LocatedSession,
     content: SaveContent,
-    { version, isReplay }: SaveReceipt,
+    { version, opId, isReplay }: SaveReceipt,
     epoch: Epoch,
   ): Promise<void> {
-    const overtakes = (held: Pick<HeldSession, 'version' | 'savedIn'>): boolean =>
-      compareVersions(held.version, version) > 0 && epoch !== '' && held.savedIn === epoch;
-    // A repetition may be called with another state than the one that was saved.
-    const held = isReplay ? await reader.read(session) : { ...content, version, savedIn: epoch };
-    if (held && (held.version === version || overtakes(held))) {
-      const { state, isTombstone } = held;
-      const row = { state, isTombstone, version: held.version };
+    const operation = `${opId}=${version}`;
+    const overtakes = ({ version: newer, savedIn, operations }: HeldSession): boolean => {
+      if (compareVersions(newer, version) <= 0) return false;
+      const isOfRow = savedIn === '' && operations?.split(' ').includes(operation) === true;
+      return isOfRow || (epoch !== '' && savedIn === epoch);
+    };
+    // The consumer does not write this version again, so the row needs all that Redis has of it: the last saves before this
+    // one, too. And a repetition may be called with another state than the one that was saved.
+    const held = await reader.read(session);
+    const isHeld = held && (held.version === version || overtakes(held));
+    const kept = isHeld ? held : isReplay ? undefined : { ...content, version, operations: operation };
+    if (kept) {
+      const { state, isTombstone, operations } = kept;
+      const row = { state, isTombstone, version: kept.version, operations };
       const stored = await loader?.write?.(session.ref, row, { signal, syncedTo: opener.syncedTo });
       if (stored === row.version) return;
     }

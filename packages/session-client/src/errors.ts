@@ -103,10 +103,10 @@ export class SaveRejectedError extends CauceError {
 
 /**
  * The save was sent and no answer came: it may have happened. Retryable: repeat it soon with the same `opId`, which saves
- * it if it did not happen and answers with its version if it did, as long as Redis has the session and fewer than four
- * other saves of it came in between. Not retryable where a repetition could be applied a second time: of an update, and
- * of a save with `ifVersion` whose repetition Redis does not recognise (`failure.reason` is `NOT_RECOGNISED`). Then load
- * the session to see its state.
+ * it if it did not happen and answers with its version if it did, as long as fewer than four other saves of the session
+ * came in between (`SaveOptions.opId` says what else). Not retryable where a repetition could be applied a second time: of
+ * an update, and of a save with `ifVersion` whose repetition is not recognised (`failure.reason` is `NOT_RECOGNISED`).
+ * Then load the session to see its state.
  */
 export class SaveUnknownError extends CauceError {
   /** Give it to the repetition. */
@@ -120,7 +120,7 @@ export class SaveUnknownError extends CauceError {
     { isRepeatable = true }: { readonly isRepeatable?: boolean } = {},
   ) {
     const advice = isRepeatable
-      ? `Repeat it soon with opId ${opId}: while Redis has the session, it is not saved twice.`
+      ? `Repeat it soon with opId ${opId}: it is not saved twice.`
       : 'Load the session to see what it holds.';
     super('SAVE_UNKNOWN', `No answer (${failure.reason}): the save may have happened. ${advice}`, {
       retryable: isRepeatable,
@@ -140,7 +140,7 @@ export function notRecognised(opId: string, conflict: VersionConflictError): Sav
 /**
  * The save was acknowledged by Redis and is on its way to PostgreSQL like any other, but that it has come as far as
  * `durability` asked is not known. Retryable: repeating it soon with the receipt's `opId` saves nothing again and waits
- * again, as long as Redis recognises it as {@link SaveUnknownError} says.
+ * again, as long as it is recognised as {@link SaveUnknownError} says.
  */
 export class DurabilityError extends CauceError {
   readonly durability: 'replica' | 'postgres';

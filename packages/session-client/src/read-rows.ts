@@ -3,6 +3,7 @@ import {
   isVersion,
   type LocatedSession,
   MAX_VERSION,
+  rowOperations,
   type StoredSession,
 } from '@cauce/protocol';
 import { RestoreError } from './errors.ts';
@@ -37,12 +38,18 @@ export function createReadRows({ loader, opener, signal }: ReadRowsDeps): ReadRo
         throw new RestoreError(error.message, error);
       throw new RestoreError('The session loader failed: it is not known whether there is a session.', error);
     }
-    if (Array.isArray(rows) && rows.length === sessions.length && rows.every(isRow)) return rows;
+    if (Array.isArray(rows) && rows.length === sessions.length && rows.every(isRow))
+      return rows.map(withKnownOperations);
     throw new RestoreError(
       'The session loader did not answer with one session or undefined for each ref, with a state and with a ' +
         `version from 1 to ${MAX_VERSION}. Correct the row: see docs/failure-modes.md.`,
     );
   };
+}
+
+/** What is not a list of operations says of none that it was applied. */
+function withKnownOperations(row: StoredSession | undefined): StoredSession | undefined {
+  return row && { ...row, operations: rowOperations(row.operations) };
 }
 
 function isRow(row: StoredSession | undefined): boolean {

@@ -7,6 +7,7 @@ import {
   RedisError,
   SESSION_FIELDS,
   sessionIn,
+  toHeldSession,
   withDeadline,
 } from '@cauce/protocol';
 
@@ -76,8 +77,7 @@ function stored(where: () => string, reply: unknown): HeldSession | undefined {
   if (held.kind === 'unreadable') {
     throw new CorruptSessionError(`What Redis holds under ${where()} is not a session.`);
   }
-  const { state, version, isTombstone, savedIn, confirmedIn } = held;
-  return { state, version, isTombstone, savedIn, confirmedIn };
+  return toHeldSession(held);
 }
 
 function readFailure(error: unknown, where: string): Error {

@@ -9,7 +9,7 @@ import type { PartitionOpener } from './partition-opener.ts';
  * been saved, synced and evicted.
  */
 export interface SaveCondition {
-  /** `'0'`: no session. */
+  /** `'0'`: no session; `'*'`: any, or none, if it is proven to be the newest. */
   readonly ifVersion: Version;
   /** In which the version was loaded. */
   readonly epoch?: Epoch | undefined;

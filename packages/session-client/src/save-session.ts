@@ -30,9 +30,10 @@ export interface SaveOptions {
   readonly ifVersion?: Version | undefined;
   /**
    * Names this save. A save with the same id gets the first answer again and changes nothing, while it is among the
-   * session's last four saves and the session is in Redis. After that a plain save is applied again. A save with
-   * `ifVersion` that does not match ends as unknown, not as a conflict, if the session has left Redis or this client has
-   * sent the save before. 1 to 64 of `A-Z a-z 0-9 _ -`. Default: a random one.
+   * session's last four saves, in Redis or in its row: if the session is not in Redis, a save with an id of yours costs a
+   * load. A save with neither `opId` nor `ifVersion` does not load, so after the session has left Redis it begins a new
+   * list. What is not recognised is applied again; with an `ifVersion` that does not match, it ends as unknown, not as a
+   * conflict, if this client has sent it before. 1 to 64 of `A-Z a-z 0-9 _ -`. Default: a random one.
    */
   readonly opId?: string | undefined;
   /** How far the save has come when this resolves. Default: the client's. */

@@ -30,7 +30,8 @@ export interface SessionClient<T> extends AsyncDisposable {
    * @throws StateRejectedError, StateTooLargeError: the state cannot be stored
    * @throws TenantBudgetError: too much of the tenant is not in PostgreSQL yet
    * @throws VersionConflictError: `ifVersion` is not the present version; nothing was saved
-   * @throws RestoreError: the session is not in Redis, `ifVersion` was given, and the loader failed; nothing was saved
+   * @throws RestoreError: the session is not in Redis, `ifVersion` or `opId` was given, and the loader failed; nothing was
+   *   saved
    * @throws SaveRejectedError: Redis did not accept it; nothing was saved
    * @throws SaveUnknownError: it may have been saved; repeating it with the error's `opId` is safe
    * @throws DurabilityError: it was saved in Redis; it is not known whether it came as far as `durability` asks

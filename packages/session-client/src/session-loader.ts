@@ -21,12 +21,13 @@ export interface SessionLoader {
    *
    * @param refs distinct
    * @returns one entry for each ref, in order. `state` is JSON text, '' for a tombstone; `version` a whole number from
-   *   1 to 4503599627370495.
+   *   1 to 4503599627370495. `operations` as `write` got them; without them no repeated save is recognised once its session
+   *   has left Redis.
    */
   load(refs: readonly SessionRef[], options: LoaderCallOptions): Promise<(StoredSession | undefined)[]>;
   /**
    * Commits one session's row unless the row is newer; for saves with `durability: 'postgres'`. Without it they are
-   * refused.
+   * refused. The row keeps the `operations` with the state.
    *
    * @returns the version the row has then
    */

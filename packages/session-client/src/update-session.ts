@@ -92,15 +92,30 @@ async function saveOnce<T>(
   } catch (unknown) {
     if (!(unknown instanceof SaveUnknownError)) throw unknown;
     try {
-      await steps.reconnected();
-      return await steps.save(state, options);
+      return await repeat(steps, state, options);
     } catch (error) {
       // It was recognised.
       if (error instanceof DurabilityError) throw error;
-      // Redis recognises the first one only while it has the session, and for four saves. To change the state again, or
-      // to have the caller repeat it, could apply the change twice.
+      // The first one is recognised for four saves. To change the state again, or to have the caller repeat it, could apply
+      // the change twice.
       if (error instanceof VersionConflictError) throw notRecognised(options.opId, error);
       throw new SaveUnknownError(options.opId, unknown.failure, unknown.cause, { isRepeatable: false });
     }
+  }
+}
+
+/** A conflict may be with itself: if the session has left Redis, the load brings back the list of its last saves. */
+async function repeat<T>(
+  steps: UpdateSteps<T>,
+  state: string,
+  options: SaveCondition & { readonly opId: string },
+): Promise<SaveReceipt> {
+  await steps.reconnected();
+  try {
+    return await steps.save(state, options);
+  } catch (error) {
+    if (!(error instanceof VersionConflictError)) throw error;
+    await steps.load();
+    return steps.save(state, options);
   }
 }

@@ -1,4 +1,6 @@
--- The last four saves of a session, so that a repeated op id is recognised also when Redis does not have the session.
+-- The last saves of a session, so that a repeated one is recognised although the session has left Redis. Rows that are there
+-- have none: nothing is rewritten.
 ALTER TABLE {session} ADD COLUMN operations text;
 
-COMMENT ON COLUMN {session}.operations IS 'Op id and version of the last four saves, newest first: "opId=version …".';
+COMMENT ON COLUMN {session}.operations IS
+  'The last saves, at most four, newest first: opId=version opId=version … NULL: none is known.';

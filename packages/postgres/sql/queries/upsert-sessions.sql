@@ -2,24 +2,29 @@
 -- batch a second time has no effect.
 --
 -- $1 text[] tenant ids   $2 text[] user ids   $3 jsonb[] states; NULL = tombstone   $4 text[] versions
--- $5 text identity of the table: in another table nothing is written; NULL = any table
+-- $5 text[] operations: the last saves of each, NULL = none is known
+-- $6 text identity of the table: in another table nothing is written; NULL = any table
 -- Returns position (0-based, as given) of each row that was not written as given: the version guard rejected it, or a
 -- trigger prevented it or changed its version. All others were written.
 --
 -- The order is the primary key's, so two batches never deadlock.
 WITH incoming AS (
-  SELECT tenant_id, user_id, state, version::bigint AS version,
+  SELECT tenant_id, user_id, state, version::bigint AS version, operations,
          to_timestamp(version::bigint / 1e6) AS updated_at
-  FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::text[]) AS batch (tenant_id, user_id, state, version)
+  FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::text[], $5::text[])
+    AS batch (tenant_id, user_id, state, version, operations)
   ORDER BY tenant_id COLLATE "C", user_id COLLATE "C"
 ), written AS (
-  INSERT INTO {session} AS stored (tenant_id, user_id, state, version, created_at, updated_at, synced_at)
-  SELECT tenant_id, user_id, state, version, updated_at, updated_at, clock_timestamp()
+  INSERT INTO {session} AS stored (
+    tenant_id, user_id, state, version, operations, created_at, updated_at, synced_at
+  )
+  SELECT tenant_id, user_id, state, version, operations, updated_at, updated_at, clock_timestamp()
   FROM incoming
-  WHERE $5::text IS NULL OR $5::text = (SELECT id::text FROM {session_identity})
+  WHERE $6::text IS NULL OR $6::text = (SELECT id::text FROM {session_identity})
   ON CONFLICT (tenant_id, user_id) DO UPDATE
   SET state = excluded.state,
       version = excluded.version,
+      operations = excluded.operations,
       updated_at = excluded.updated_at,
       synced_at = excluded.synced_at
   WHERE excluded.version > stored.version

@@ -26,7 +26,13 @@ export interface SessionHeader {
   /** Kept for an expiry time, ms; '' always. */
   readonly expiresAtMs: string;
   /** Its last four, newest first. */
-  readonly operations: readonly { readonly opId: string; readonly version: Version }[];
+  readonly operations: readonly Operation[];
+}
+
+/** A save, and the version it got. */
+export interface Operation {
+  readonly opId: string;
+  readonly version: Version;
 }
 
 /** What a session's key holds. `state` is JSON text, '' for a tombstone. */
@@ -40,6 +46,9 @@ export type HashedSession =
 // are bytes, so no other one counts.
 const FORM = /^([1-9]\d*) ([01])([01]) ([^\t-\r ]*) ([^\t-\r ]*) ([^\t-\r ]*) ([^\t-\r ]*)([\s\S]*)$/;
 const OPERATION = /^([^\t-\r =]+)=(\d+)$/;
+// As operationsOf of operations.lua.
+const OF_ROW = '[!-<>-~]{1,64}=[1-9]\\d{0,15}';
+const OPERATIONS_OF_ROW = new RegExp(`^${OF_ROW}(?: ${OF_ROW}){0,3}$`);
 
 /**
  * Undefined if the text is not a header, or has a version that cannot be counted. An operation of another form is left
@@ -73,8 +82,25 @@ export function parseHeader(text: string): SessionHeader | undefined {
 export function formatHeader(header: SessionHeader): string {
   const { version, isDirty, isTombstone, event, savedIn, confirmedIn, expiresAtMs, operations } = header;
   const flags = `${isDirty ? 1 : 0}${isTombstone ? 1 : 0}`;
-  const recent = operations.map(({ opId, version: savedAs }) => `${opId}=${savedAs}`);
-  return [version, flags, event, savedIn, confirmedIn, expiresAtMs, ...recent].join(' ');
+  const parts = [version, flags, event, savedIn, confirmedIn, expiresAtMs];
+  return [...parts, ...operations.map(formatOperation)].join(' ');
+}
+
+function formatOperation({ opId, version }: Operation): string {
+  return `${opId}=${version}`;
+}
+
+/**
+ * The last operations as a row has them: `opId=version opId=version …`, newest first. Undefined if there are none, or
+ * the value has another form. Pure.
+ */
+export function rowOperations(value: unknown): string | undefined {
+  return typeof value === 'string' && OPERATIONS_OF_ROW.test(value) ? value : undefined;
+}
+
+/** Pure. */
+export function toRowOperations(operations: readonly Operation[]): string | undefined {
+  return rowOperations(operations.map(formatOperation).join(' '));
 }
 
 /** What HMGET of {@link SESSION_FIELDS} answered. Pure. @throws RedisError `BADREPLY` */

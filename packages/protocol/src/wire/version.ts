@@ -8,6 +8,9 @@ export type Version = string;
 /** "No version": what `ifVersion` compares with when the session does not exist. */
 export const ABSENT_VERSION: Version = '0';
 
+/** "Any version": the condition that what is there is surely what was saved last, and knows its last operations. */
+export const ANY_VERSION = '*';
+
 /**
  * The last version there is: 2^52 − 1 µs, a moment in the year 2112. Lua counts exactly up to 2^53; above it every
  * save would get the same version. A version that comes from elsewhere, a row for example, is refused above this.

@@ -71,20 +71,26 @@ export async function resolveOutdated(
   // Until its partition answers.
   for (const { row } of lost) skip(row);
   const older = lost.filter((dispute) => !winsOverStored(dispute));
-  await askPartitions(deps, older, 'adopt', async ({ partition, row, stored: { state, version } }) => {
-    const outcome = await scripts.adopt(row.announced.session, {
-      losingVersion: row.version,
-      state: state ?? '',
-      version,
-      isTombstone: state === null,
-      ttlMs,
-    });
-    logger.warn(
-      { partition, losingVersion: row.version, version, outcome },
-      'PostgreSQL had a newer row than Redis; the losing state is in the conflict table',
-    );
-    fates.set(row, { outcome: 'conflict', row });
-  });
+  await askPartitions(
+    deps,
+    older,
+    'adopt',
+    async ({ partition, row, stored: { state, version, operations } }) => {
+      const outcome = await scripts.adopt(row.announced.session, {
+        losingVersion: row.version,
+        state: state ?? '',
+        version,
+        isTombstone: state === null,
+        operations,
+        ttlMs,
+      });
+      logger.warn(
+        { partition, losingVersion: row.version, version, outcome },
+        'PostgreSQL had a newer row than Redis; the losing state is in the conflict table',
+      );
+      fates.set(row, { outcome: 'conflict', row });
+    },
+  );
   const later = lost.filter(winsOverStored);
   await askPartitions(deps, later, 'reissue', async ({ partition, row, stored: { version } }) => {
     const call = { expectedVersion: row.version, isDirty: true, floor: version };

@@ -100,6 +100,7 @@ export async function takeStates(
         ref: one.session.ref,
         state: taken.isTombstone ? null : taken.state,
         version: taken.version,
+        operations: taken.operations,
         announced: one,
         parked: taken.parked,
         winsOver: taken.winsOver,

@@ -5,7 +5,13 @@ import { sessionIn } from '../session-hash.ts';
 import { ABSENT_VERSION, type Version } from '../version.ts';
 import { flag, refuseForeign } from './arguments.ts';
 import type { ScriptDeps } from './run-script.ts';
-import type { Epoch, HeldSession, Lease, StoredSession } from './stored-session.ts';
+import {
+  type Epoch,
+  type HeldSession,
+  type Lease,
+  type StoredSession,
+  toHeldSession,
+} from './stored-session.ts';
 
 export type LeaseReply =
   | ({ readonly outcome: 'hit' } & HeldSession)
@@ -45,16 +51,15 @@ export function loadScripts({ run, keyspace }: ScriptDeps): LoadScripts {
       if (held.kind !== 'session') {
         throw new CorruptSessionError("What Redis holds under the session's key is not a session.");
       }
-      const { state, version, isTombstone, savedIn, confirmedIn } = held;
-      return { outcome: 'hit', state, version, isTombstone, savedIn, confirmedIn };
+      return { outcome: 'hit', ...toHeldSession(held) };
     },
 
-    async restore(session, { lease, state, version, isTombstone, ttlMs }) {
+    async restore(session, { lease, state, version, isTombstone, operations = '', ttlMs }) {
       refuseForeign(version);
       const reply = await run(
         'restore',
         [session.key, keyspace.meta(session.partition)],
-        [lease, state, version, flag(isTombstone), ttlMs],
+        [lease, state, version, flag(isTombstone), operations, ttlMs],
       );
       return oneOf('restore', reply, ['restored', 'present', 'refused']);
     },
@@ -66,7 +71,7 @@ export function loadScripts({ run, keyspace }: ScriptDeps): LoadScripts {
         [key, keyspace.meta(partition)],
         [
           ...[version, epoch, row?.version ?? ABSENT_VERSION, row?.state ?? ''],
-          ...[flag(row?.isTombstone ?? false), ttlMs],
+          ...[flag(row?.isTombstone ?? false), row?.operations ?? '', ttlMs],
         ],
       );
       return oneOf('confirm', reply, confirmOutcomes);

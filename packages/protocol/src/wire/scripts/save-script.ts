@@ -13,7 +13,10 @@ export interface SaveCall {
   readonly state: string;
   readonly isTombstone: boolean;
   readonly opId: string;
-  /** Save only over this version; '0' = only if absent, which needs a `lease`; undefined = always. */
+  /**
+   * Save only over this version; '0' = only if absent, which needs a `lease`; '*' = over any, and if absent with a `lease`;
+   * undefined = always.
+   */
   readonly ifVersion?: Version | undefined;
   /** In which that version was loaded; undefined = not known. */
   readonly epoch?: Epoch | undefined;
@@ -47,12 +50,11 @@ export function saveScript({ run, keyspace }: ScriptDeps): SaveScript {
       refuseOversize(saves.length);
       const keys: string[] = [];
       const args: Argument[] = [maxBytes, budgetBytes ?? ''];
-      for (const { session, state, opId, ifVersion, epoch = '', lease = '' } of saves) {
+      for (const { session, state, opId, ifVersion, epoch, lease } of saves) {
         const { partition, key } = session;
         keys.push(key, keyspace.changes(partition), keyspace.dirty(partition), keyspace.meta(partition));
         if (budgetBytes !== undefined) keys.push(keyspace.unsynced(partition));
-        const loadedUnder = ifVersion === ABSENT_VERSION ? lease : epoch;
-        args.push(ifVersion === undefined ? opId : `${opId} ${ifVersion} ${loadedUnder}`, state);
+        args.push(ifVersion === undefined ? opId : `${opId} ${ifVersion} ${lease ?? epoch ?? ''}`, state);
       }
       const reply = textIn('save', await run('save', keys, args));
       return listIn('save', reply.split('\n'), saves.length).map(saveReplyOrFailure);

@@ -1,3 +1,4 @@
+import { type SessionHeader, toRowOperations } from '../session-hash.ts';
 import type { Version } from '../version.ts';
 
 /** A session as a store holds it. `state` is JSON text, '' for a tombstone. */
@@ -5,6 +6,11 @@ export interface StoredSession {
   readonly state: string;
   readonly version: Version;
   readonly isTombstone: boolean;
+  /**
+   * Its last saves, at most four, newest first: `opId=version opId=version …`. Undefined: none is known, and the repetition
+   * of a save is not recognised.
+   */
+  readonly operations?: string | undefined;
 }
 
 /** Names the time between two moments at which Redis may have lost the end of its data; only compared for equality. */
@@ -14,6 +20,12 @@ export type Epoch = string;
 export interface HeldSession extends StoredSession {
   readonly savedIn: Epoch;
   readonly confirmedIn: Epoch;
+}
+
+/** Pure. */
+export function toHeldSession(held: { readonly state: string } & SessionHeader): HeldSession {
+  const { state, version, isTombstone, savedIn, confirmedIn } = held;
+  return { state, version, isTombstone, savedIn, confirmedIn, operations: toRowOperations(held.operations) };
 }
 
 /** While Redis has it nobody has saved the session since it was taken, in the epoch in which it was taken. */

@@ -1,6 +1,7 @@
 import { listIn, oneOf, textIn, textsIn, understood } from '../../redis/replies.ts';
 import { type LocatedSession, type SessionKey, SYNC_GROUP } from '../keyspace.ts';
 import { decodeParkedRecord, encodeParkedRecord, type ParkedRecord } from '../parked-record.ts';
+import { rowOperations } from '../session-hash.ts';
 import { ABSENT_VERSION, isVersion, type Version } from '../version.ts';
 import {
   eventKeys,
@@ -86,8 +87,11 @@ export function syncScripts({ run, keyspace }: ScriptDeps): SyncScripts {
         [maxBytes, table],
       );
       const [takenAtUs = '', ...texts] = textsIn('take', reply);
-      understood('take', /^\d+$/.test(takenAtUs) && texts.length <= 2 * keys.length ? reply : undefined);
-      return { takenAtUs, taken: keys.map((_, i) => takenSession(texts[2 * i], texts[2 * i + 1])) };
+      understood('take', /^\d+$/.test(takenAtUs) && texts.length <= 3 * keys.length ? reply : undefined);
+      return {
+        takenAtUs,
+        taken: keys.map((_, i) => takenSession(texts[3 * i], texts[3 * i + 1], texts[3 * i + 2])),
+      };
     },
 
     async settle(partition, sessions, { ttlMs, takenAtUs }) {
@@ -114,12 +118,12 @@ export function syncScripts({ run, keyspace }: ScriptDeps): SyncScripts {
       return oneOf('park', reply, ['parked', 'superseded', 'gone', 'unreadable']);
     },
 
-    async adopt({ partition, key }, { losingVersion, state, version, isTombstone, ttlMs }) {
+    async adopt({ partition, key }, { losingVersion, state, version, isTombstone, operations = '', ttlMs }) {
       refuseForeign(losingVersion, version);
       const reply = await run(
         'adopt',
         [...eventKeys(keyspace, partition), key, keyspace.meta(partition)],
-        [losingVersion, state, version, flag(isTombstone), ttlMs, SYNC_GROUP],
+        [losingVersion, state, version, flag(isTombstone), operations, ttlMs, SYNC_GROUP],
       );
       return oneOf('adopt', reply, ['adopted', 'superseded']);
     },
@@ -142,7 +146,7 @@ export function syncScripts({ run, keyspace }: ScriptDeps): SyncScripts {
   };
 }
 
-function takenSession(entry = 'deferred', state = ''): TakenSession {
+function takenSession(entry = 'deferred', state = '', operations = ''): TakenSession {
   const [word, rest] = parted(entry);
   const outcome = oneOf('take', word, ['dirty', 'clean', 'deferred', 'unreadable']);
   if (outcome !== 'dirty') return { outcome };
@@ -153,6 +157,7 @@ function takenSession(entry = 'deferred', state = ''): TakenSession {
   return {
     ...{ outcome, state, version, parked: decodeParkedRecord(parked) },
     isTombstone: oneOf('take', tombstone, ['0', '1']) === '1',
+    operations: rowOperations(operations),
     winsOver: isVersion(winsOver) ? winsOver : ABSENT_VERSION,
   };
 }
