@@ -45,6 +45,7 @@ test('every series of a closed set of labels is there from the start', async () 
     'held',
     'clean',
     'postponed',
+    'fenced',
     'skipped',
   ])
     expect(samples[`cauce_synced_sessions_total{outcome="${outcome}"}`], outcome).toBe(0);

@@ -28,5 +28,5 @@ export {
   type QueriesOptions,
   type RowDifference,
 } from './queries.ts';
-export { rowId, type SessionRow } from './session-row.ts';
+export { type RedisPeriod, rowId, type SessionRow } from './session-row.ts';
 export type { TransactionLimits } from './transaction.ts';

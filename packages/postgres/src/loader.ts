@@ -8,6 +8,7 @@ import {
   type Version,
 } from '@cauce/protocol';
 import { type BotPoolOptions, openBotPool } from './bot-pool.ts';
+import type { RedisPeriod } from './session-row.ts';
 import { type SelectedRow, selectOf, upsertOf } from './statements.ts';
 import { inTransaction, type TransactionLimits } from './transaction.ts';
 import { explainHidden, sessionsIn } from './whole-rows.ts';
@@ -19,6 +20,8 @@ export interface LoaderCall {
   readonly signal?: AbortSignal;
   /** The table the sessions are synced to; undefined: not known yet. */
   readonly syncedTo?: TableIdentity | undefined;
+  /** Of a write: in which the session was saved in Redis. Undefined: it is written only where there are no writer modes. */
+  readonly savedIn?: RedisPeriod | undefined;
 }
 
 /** What `createSessionClient` takes as its loader. */
@@ -30,7 +33,7 @@ export interface PostgresLoader extends AsyncDisposable {
    */
   load(refs: readonly SessionRef[], call?: LoaderCall): Promise<(StoredSession | undefined)[]>;
   /**
-   * Commits one session's row unless the row is newer.
+   * Commits one session's row unless the row is newer, or the writer mode of its partition has changed since.
    *
    * @returns the version the row has then; undefined: there is none
    * @throws TableMismatchError when the sessions are synced to another table; nothing was written
@@ -90,12 +93,12 @@ export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLo
 
   return {
     load: (refs, { signal, syncedTo } = {}) => asked(signal, (limits) => select(refs, syncedTo, limits)),
-    write: (ref, { state, version, isTombstone, operations }, { signal, syncedTo } = {}) =>
+    write: (ref, { state, version, isTombstone, operations }, { signal, syncedTo, savedIn } = {}) =>
       asked(signal, async (limits) => {
-        const row = { ref, state: isTombstone ? null : state, version, operations };
-        const upsert = { statements: [upsertOf(statements, [row], syncedTo?.id)], limits };
-        const [notWritten = []] = await inTransaction(pool, upsert);
-        if (notWritten.length === 0) return version;
+        const row = { ref, state: isTombstone ? null : state, version, operations, takenIn: savedIn };
+        const upsert = { statements: upsertOf(statements, [row], syncedTo?.id), limits };
+        const notWritten = (await inTransaction(pool, upsert)).at(-1);
+        if (notWritten?.length === 0) return version;
         const [stored] = await select([ref], syncedTo, limits);
         return stored?.version;
       }),

@@ -10,7 +10,14 @@ import type pg from 'pg';
 import { addressOf, atServer } from './at-server.ts';
 import type { TableNames } from './identifiers.ts';
 import { rowId, type SessionRow } from './session-row.ts';
-import { refColumns, renderStatements, type SelectedRow, selectOf, upsertOf } from './statements.ts';
+import {
+  refColumns,
+  renderStatements,
+  type SelectedRow,
+  selectOf,
+  takenColumns,
+  upsertOf,
+} from './statements.ts';
 import { inTransaction, type Statement } from './transaction.ts';
 
 export interface ConflictRow extends SessionRow {
@@ -45,6 +52,11 @@ export interface Queries {
    * trigger changed them or kept them out. Without a row it shows whether the table can be written at all.
    */
   upsertSessions<Row extends SessionRow>(rows: readonly Row[]): Promise<Row[]>;
+  /**
+   * Those of the rows that were taken from Redis in a time that is over: the writer mode of their partition changed since.
+   * The upsert does not write them.
+   */
+  selectFencedSessions<Row extends SessionRow>(rows: readonly Row[]): Promise<Row[]>;
   /** Those of the rows that another transaction holds locked. Fails like the upsert when the table is locked. */
   selectLockedSessions<Row extends SessionRow>(rows: readonly Row[]): Promise<Row[]>;
   /** The rows there are, in no order. */
@@ -105,6 +117,12 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
       const found = await transact<{ position: number }>(upsertOf(statements, rows));
       const rejected = new Set(found.map(({ position }) => position));
       return rows.filter((_, position) => !rejected.has(position));
+    },
+
+    async selectFencedSessions(rows) {
+      const statement = { text: statements.selectFencedSessions, values: takenColumns(rows) };
+      const fenced = await transact<{ position: number }>(statement);
+      return fenced.flatMap(({ position }) => rows[position] ?? []);
     },
 
     async selectLockedSessions(rows) {
@@ -223,16 +241,16 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
     return { ...Object.fromEntries(wrapped), server } as Queries;
   }
 
+  /** The rows of the last statement. */
   async function transact<Row extends pg.QueryResultRow>(
-    statement: Statement,
+    statement: Statement | readonly Statement[],
     { isLong = false, mustSeeAll = false }: { isLong?: boolean; mustSeeAll?: boolean } = {},
   ): Promise<Row[]> {
     const { lockTimeoutMs, statementTimeoutMs, longTimeoutMs } = options;
     const long = { lockTimeoutMs, statementTimeoutMs: longTimeoutMs, answerTimeoutMs: longTimeoutMs };
     const limits = isLong ? long : { lockTimeoutMs, statementTimeoutMs };
-    const call = { statements: [statement], limits: () => limits, mustSeeAll };
-    const [rows = []] = await inTransaction(pool, call);
-    return rows as Row[];
+    const call = { statements: [statement].flat(), limits: () => limits, mustSeeAll };
+    return ((await inTransaction(pool, call)).at(-1) ?? []) as Row[];
   }
 
   async function countPurged(statement: Statement): Promise<number> {

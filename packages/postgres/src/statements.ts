@@ -15,9 +15,19 @@ export function renderStatements(names: TableNames): Statements {
   ) as Statements;
 }
 
-/** @param tableId identity of the table; without it, any table */
-export function upsertOf(statements: Statements, rows: readonly SessionRow[], tableId?: string): Statement {
-  return {
+/**
+ * The upsert, as the last statement of its transaction, and before it the locks that its fence needs.
+ *
+ * @param tableId identity of the table; without it, any table
+ */
+export function upsertOf(
+  statements: Statements,
+  rows: readonly SessionRow[],
+  tableId?: string,
+): readonly Statement[] {
+  const partitions = new Set(rows.flatMap(({ takenIn }) => takenIn?.partition ?? []));
+  const lock = { text: statements.lockPartitions, values: [[...partitions]] };
+  const upsert = {
     text: statements.upsertSessions,
     values: [
       textArray(rows.map(({ ref }) => ref.tenantId)),
@@ -26,8 +36,20 @@ export function upsertOf(statements: Statements, rows: readonly SessionRow[], ta
       textArray(rows.map(({ version }) => version)),
       textArray(rows.map(({ operations }) => operations ?? null)),
       tableId ?? null,
+      ...takenColumns(rows),
     ],
   };
+  return partitions.size > 0 ? [lock, upsert] : [upsert];
+}
+
+/** In which period each was taken, as the fence reads it. */
+export function takenColumns(
+  rows: readonly Pick<SessionRow, 'takenIn'>[],
+): [scopes: Buffer, periods: Buffer] {
+  return [
+    textArray(rows.map(({ takenIn }) => (takenIn ? `p:${takenIn.partition}` : null))),
+    textArray(rows.map(({ takenIn }) => takenIn?.period ?? '0')),
+  ];
 }
 
 export function selectOf(statements: Statements, refs: readonly SessionRef[]): Statement {

@@ -52,7 +52,9 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
     if (kept) {
       const { state, isTombstone, operations } = kept;
       const row = { state, isTombstone, version: kept.version, operations };
-      const stored = await loader?.write?.(session.ref, row, { signal, syncedTo: opener.syncedTo });
+      const savedIn = { partition: session.partition, period: '0' };
+      const call = { signal, syncedTo: opener.syncedTo, savedIn };
+      const stored = await loader?.write?.(session.ref, row, call);
       if (stored === row.version) return;
     }
     // A newer row means a later save that came first; or a Redis that lost its floor, or that was not the primary any

@@ -8,6 +8,11 @@ export interface LoaderCallOptions {
    * TableMismatchError when it is another: what is not there says nothing. Undefined: not known yet.
    */
   readonly syncedTo?: TableIdentity | undefined;
+  /**
+   * Of a write: the time in Redis in which the session was saved. A loader that knows writer modes does not write it when
+   * that time is over. Yours may ignore it.
+   */
+  readonly savedIn?: { readonly partition: number; readonly period: string } | undefined;
 }
 
 /**

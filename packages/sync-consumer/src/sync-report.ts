@@ -21,6 +21,7 @@ const none: Readonly<Record<FinalOutcome, number>> = {
   held: 0,
   clean: 0,
   postponed: 0,
+  fenced: 0,
   skipped: 0,
 };
 

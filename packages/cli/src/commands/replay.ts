@@ -61,8 +61,8 @@ export const replayCommand: CommandDescriptor<ReplayFlags> = {
       }),
     );
     const { problem, ...data } = result;
-    const { parked, held, postponed, skipped } = result.report;
-    const stillFailing = parked + held + postponed + skipped;
+    const { parked, held, postponed, fenced, skipped } = result.report;
+    const stillFailing = parked + held + postponed + fenced + skipped;
     output.result({ ...data, stillFailing, problem }, describeReplay(result));
     if (problem) {
       output.note(

@@ -18,6 +18,7 @@ FROM (VALUES
   ({session_literal}, ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ({session_conflict_literal}, ARRAY['SELECT', 'INSERT', 'DELETE']),
   ({session_layout_literal}, ARRAY['SELECT', 'INSERT']),
-  ({session_identity_literal}, ARRAY['SELECT'])
+  ({session_identity_literal}, ARRAY['SELECT']),
+  ({session_mode_literal}, ARRAY['SELECT'])
 ) AS needed (name, privileges)
 LEFT JOIN pg_catalog.pg_class AS class ON class.oid = to_regclass(needed.name)

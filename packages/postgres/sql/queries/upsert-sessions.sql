@@ -4,15 +4,25 @@
 -- $1 text[] tenant ids   $2 text[] user ids   $3 jsonb[] states; NULL = tombstone   $4 text[] versions
 -- $5 text[] operations: the last saves of each, NULL = none is known
 -- $6 text identity of the table: in another table nothing is written; NULL = any table
--- Returns position (0-based, as given) of each row that was not written as given: the version guard rejected it, or a
--- trigger prevented it or changed its version. All others were written.
+-- $7 text[] scope of each: its partition as 'p:0'; NULL = not taken from Redis   $8 text[] period in which it was taken
+-- Returns position (0-based, as given) of each row that was not written as given: the version guard rejected it, the
+-- fence kept it out (select-fenced-sessions.sql), or a trigger prevented it or changed its version. All others were
+-- written.
 --
 -- The order is the primary key's, so two batches never deadlock.
-WITH incoming AS (
+WITH accepted AS MATERIALIZED (
+  SELECT scope, period
+  FROM (SELECT DISTINCT scope, period FROM unnest($7::text[], $8::text[]) AS taken (scope, period)) AS taken
+  WHERE {session_accepts}(scope, period::bigint)
+), incoming AS (
   SELECT tenant_id, user_id, state, version::bigint AS version, operations,
          to_timestamp(version::bigint / 1e6) AS updated_at
-  FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::text[], $5::text[])
-    AS batch (tenant_id, user_id, state, version, operations)
+  FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $7::text[], $8::text[])
+    AS batch (tenant_id, user_id, state, version, operations, scope, period)
+  WHERE EXISTS (
+    SELECT FROM accepted
+    WHERE accepted.scope IS NOT DISTINCT FROM batch.scope AND accepted.period = batch.period
+  )
   ORDER BY tenant_id COLLATE "C", user_id COLLATE "C"
 ), written AS (
   INSERT INTO {session} AS stored (

@@ -1,4 +1,4 @@
-import type { SessionRow } from '@cauce/postgres';
+import type { RedisPeriod, SessionRow } from '@cauce/postgres';
 import type { ParkedRecord, Version } from '@cauce/protocol';
 import type { AnnouncedSession } from './dedupe-by-session.ts';
 
@@ -8,6 +8,7 @@ export interface TakenRow extends SessionRow {
   readonly parked: ParkedRecord | undefined;
   /** Rows up to this version are older, even if their versions are higher: they were there when Redis had lost everything. */
   readonly winsOver: Version;
+  readonly takenIn: RedisPeriod;
 }
 
 /**
@@ -20,7 +21,7 @@ export interface TakenRow extends SessionRow {
  *                     │ due
  *                 upsertBatch ──────► written · parked · postponed · expired
  *                     │ outdated
- *                 resolveOutdated ──► duplicate · superseded · conflict · reissued · parked · postponed · skipped
+ *                 resolveOutdated ──► fenced · duplicate · superseded · conflict · reissued · parked · postponed · skipped
  *
  * Then settleBatch acts on each fate, and the report counts it. Both name every outcome, so a new one does not compile
  * before they know it.
@@ -50,6 +51,11 @@ interface Outcomes<Row> {
    * losing state cannot be archived; or its turn to be compared with its row did not come.
    */
   readonly postponed: { readonly row: Row };
+  /**
+   * Stays pending: the writer mode of its partition changed since it was taken. PostgreSQL keeps out what belongs to a time
+   * in Redis that is over.
+   */
+  readonly fenced: { readonly row: Row };
   /** Stays pending: its partition failed, or its key or row cannot be used. `onSkipped` got the reason. */
   readonly skipped: { readonly announced: AnnouncedSession };
   /** Did not fit into the batch: taken again within the pass. */

@@ -9,20 +9,33 @@ import { groupBy } from './group-by.ts';
 import { MAX_BATCH_BYTES, takeStates } from './take-states.ts';
 
 export interface ResolveDeps extends AskDeps, ArchiveDeps {
-  readonly queries: Pick<Queries, 'selectSessions' | 'archiveConflicts'>;
+  readonly queries: Pick<Queries, 'selectFencedSessions' | 'selectSessions' | 'archiveConflicts'>;
   readonly scripts: Pick<Scripts, 'take' | 'adopt' | 'reissue'>;
   readonly parkLimiter: Pick<ParkLimiter, 'mayPark'>;
 }
 
 type ResolvedFate = Fate<
-  'duplicate' | 'superseded' | 'conflict' | 'reissued' | 'parked' | 'postponed' | 'skipped'
+  'fenced' | 'duplicate' | 'superseded' | 'conflict' | 'reissued' | 'parked' | 'postponed' | 'skipped'
 >;
 
 /** What the parked record says where PostgreSQL has no code for it: a trigger kept the row out, or changed it. */
 const NOT_WRITTEN = 'NOT_WRITTEN';
 
-/** Gives each row that was not written an outcome (P6). @throws RedisError as askPartitions, AbortError */
+/** Gives each row that was not written an outcome (P6, P10). @throws RedisError as askPartitions, AbortError */
 export async function resolveOutdated(
+  deps: ResolveDeps,
+  notWritten: readonly TakenRow[],
+  { ttlMs, signal }: { ttlMs: number; signal: AbortSignal },
+): Promise<ResolvedFate[]> {
+  if (notWritten.length === 0) return [];
+  const { queries, circuit } = deps;
+  const fenced = new Set(await circuit.through(signal, () => queries.selectFencedSessions(notWritten)));
+  const outdated = notWritten.filter((row) => !fenced.has(row));
+  const compared = await compareWithRows(deps, outdated, { ttlMs, signal });
+  return [...[...fenced].map((row) => ({ outcome: 'fenced', row }) as const), ...compared];
+}
+
+async function compareWithRows(
   deps: ResolveDeps,
   outdated: readonly TakenRow[],
   { ttlMs, signal }: { ttlMs: number; signal: AbortSignal },

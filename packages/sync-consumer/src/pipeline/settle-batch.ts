@@ -101,6 +101,7 @@ function planCalls(fates: readonly Fate[], nowMs: number): { parks: Park[]; sett
         parks.push(toPark(fate.row, fate.record));
         break;
       case 'postponed':
+      case 'fenced':
       case 'skipped':
       case 'deferred':
       case 'expired':

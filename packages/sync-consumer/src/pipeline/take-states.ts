@@ -104,6 +104,7 @@ export async function takeStates(
         announced: one,
         parked: taken.parked,
         winsOver: taken.winsOver,
+        takenIn: { partition: one.session.partition, period: '0' },
       });
     }
     return taken.outcome;
