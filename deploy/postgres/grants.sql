@@ -9,7 +9,7 @@
 GRANT SELECT, INSERT, UPDATE, DELETE ON :"schema".session TO :"consumer";
 GRANT SELECT, INSERT, DELETE ON :"schema".session_conflict TO :"consumer";
 GRANT SELECT, INSERT ON :"schema".session_layout TO :"consumer";
-GRANT SELECT ON :"schema".session_identity, :"schema".session_mode TO :"consumer", :"loader";
+GRANT SELECT ON :"schema".session_identity TO :"consumer", :"loader";
 
 -- INSERT and UPDATE are for saves with `durability: 'postgres'`, and for direct saves, alone.
 GRANT SELECT, INSERT, UPDATE ON :"schema".session TO :"loader";

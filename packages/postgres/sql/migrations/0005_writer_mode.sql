@@ -10,6 +10,9 @@ CREATE TABLE {session_mode} (
   changed_by text NOT NULL
 ) WITH (fillfactor = 10);
 
+-- Every write asks it, so whoever may write sessions has to be able to read it. It is no secret.
+GRANT SELECT ON {session_mode} TO PUBLIC;
+
 COMMENT ON TABLE {session_mode} IS 'Who may write the sessions of a partition. Changed only by compare-and-set on term.';
 COMMENT ON COLUMN {session_mode}.term IS 'Rises with each change of the mode.';
 COMMENT ON COLUMN {session_mode}.period IS 'The term with which the present time in Redis began.';
