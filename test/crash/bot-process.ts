@@ -5,6 +5,7 @@ import { hashState, recordHistory } from '@cauce/history';
 import {
   createSessionClient,
   type Durability,
+  DurabilityError,
   isCauceError,
   type LoaderCallOptions,
   type SaveReceipt,
@@ -161,14 +162,17 @@ async function update(client: Client, key: string): Promise<boolean> {
   }
 }
 
-/** A save or clear. One without an answer is mostly repeated with the same op id, some others are too. */
+/**
+ * A save or clear, with an op id of its own or with the client's. One without an answer is mostly repeated with the same op
+ * id, some others are too.
+ */
 async function write(
   client: Client,
   op: 'save' | 'clear',
   key: string,
   ifVersion?: string,
 ): Promise<boolean> {
-  const opId = randomBytes(9).toString('base64url');
+  let opId = Math.random() < 0.5 ? randomBytes(9).toString('base64url') : undefined;
   const state = op === 'save' ? make({ n: nextName(), counter: 0, base: null }) : undefined;
   const durability = pickDurability();
   const send = () =>
@@ -177,10 +181,13 @@ async function write(
       : client.saveUserState(refOf(key), state, { opId, durability, ifVersion });
   for (let attempt = 1; ; attempt++) {
     try {
-      tellOfDurability(await send());
+      const receipt = await send();
+      opId = receipt.opId;
+      tellOfDurability(receipt);
       if (attempt > 1 || Math.random() >= 0.02) return true;
     } catch (error) {
       if (attempt > 3 || !isWorthRepeating(error) || Math.random() < 0.3) return failed(error);
+      opId = error instanceof DurabilityError ? error.receipt.opId : error.opId;
       await delay(50 + Math.random() * 400);
     }
   }
@@ -214,9 +221,8 @@ function failed(error: unknown): false {
 }
 
 /** The same op id saves nothing twice, and waits again. */
-function isWorthRepeating(error: unknown): boolean {
-  if (!isCauceError(error)) return false;
-  if (error.code === 'NOT_DURABLE') return true;
+function isWorthRepeating(error: unknown): error is DurabilityError | SaveUnknownError {
+  if (error instanceof DurabilityError) return true;
   if (!(error instanceof SaveUnknownError && error.retryable)) return false;
   if (error.failure.reason === 'TIMEOUT') tell('half-open connection given up');
   return true;

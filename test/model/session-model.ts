@@ -103,7 +103,7 @@ interface Loaded {
 
 interface Session extends Row {
   readonly isDirty: boolean;
-  /** Its operations name the update that waits for an answer. A row does not keep them. */
+  /** Its operations name the update that waits for an answer. That a row has them, too, is left out: here it ends as unknown. */
   readonly isOfUnanswered: boolean;
   /** Id of its event, 0 = ''. */
   readonly event: number;

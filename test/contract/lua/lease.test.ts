@@ -40,6 +40,7 @@ it('a session that is here after all is handed over without a lease', async () =
     isTombstone: false,
     savedIn: '',
     confirmedIn: '',
+    operations: expect.stringMatching(/^\S+=\d+$/),
   });
   expect(await leaseOf(session())).toBeNull();
 });

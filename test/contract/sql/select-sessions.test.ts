@@ -38,3 +38,11 @@ test('a batch of 500 among 5,000 rows is read through the primary key', async ()
   const refs = Array.from({ length: 500 }, (_, i) => ref(`u${i * 10 + 1}`));
   expect(await queries.selectSessions(refs)).toHaveLength(500);
 });
+
+test('reads the last operations of a row as it was written with them; none where there are none', async () => {
+  const { queries } = await createPipeline();
+  const operations = 'op-2=1760000000000001 op-1=5';
+  await queries.upsertSessions([{ ...sessionRow('ana', 1), operations }, sessionRow('bea', 1)]);
+  expect(await queries.selectSessions([ref('ana')])).toMatchObject([{ operations }]);
+  expect((await queries.selectSessions([ref('bea')]))[0]?.operations).toBeUndefined();
+});

@@ -180,3 +180,18 @@ test.each([true, false])(
     expect(database.pool.idleCount).toBe(1);
   },
 );
+
+test('the last operations of a session change with its version only, and go where there are none', async () => {
+  const { queries, pool, table } = await createPipeline();
+  const operations = async () => (await pool.query(`SELECT operations FROM ${table}`)).rows[0].operations;
+  await queries.upsertSessions([{ ...sessionRow('ana', 2), operations: 'b=2 a=1' }]);
+  expect(await operations()).toBe('b=2 a=1');
+  for (const version of [1, 2]) {
+    await queries.upsertSessions([{ ...sessionRow('ana', version), operations: 'x=1' }]);
+    expect(await operations()).toBe('b=2 a=1');
+  }
+  await queries.upsertSessions([{ ...sessionRow('ana', 3), operations: 'c=3 b=2 a=1' }]);
+  expect(await operations()).toBe('c=3 b=2 a=1');
+  await queries.upsertSessions([sessionRow('ana', 4)]);
+  expect(await operations()).toBeNull();
+});

@@ -19,6 +19,8 @@ interface Bots extends Pipeline {
   readonly link: TcpProxy;
   /** Waits until a consumer has written the session, then removes it as an eviction does. */
   syncAndEvict(): Promise<void>;
+  /** As in a row of an earlier release. */
+  forgetOperations(): Promise<void>;
 }
 
 const ana: SessionRef = { tenantId: 'acme', userId: 'ana' };
@@ -55,6 +57,9 @@ async function bots(options: Partial<SessionClientOptions<Counter>> = {}): Promi
       const { key } = keyspace.locate(ana);
       await eventually(async () => expect(await sessionTexts(redis, key)).toMatchObject({ dirty: '0' }));
       await redis.del(key);
+    },
+    async forgetOperations() {
+      await pipeline.pool.query(`UPDATE ${pipeline.table} SET operations = NULL`);
     },
   };
 }
@@ -105,7 +110,7 @@ describe('an update of a session that was absent', () => {
     expect((await row(ana))?.state).toEqual({ by: ['b', 'a'] });
   });
 
-  it('P6 is not applied twice when its answer is lost and the session is synced, changed and evicted', async () => {
+  it('P6 is recognised when its answer is lost and the session is synced, changed and evicted', async () => {
     const { a, b, link, row, syncAndEvict } = await bots();
     const update = a
       .updateUserState(ana, (state) => {
@@ -119,11 +124,28 @@ describe('an update of a session that was absent', () => {
     await syncAndEvict();
     link.cutConnections();
     link.releaseReplies();
+    expect(await update).toMatchObject({ isReplay: true });
+    expect(await b.getUserState(ana)).toEqual({ by: ['a', 'b'] });
+  });
+
+  it('P6 is not applied twice when its row does not know the last saves', async () => {
+    const { a, b, link, row, syncAndEvict, forgetOperations } = await bots();
+    const update = a
+      .updateUserState(ana, (state) => {
+        link.dropReplies();
+        return add('a')(state);
+      })
+      .catch((error: unknown) => error);
+    await eventually(async () => expect((await row(ana))?.state).toEqual({ by: ['a'] }));
+    await syncAndEvict();
+    await forgetOperations();
+    link.cutConnections();
+    link.releaseReplies();
     expect(await update).toMatchObject({
       ...{ code: 'SAVE_UNKNOWN', retryable: false, failure: { reason: 'NOT_RECOGNISED' } },
       message: expect.stringContaining('Load the session'),
     });
-    expect(await b.getUserState(ana)).toEqual({ by: ['a', 'b'] });
+    expect(await b.getUserState(ana)).toEqual({ by: ['a'] });
   });
 
   it('is saved without another change when the change took longer than the lease lasts', async () => {
@@ -188,8 +210,8 @@ describe('ifVersion', () => {
     });
   });
 
-  it('a repetition that Redis can no longer recognise ends as unknown, not as a conflict with itself', async () => {
-    const { a, b, link, syncAndEvict } = await bots({ commandTimeoutMs: 500 });
+  it('a repetition that cannot be recognised ends as unknown, not as a conflict with itself', async () => {
+    const { a, b, link, syncAndEvict, forgetOperations } = await bots({ commandTimeoutMs: 500 });
     const { version } = await b.clearUserState(ana);
     const options = { ifVersion: version, opId: 'op-1' };
     const save = (): Promise<unknown> => a.saveUserState(ana, { by: ['a'] }, options);
@@ -198,6 +220,7 @@ describe('ifVersion', () => {
     link.cutConnections();
     link.releaseReplies();
     await syncAndEvict();
+    await forgetOperations();
     // Restored, without the memory of its last saves.
     expect(await b.getUserState(ana)).toEqual({ by: ['a'] });
     await eventually(() => a.getUserState({ tenantId: 'acme', userId: 'bo' }));
@@ -210,11 +233,12 @@ describe('ifVersion', () => {
     expect(await b.getUserState(ana)).toEqual({ by: ['a'] });
   });
 
-  it('a repetition by another client, after the session has left Redis, ends as unknown as well', async () => {
-    const { a, b, syncAndEvict } = await bots();
+  it('a repetition by another client, from a row without its last saves, ends as unknown as well', async () => {
+    const { a, b, syncAndEvict, forgetOperations } = await bots();
     const options = { ifVersion: '0', opId: 'op-1' };
     await a.saveUserState(ana, { by: ['a'] }, options);
     await syncAndEvict();
+    await forgetOperations();
     await expect(b.saveUserState(ana, { by: ['a'] }, options)).rejects.toMatchObject({
       ...{ code: 'SAVE_UNKNOWN', retryable: false, failure: { reason: 'NOT_RECOGNISED' } },
     });

@@ -12,7 +12,7 @@ async function sessionTable(): Promise<{ pool: pg.Pool; schema: string; insert: 
   const schema = uniqueName();
   await pool.query(`CREATE SCHEMA ${schema}`);
   await pool.query(`CREATE TABLE ${schema}.session (
-    tenant_id text COLLATE "C", user_id text COLLATE "C", state jsonb NULL, version bigint NOT NULL,
+    tenant_id text COLLATE "C", user_id text COLLATE "C", state jsonb NULL, version bigint NOT NULL, operations text,
     PRIMARY KEY (tenant_id, user_id))`);
   const insert: Insert = async (tenantId, userId, state, version) => {
     const json = state === null ? null : JSON.stringify(state);

@@ -255,7 +255,7 @@ describe('aborting a save', () => {
     const { proxy, url } = await proxied();
     const { another, redis, locate } = isolatedClient();
     const sessions = another({ redis: url });
-    await sessions.getUserState('ana');
+    const { version: before } = await sessions.saveUserState('ana', { step: 'before' });
     proxy.holdReplies();
     const abort = new AbortController();
     const saving = sessions.saveUserState('ana', { step: 'x' }, { signal: abort.signal, opId: 'op-1' });
@@ -264,7 +264,9 @@ describe('aborting a save', () => {
       opId: 'op-1',
       message: expect.stringContaining('may still be applied'),
     });
-    await eventually(async () => expect(await redis.exists(locate('ana').key)).toBe(1));
+    await eventually(async () =>
+      expect((await sessionTexts(redis, locate('ana').key)).version).not.toBe(before),
+    );
     abort.abort();
     await outcome;
     proxy.releaseReplies();

@@ -2,14 +2,12 @@
 -- batch a second time has no effect.
 --
 -- $1 text[] tenant ids   $2 text[] user ids   $3 jsonb[] states; NULL = tombstone   $4 text[] versions
--- $5 text[] operations: the last saves of each, NULL = none is known
--- $6 text identity of the table: in another table nothing is written; NULL = any table
--- $7 text[] scope of each: its partition as 'p:0'; NULL = not taken from Redis   $8 text[] period in which it was taken
--- Returns position (0-based, as given) of each row that was not written as given: the version guard rejected it, the
--- fence kept it out (select-fenced-sessions.sql), or a trigger prevented it or changed its version. All others were
--- written.
+-- $5 text[] operations; NULL = none   $6 text identity of the table: no other is written; NULL = any table
+-- $7 text[] scope: the partition as 'p:0'; NULL = not taken from Redis   $8 text[] period in which it was taken
+-- Returns position (0-based, as given) of each row that was not written as given: the version guard or the fence
+-- rejected it, or a trigger prevented it or changed its version.
 --
--- The order is the primary key's, so two batches never deadlock.
+-- In the order of the primary key: no deadlock.
 WITH accepted AS MATERIALIZED (
   SELECT scope, period
   FROM (SELECT DISTINCT scope, period FROM unnest($7::text[], $8::text[]) AS taken (scope, period)) AS taken
