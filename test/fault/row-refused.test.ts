@@ -139,7 +139,7 @@ test('grants of columns are enough to sync', async () => {
   const role = await createConsumerRole(pipeline);
   await pipeline.pool.query(
     `REVOKE UPDATE ON ${pipeline.table} FROM ${role.name};
-     GRANT UPDATE (state, version, updated_at, synced_at) ON ${pipeline.table} TO ${role.name}`,
+     GRANT UPDATE (state, version, operations, updated_at, synced_at) ON ${pipeline.table} TO ${role.name}`,
   );
   pipeline.startSync({}, { database: role.url });
   await expectSynced(pipeline, await saveUsers(pipeline, users, { step: 1 }));
