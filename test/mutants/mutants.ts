@@ -987,9 +987,9 @@ export const mutants: readonly Mutant[] = [
     name: 'fence-asks-for-the-mode-alone',
     breaks: 'what was taken in an earlier time in Redis is written in a later one',
     promise: 'P10',
-    file: writerMode,
-    find: "mode IN ('redis', 'to_direct') AND period = of_period",
-    replace: "mode IN ('redis', 'to_direct')",
+    file: upsert,
+    find: ' AND present.period = taken.period::bigint',
+    replace: '',
     tests: ['test/contract/sql/upsert-fence.test.ts'],
   },
   {

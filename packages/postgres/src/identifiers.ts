@@ -26,7 +26,6 @@ export function renderSql(sql: string, { schema, table }: TableNames): string {
     session_migration: `${table}_migration`,
     session_mode: `${table}_mode`,
     session_fence: `${table}_fence`,
-    session_accepts: `${table}_accepts`,
     session_save: `${table}_save`,
   };
   return Object.entries(names).reduce((rendered, [placeholder, name]) => {

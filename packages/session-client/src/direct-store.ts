@@ -1,5 +1,11 @@
 import type { DirectRow, DirectTable, WriterMode } from '@cauce/postgres/direct';
-import { ABSENT_VERSION, type Keyspace, LayoutMismatchError, type LocatedSession } from '@cauce/protocol';
+import {
+  ABSENT_VERSION,
+  ANY_VERSION,
+  type Keyspace,
+  LayoutMismatchError,
+  type LocatedSession,
+} from '@cauce/protocol';
 import { raceAbort, refuseAborted } from './abort.ts';
 import { createConditionalSave } from './conditional-save.ts';
 import {
@@ -58,7 +64,8 @@ export function createDirectStore(deps: DirectStoreDeps, options: DirectStoreOpt
 
   const save: SaveSession = async (session, { state, isTombstone }, { opId, ifVersion, signal }) => {
     refuseAborted(signal);
-    const call = { session, state: isTombstone ? undefined : state, opId, ifVersion };
+    const condition = ifVersion === ANY_VERSION ? undefined : ifVersion;
+    const call = { session, state: isTombstone ? undefined : state, opId, ifVersion: condition };
     const reply = await raceAbort(table.save(call), signal, (aborted) => abortedSave(aborted, opId));
     switch (reply.outcome) {
       case 'saved':

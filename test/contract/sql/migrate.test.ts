@@ -167,13 +167,14 @@ test('a row whose version Redis cannot count is refused, and named by migrate wi
   const table = `${names.schema}.session`;
   await pool.query(`ALTER TABLE ${table} DROP CONSTRAINT countable_version`);
   await pool.query(
-    `DROP FUNCTION ${table}_save, ${table}_fence, ${table}_accepts; DROP TABLE ${table}_mode;
+    `DROP FUNCTION ${table}_save, ${table}_fence; DROP TABLE ${table}_mode;
      ALTER TABLE ${table} DROP COLUMN operations;
      DELETE FROM ${table}_migration WHERE name >= '0003'`,
   );
   await pool.query(
     `INSERT INTO ${table} (tenant_id, user_id, version, created_at, updated_at, synced_at)
-     VALUES ('acme', 'ana', $1, now(), now(), now()), ('acme', 'bea', $2, now(), now(), now())`,
+     VALUES ('acme', 'ana', $1, now(), now(), now()), ('acme', 'bea', $2, now(), now(), now())
+     ON CONFLICT (tenant_id, user_id) DO UPDATE SET version = excluded.version`,
     [nanoseconds.version, sessionRow('bea', 1).version],
   );
   const refusal = await migrate({ databaseUrl, ...names }).catch((error: Error) => error);

@@ -38,21 +38,6 @@ BEGIN
 END
 $$;
 
--- {session_accepts}: whether a session that was taken from Redis may be written: its partition belongs to Redis, and the
--- present time there is the one in which it was taken. Right after lock-partitions.sql, in the same transaction.
---
--- of_scope   NULL = it was not taken from Redis: accepted only where no modes are stored
--- of_period  0 = taken when no mode was known
-CREATE FUNCTION {session_accepts}(of_scope text, of_period bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT CASE
-    WHEN of_scope IS NULL THEN NOT EXISTS (SELECT FROM {session_mode})
-    ELSE coalesce(
-      (SELECT mode IN ('redis', 'to_direct') AND period = of_period FROM {session_mode} WHERE scope = of_scope),
-      of_period = 0
-    )
-  END
-$$;
-
 -- {session_save}: a save that goes directly to the table, as save.lua does it in Redis. Deleting is saving a tombstone.
 --
 -- new_state   NULL = a tombstone

@@ -2,16 +2,26 @@
 -- batch a second time has no effect.
 --
 -- $1 text[] tenant ids   $2 text[] user ids   $3 jsonb[] states; NULL = tombstone   $4 text[] versions
--- $5 text[] operations; NULL = none   $6 text identity of the table: no other is written; NULL = any table
--- $7 text[] scope: the partition as 'p:0'; NULL = not taken from Redis   $8 text[] period in which it was taken
--- Returns position (0-based, as given) of each row that was not written as given: the version guard or the fence
--- rejected it, or a trigger prevented it or changed its version.
+-- $5 text[] operations: the last saves of each; NULL = none is known
+-- $6 text identity of the table: in another table nothing is written; NULL = any table
+-- $7 text[] scope of each: its partition as 'p:0'; NULL = not taken from Redis   $8 text[] period in which it was taken
+-- Returns position (0-based, as given) of each row that was not written as given: the version guard rejected it, the
+-- fence kept it out (select-fenced-sessions.sql), or a trigger prevented it or changed its version. All others were
+-- written.
 --
--- In the order of the primary key: no deadlock.
+-- The order is the primary key's, so two batches never deadlock.
 WITH accepted AS MATERIALIZED (
-  SELECT scope, period
-  FROM (SELECT DISTINCT scope, period FROM unnest($7::text[], $8::text[]) AS taken (scope, period)) AS taken
-  WHERE {session_accepts}(scope, period::bigint)
+  -- Its partition belongs to Redis, in the period in which it was taken. '0' was taken when no mode was known.
+  SELECT taken.scope, taken.period
+  FROM (SELECT DISTINCT scope, period FROM unnest($7::text[], $8::text[]) AS batch (scope, period)) AS taken
+  WHERE CASE
+    WHEN taken.scope IS NULL THEN NOT EXISTS (SELECT FROM {session_mode})
+    ELSE coalesce(
+      (SELECT present.mode IN ('redis', 'to_direct') AND present.period = taken.period::bigint
+       FROM {session_mode} AS present WHERE present.scope = taken.scope),
+      taken.period = '0'
+    )
+  END
 ), incoming AS (
   SELECT tenant_id, user_id, state, version::bigint AS version, operations,
          to_timestamp(version::bigint / 1e6) AS updated_at
