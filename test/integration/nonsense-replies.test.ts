@@ -147,6 +147,8 @@ test.each(nonsense)('every script refuses to believe %j', async (reply) => {
     resync: () => scripts.resync(0, [session.key], { sinceVersion: '0' }),
     discard: () => scripts.discard(session, { version: '5' }),
     openPartition: () => scripts.openPartition(0, { floor: '0', createGroup: true }),
+    install: () => scripts.install(0, { mode: 'redis', term: '3', period: '3', floor: '0', epoch: '7' }),
+    seal: () => scripts.seal(0, { term: '4' }),
     forgetConsumer: () => scripts.forgetConsumer(0, { consumer: 'c' }),
     cacheTenant: () => scripts.cacheTenant('acme', { token: 't', info: '{}', ttlMs: 1 }),
   };

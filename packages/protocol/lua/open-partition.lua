@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- open-partition: stores the layout of the data at the first call, and refuses another layout from then on. It stores
 -- to which table of PostgreSQL the sessions are synced, and refuses a caller that names another table. It starts a new
--- epoch if the partition is on another server than before, raises the version floor, and creates the group.
+-- epoch if the partition is on another server than before, raises the version floor, and creates the group. The writer
+-- mode is void on another server, because Redis may have lost a change of it: nobody saves until it is installed again.
 --
 -- An epoch is the time between two moments at which Redis may have lost the end of its data: a restart, a
 -- promotion, a move to another node. A session of an earlier epoch is compared with PostgreSQL before it is
@@ -17,10 +18,12 @@
 --       8 tableId  identity of the table that the caller reads or writes; '' = not known. Together with a floor it
 --                is stored, if none was
 --       9 tableName  for people
--- Returns  { 'opened' | 'created' | 'renewed', isSeeded '0'|'1', epoch, serverEpoch, table, tableName }   renewed: the
---          stream had reached its last id and took no more events; it was created again, and sweep has to announce
+--       10 ofRollout  '1': the caller knows that the partition has a writer mode, so it is void where none is stored
+-- Returns  { 'opened' | 'created' | 'renewed', isSeeded '0'|'1', epoch, serverEpoch, table, tableName, mode }   renewed:
+--          the stream had reached its last id and took no more events; it was created again, and sweep has to announce
 --          what was in it. isSeeded: a floor was given, now or before, and versions can be counted from the floor.
---          serverEpoch: the first epoch on this server. table: '' = none is stored
+--          serverEpoch: the first epoch on this server. table: '' = none is stored. mode: the text of the writer
+--          mode, '' = none is stored
 --          { 'mismatch', partitions, hashName, protocol, minProtocol }   what the data was written with, and the lowest
 --          protocol that may read it
 --          { 'other_table', … }   the same; the sessions are synced to that table, and nothing was written
@@ -29,25 +32,17 @@
 local meta, changes = KEYS[1], KEYS[2]
 local partitions, hashName, protocolVersion, lowestReadable = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local floor, group, inFlightMs = ARGV[5], ARGV[6], tonumber(ARGV[7])
-local tableId, tableName = ARGV[8], ARGV[9]
+local tableId, tableName, ofRollout = ARGV[8], ARGV[9], ARGV[10]
 
 --#include floor
 --#include server
-
--- Versions that were issued and then lost are not issued again to other saves: a session whose row has such a
--- version would be taken for written. Ten seconds, wider than two hosts' clocks differ, and the one that save reserves.
-local EPOCH_GAP_US = 11000000
--- A clock that is behind does not move the floor. Two new servers would begin with the same floor if the second one
--- never heard of the first one. So the floor also rises with the time of the hour: room for 5,000 versions a second.
-local HOUR_US, US_OF_ONE_VERSION = 3600000000, 200
-
-local function whole(text)
-  return tonumber(string.match(text or '', '^%d+$'))
-end
+--#include new-epoch
+--#include mode
+--#include format-mode
 
 local layout = redis.call('HMGET', meta, 'partitions', 'hash', 'protocol', 'minProtocol')
-local epoch, serverEpoch, knownServer, epochEndsAtMs, isSeeded =
-  unpack(redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'server', 'epochEndsAtMs', 'seeded'))
+local epoch, serverEpoch, knownServer, epochEndsAtMs, isSeeded, modeText =
+  unpack(redis.call('HMGET', meta, 'epoch', 'serverEpoch', 'server', 'epochEndsAtMs', 'seeded', 'mode'))
 local syncedTo = redis.call('HMGET', meta, 'table', 'tableName')
 local heldText = redis.call('HGET', meta, 'floor')
 -- What was issued is not known without one; the given one replaces it, because what is not in Redis is in PostgreSQL.
@@ -61,7 +56,10 @@ if isWritten and (layout[1] ~= partitions or layout[2] ~= hashName or not isRead
   return { 'mismatch', layout[1] or '', layout[2] or '', layout[3] or '', layout[4] or '' }
 end
 if syncedTo[1] and tableId ~= '' and syncedTo[1] ~= tableId then
-  return { 'other_table', isSeeded and '1' or '0', epoch or '', serverEpoch or '', syncedTo[1], syncedTo[2] or '' }
+  return {
+    'other_table', isSeeded and '1' or '0', epoch or '', serverEpoch or '', syncedTo[1], syncedTo[2] or '',
+    modeText or '',
+  }
 end
 
 local time = redis.call('TIME')
@@ -73,12 +71,11 @@ local isOtherServer = knownServer ~= server or not whole(epoch) or not whole(ser
 local endsInMs = (whole(epochEndsAtMs) or 0) - nowMs
 local isOver = epochEndsAtMs and (endsInMs <= 0 or endsInMs > inFlightMs)
 if isOtherServer then
-  local isBehind = raisedTo > nowUs
-  raisedTo = math.max(raisedTo, nowUs) + EPOCH_GAP_US
-  if isBehind then
-    raisedTo = raisedTo + math.floor(nowUs % HOUR_US / US_OF_ONE_VERSION)
-  end
+  raisedTo = floorWithGap(raisedTo, nowUs)
 end
+local mode, term, period, periodEpoch = readMode(modeText or '')
+-- What it was is not known: another program wrote it, or it is gone.
+local isModeLost = not mode and (modeText or ofRollout == '1')
 
 -- 10^19 ms and above: no clock wrote that, and XADD always fails after the last id.
 local isExhausted = false
@@ -113,20 +110,19 @@ if floor ~= '0' and tableId ~= '' and not syncedTo[1] then
   redis.call('HSET', meta, 'table', tableId, 'tableName', tableName)
   syncedTo = { tableId, tableName }
 end
-if isOtherServer or isOver then
-  -- From the clock, so that it is new even where Redis lost meta too.
-  local last, next = whole(epoch) or 0, nowMs
-  if last >= nowMs and last < MAX_VERSION then
-    -- As for the floor: two servers that know of the same last one must not begin the same.
-    next = last + 1 + (isOtherServer and math.floor(nowUs % HOUR_US / 1000) or 0)
-  end
-  epoch = string.format('%.0f', next)
+if isModeLost or (mode and isOtherServer) then
+  modeText = formatMode('void', term or '0', period or '0', periodEpoch or '0')
+  redis.call('HSET', meta, 'mode', modeText)
+end
+-- Also for a lost mode: whoever read PostgreSQL before that may not install what it read.
+if isOtherServer or isOver or isModeLost then
+  epoch = epochAfter(epoch, nowUs, isOtherServer)
   redis.call('HSET', meta, 'epoch', epoch)
   if isOtherServer then
     local endsAtMs = string.format('%.0f', nowMs + inFlightMs)
     serverEpoch = epoch
     redis.call('HSET', meta, 'server', server, 'serverEpoch', epoch, 'epochEndsAtMs', endsAtMs)
-  else
+  elseif isOver then
     redis.call('HDEL', meta, 'epochEndsAtMs')
   end
 end
@@ -137,4 +133,5 @@ return {
   serverEpoch,
   syncedTo[1] or '',
   syncedTo[2] or '',
+  modeText or '',
 }

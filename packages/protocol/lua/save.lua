@@ -16,8 +16,11 @@
 --                      proves nothing: it may have been saved, synced and evicted, and be only in PostgreSQL
 --         state        JSON text, '' for a tombstone
 -- Returns  one line for each save, in order:
---          'saved version'        applied now
+--          'saved version'        applied now. If the partition has a writer mode, its period follows after a space; so
+--                                 it does for replayed
 --          'replayed version'     this opId was applied before, as that version
+--          'moved mode term'      the writer mode of the partition is not redis, and nothing was looked at. 'void 0': a
+--                                 text that is no writer mode
 --          'conflict version'     ifVersion did not match, or nothing proves that it was the newest. version is what
 --                                 Redis has, '0' when absent. Also for a session of an earlier epoch that was loaded in that epoch:
 --                                 Redis may have gone back to this version, and may have lost later ones
@@ -34,12 +37,14 @@ local keysOfSave = budgetBytes and 5 or 4
 --#include header
 --#include floor
 --#include epoch
+--#include mode
 
 local call, find, sub, match, format = redis.call, string.find, string.sub, string.match, string.format
 local time = call('TIME')
 local nowText = time[1] .. sub('00000' .. time[2], -6)
 local nowUs = nowText + 0
--- By its meta, what was read of each partition: epoch and floor.
+-- By its meta, what was read of each partition: epoch, floor, period with a space before it, and the answer to each save
+-- if the fence (P10) lets none pass.
 local partitions = {}
 
 local function save(key, argument)
@@ -51,14 +56,22 @@ local function save(key, argument)
   end
 
   -- Everything is read and checked before the first write: a script that fails after it is not rolled back.
-  local header = call('HGET', session, 'm')
   local partition = partitions[meta]
   if not partition then
-    local read = call('HMGET', meta, 'epoch', 'floor')
+    local read = call('HMGET', meta, 'epoch', 'floor', 'mode')
     -- One that was opened and has no floor has lost it.
-    partition = { epochOf(read[1]), floorOf(read[2] or read[1] and '') }
+    partition = { epochOf(read[1]), floorOf(read[2] or read[1] and ''), '' }
+    if read[3] then
+      local mode, term, period = readMode(read[3])
+      partition[3] = ' ' .. (period or '')
+      partition[4] = mode ~= 'redis' and 'moved ' .. (mode or 'void') .. ' ' .. (term or '0')
+    end
     partitions[meta] = partition
   end
+  if partition[4] then
+    return partition[4]
+  end
+  local header = call('HGET', session, 'm')
   local present, floor = partition[1], partition[2]
 
   local version, isDirty, _, event, savedIn, confirmedIn, expiresAtMs, at
@@ -71,7 +84,7 @@ local function save(key, argument)
     if savedAs then
       -- A write of its own: WAIT on this connection covers the save it answers for.
       call('HSET', session, 'm', header)
-      return 'replayed ' .. savedAs
+      return 'replayed ' .. savedAs .. partition[3]
     end
   end
   -- Nothing where it cannot be counted on from.
@@ -162,7 +175,7 @@ local function save(key, argument)
   end
   call('HSET', session, 's', state, 'm', nextVersion .. (state == '' and ' 11 ' or ' 10 ') .. event .. ' ' .. present
     .. ' ' .. (confirmedIn or '') .. ' ' .. (expiresAtMs or '') .. ' ' .. opId .. '=' .. nextVersion .. operations)
-  return 'saved ' .. nextVersion
+  return 'saved ' .. nextVersion .. partition[3]
 end
 
 local replies = {}

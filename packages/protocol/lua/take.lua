@@ -5,13 +5,16 @@
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
 -- ARGV  1 maxBytes  stop before the states exceed this, bytes
 --       2 tableId   identity of the table the caller syncs to; '' = not compared
--- Returns  { nowUs, outcome, state, operations, outcome, … }: three texts for each session, in the order of KEYS, up to
---          the first that does not fit. Ask again for the rest; if one alone does not fit, with a larger maxBytes.
+-- Returns  { nowUs, period, outcome, state, operations, outcome, … }: three texts for each session, in the order of KEYS,
+--          up to the first that does not fit. Ask again for the rest; if one alone does not fit, with a larger maxBytes.
+--          period: of the writer mode, '0' = none is stored.
 --          operations: of a dirty session, 'opId=version opId=version …' as its header has them.
 --          The outcomes:
 --          'dirty version tombstone winsOver parked', state, operations    parked: its record, or nothing. winsOver: rows up to
 --          this version are older, even if their versions are higher; '0' = none. They were there when Redis had
 --          lost everything, and the session was saved after that
+--          'leftover version tombstone', state, ''   dirty, and saved before this period began: somebody may have saved
+--          it directly since
 --          'clean', '', ''       nothing to sync: synced already, or gone
 --          'unreadable', '', ''  the value under its key is not a session
 -- Error NOTOPENED  the partition was not opened on this server, so its epoch belongs to another one; or its sessions
@@ -24,10 +27,11 @@ local maxBytes, tableId = tonumber(ARGV[1]), ARGV[2]
 --#include header
 --#include wins-over
 --#include server
+--#include mode
 
 local time = redis.call('TIME')
 local nowUs = string.format('%.0f', time[1] * 1000000 + time[2])
-local opened = redis.call('HMGET', meta, 'serverEpoch', 'server', 'seeded', 'table')
+local opened = redis.call('HMGET', meta, 'serverEpoch', 'server', 'seeded', 'table', 'mode')
 if opened[2] and opened[2] ~= serverIdentity() then
   return redis.error_reply('NOTOPENED the partition was opened on another server')
 end
@@ -35,9 +39,10 @@ if opened[4] and tableId ~= '' and opened[4] ~= tableId then
   return redis.error_reply('NOTOPENED the sessions are synced to another table')
 end
 local anyParked = redis.call('HLEN', parked) > 0
+local _, _, period, periodEpoch = readMode(opened[5] or '')
 -- By the epoch in which a session was saved; there are few.
-local winsOverOf = {}
-local reply, bytes = { nowUs }, 0
+local winsOverOf, isLeftover = {}, {}
+local reply, bytes = { nowUs, period or '0' }, 0
 for i = 3, #KEYS do
   local outcome, state, operations = 'clean', '', ''
   local stored = redis.pcall('HMGET', KEYS[i], 'm', 's')
@@ -54,10 +59,18 @@ for i = 3, #KEYS do
       break
     end
     bytes = bytes + #state
-    operations = string.sub(stored[1], at + 1)
-    winsOverOf[savedIn] = winsOverOf[savedIn] or winsOver(savedIn, opened[1], opened[3])
-    local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
-    outcome = 'dirty ' .. version .. ' ' .. tombstone .. ' ' .. winsOverOf[savedIn] .. ' ' .. record
+    if not winsOverOf[savedIn] then
+      winsOverOf[savedIn] = winsOver(savedIn, opened[1], opened[3])
+      local saved = string.match(savedIn, '^%d+$')
+      isLeftover[savedIn] = periodEpoch and (not saved or saved + 0 < periodEpoch + 0)
+    end
+    if isLeftover[savedIn] then
+      outcome = 'leftover ' .. version .. ' ' .. tombstone
+    else
+      operations = string.sub(stored[1], at + 1)
+      local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
+      outcome = 'dirty ' .. version .. ' ' .. tombstone .. ' ' .. winsOverOf[savedIn] .. ' ' .. record
+    end
   end
   reply[#reply + 1] = outcome
   reply[#reply + 1] = state

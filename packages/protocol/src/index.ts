@@ -61,6 +61,7 @@ export {
 export { decodeParkedRecord, isHeldBack, nextParkedRecord, type ParkedRecord } from './wire/parked-record.ts';
 export { PARTITION_HASH } from './wire/partition.ts';
 export { MAX_SCRIPT_BYTES, MAX_SCRIPT_SESSIONS } from './wire/scripts/arguments.ts';
+export type { InstallReply, SealReply } from './wire/scripts/mode-scripts.ts';
 export type { SaveCall, SaveLimits, SaveReply } from './wire/scripts/save-script.ts';
 export { createScripts, type Scripts } from './wire/scripts/scripts.ts';
 export {
@@ -101,3 +102,14 @@ export {
   protocolProblem,
   type Version,
 } from './wire/version.ts';
+export {
+  formatMode,
+  isTerm,
+  NO_PERIOD,
+  parseMode,
+  type StoredMode,
+  storedModes,
+  type Term,
+  type WriterMode,
+  writerModes,
+} from './wire/writer-mode.ts';

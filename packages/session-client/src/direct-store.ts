@@ -17,6 +17,7 @@ import {
 } from './errors.ts';
 import type { LoadSessions } from './load-sessions.ts';
 import { type Loaded, presentIn } from './loaded.ts';
+import { MOVING } from './moved-save.ts';
 import type { LoadBasis } from './save-condition.ts';
 import { abortedSave, type SaveSession } from './save-session.ts';
 import type { SessionStore } from './session-store.ts';
@@ -115,7 +116,7 @@ function notDirectSave(mode: WriterMode): Error {
 function notDirect(mode: WriterMode): string {
   return mode === 'redis' || mode === 'unknown'
     ? 'The sessions of its partition are in Redis, and are not read or saved directly.'
-    : 'Its partition is being moved from one store to the other: repeat the call in a moment.';
+    : MOVING;
 }
 
 function otherLayout(): LayoutMismatchError {

@@ -81,8 +81,10 @@ export interface SaveFailure {
   /** Whether the same call may succeed later without anybody changing anything. */
   readonly retryable: boolean;
   /**
-   * Redis' word for it (`OOM`, `NOT_CONNECTED`, …). Of a direct save: a SQLSTATE, the code of a socket error, `TIMEOUT`,
-   * `MODE_MOVING` or `MODE_REDIS`.
+   * Redis' word for it (`OOM`, `NOT_CONNECTED`, …). Of a direct save: a SQLSTATE, the code of a socket error, or
+   * `TIMEOUT`. Of both, about the writer mode of the partition: `MODE_MOVING`, nobody may save at the moment, repeat the
+   * call; `MODE_DIRECT`, it is saved in PostgreSQL (`createDirectSessions`), not in Redis; `MODE_REDIS`, the other way
+   * round. Nothing was saved then.
    */
   readonly reason: string;
 }

@@ -16,6 +16,7 @@ import {
   TenantBudgetError,
   VersionConflictError,
 } from './errors.ts';
+import { movedSave } from './moved-save.ts';
 import type { PartitionOpener } from './partition-opener.ts';
 import type { SendSave } from './save-batches.ts';
 import type { SaveCondition } from './save-condition.ts';
@@ -107,6 +108,8 @@ export function createSaveSession(
       }
       case 'conflict':
         throw new VersionConflictError(ifVersion ?? '', reply.version);
+      case 'moved':
+        throw movedSave(reply.mode);
       case 'too_large':
         throw new StateTooLargeError('state', reply.bytes, maxBytes);
       case 'over_budget':

@@ -77,6 +77,8 @@ it.each([
   'resync',
   'discard',
   'openPartition',
+  'install',
+  'seal',
   'forgetConsumer',
 ] as const satisfies ScriptMethod[])('P7 with Redis out of memory %s still does its work', async (method) => {
   const world = createWorld({ url });

@@ -25,12 +25,12 @@ it('saves of one call are answered each for itself, in order', async () => {
   const replies = await scripts.save(saves, LIMIT);
   const second = (await fields(session('held'))).version;
   expect(replies).toEqual([
-    { outcome: 'saved', version: (await fields(session('new'))).version },
+    { outcome: 'saved', period: '0', version: (await fields(session('new'))).version },
     { outcome: 'conflict', version },
     { outcome: 'too_large', bytes: 102 },
-    { outcome: 'saved', version: second },
-    { outcome: 'replayed', version: second },
-    { outcome: 'saved', version: (await fields(session('gone'))).version },
+    { outcome: 'saved', period: '0', version: second },
+    { outcome: 'replayed', period: '0', version: second },
+    { outcome: 'saved', period: '0', version: (await fields(session('gone'))).version },
   ]);
   expect(await fields(session('new'))).toMatchObject({ state: '"new"', tombstone: '0' });
   expect(await fields(session('held'))).toMatchObject({ state: '"second"', tombstone: '0' });

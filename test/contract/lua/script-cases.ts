@@ -147,6 +147,19 @@ export function scriptCases(world: World): Record<ScriptMethod, ScriptCase> {
       },
       run: () => scripts.openPartition(PARTITION, { floor: '7', createGroup: true }),
     },
+    install: {
+      prepare: () => world.open(),
+      run: async () => {
+        const epoch = (await redis.hget(keyspace.meta(PARTITION), 'epoch').catch(() => '')) ?? '';
+        return scripts.install(PARTITION, { mode: 'redis', term: '3', period: '0', floor: '0', epoch });
+      },
+    },
+    seal: {
+      prepare: async () => {
+        await redis.hset(keyspace.meta(PARTITION), 'mode', 'to_direct 4 3 7');
+      },
+      run: () => scripts.seal(PARTITION, { term: '4' }),
+    },
     forgetConsumer: {
       prepare: async () => {
         await world.open();
@@ -177,6 +190,8 @@ export const scriptMethods = [
   'resync',
   'discard',
   'openPartition',
+  'install',
+  'seal',
   'forgetConsumer',
   'cacheTenant',
 ] as const satisfies readonly ScriptMethod[];

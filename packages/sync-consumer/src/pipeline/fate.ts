@@ -56,7 +56,10 @@ interface Outcomes<Row> {
    * in Redis that is over.
    */
   readonly fenced: { readonly row: Row };
-  /** Stays pending: its partition failed, or its key or row cannot be used. `onSkipped` got the reason. */
+  /**
+   * Stays pending: its partition failed, its key or row cannot be used, or it was saved before the present Redis period.
+   * `onSkipped` got the reason.
+   */
   readonly skipped: { readonly announced: AnnouncedSession };
   /** Did not fit into the batch: taken again within the pass. */
   readonly deferred: { readonly announced: AnnouncedSession };

@@ -1,6 +1,6 @@
-import { MAX_SCRIPT_BYTES, type Scripts, type TakenSession } from '@cauce/protocol';
+import { MAX_SCRIPT_BYTES, type Scripts, type TakenSession, type Term } from '@cauce/protocol';
 import { type AskDeps, askPartitions } from '../redis/ask-partitions.ts';
-import { oversizeSession, unreadableSessions } from '../redis/unreadable-sessions.ts';
+import { leftoverSessions, oversizeSession, unreadableSessions } from '../redis/unreadable-sessions.ts';
 import type { AnnouncedSession } from './dedupe-by-session.ts';
 import type { Fate, TakenRow } from './fate.ts';
 import { groupBy } from './group-by.ts';
@@ -83,12 +83,16 @@ export async function takeStates(
       if (!takenAtUs.has(partition)) takenAtUs.set(partition, reply.takenAtUs);
       const unreadable = reply.taken.filter(({ outcome }) => outcome === 'unreadable').length;
       if (unreadable > 0) deps.onSkipped([unreadableSessions(partition, unreadable)]);
-      return announced.filter((one, i) => keep(one, reply.taken[i] as TakenSession) === 'deferred');
+      const leftover = reply.taken.filter(({ outcome }) => outcome === 'leftover').length;
+      if (leftover > 0) deps.onSkipped([leftoverSessions(partition, leftover)]);
+      return announced.filter(
+        (one, i) => keep(one, reply.taken[i] as TakenSession, reply.period) === 'deferred',
+      );
     });
     return tooLarge.flat();
   }
 
-  function keep(one: AnnouncedSession, taken: TakenSession): TakenSession['outcome'] {
+  function keep(one: AnnouncedSession, taken: TakenSession, period: Term): TakenSession['outcome'] {
     if (taken.outcome === 'clean') {
       unanswered.delete(one);
       fates.push({ outcome: 'clean', announced: one });
@@ -104,7 +108,7 @@ export async function takeStates(
         announced: one,
         parked: taken.parked,
         winsOver: taken.winsOver,
-        takenIn: { partition: one.session.partition, period: '0' },
+        takenIn: { partition: one.session.partition, period },
       });
     }
     return taken.outcome;

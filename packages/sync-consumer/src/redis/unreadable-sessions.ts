@@ -10,6 +10,15 @@ export function unreadableSessions(partition: number, sessions: number): Partiti
   return { partition, error: new RedisError(message, failure) };
 }
 
+/** Dirty sessions of an earlier Redis period: a row may have been saved directly since, so they are not written. Pure. */
+export function leftoverSessions(partition: number, sessions: number): PartitionFailure {
+  const message =
+    `${sessions === 1 ? '1 session was' : `${sessions} sessions were`} saved before the writer mode of the partition ` +
+    'came to redis; nothing of it is written';
+  const failure = { effect: 'refused', retryable: false, reason: 'LEFTOVER' } as const;
+  return { partition, error: new RedisError(message, failure) };
+}
+
 /** Sessions whose row has a version that Redis cannot count on from: nothing of it enters Redis. Pure. */
 export function uncountableRows(partition: number, rows: number): PartitionFailure {
   const message =

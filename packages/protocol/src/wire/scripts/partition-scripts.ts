@@ -3,6 +3,7 @@ import { type SessionKey, SYNC_GROUP } from '../keyspace.ts';
 import { PARTITION_HASH } from '../partition.ts';
 import type { TableIdentity } from '../table-identity.ts';
 import { LOWEST_READABLE_PROTOCOL, PROTOCOL_VERSION, type Version } from '../version.ts';
+import { parseMode, type StoredMode } from '../writer-mode.ts';
 import { eventKeys, flag, MAX_SCRIPT_SESSIONS, refuseForeign, refuseOversize } from './arguments.ts';
 import type { ScriptDeps } from './run-script.ts';
 import type { Epoch } from './stored-session.ts';
@@ -32,6 +33,8 @@ export type OpenPartitionReply =
       readonly serverEpoch: Epoch;
       /** The table the sessions are synced to; undefined: none is remembered. */
       readonly syncedTo: TableIdentity | undefined;
+      /** The writer mode of the partition; undefined: none is stored. */
+      readonly mode: StoredMode | undefined;
     }
   | {
       readonly outcome: 'mismatch';
@@ -43,10 +46,18 @@ export type OpenPartitionReply =
 
 /** What keeps a partition in order: it is opened, and what its stream lacks is announced again. */
 export interface PartitionScripts {
-  /** `table`: the one the caller reads or writes. It is remembered where none was, if a floor is given with it. */
+  /**
+   * `table`: the one the caller reads or writes. It is remembered where none was, if a floor is given with it.
+   * `isOfRollout`: PostgreSQL has a writer mode for the partition, so it is `void` where none is stored; default false.
+   */
   openPartition(
     partition: number,
-    call: { floor: Version; createGroup: boolean; table?: TableIdentity | undefined },
+    call: {
+      floor: Version;
+      createGroup: boolean;
+      table?: TableIdentity | undefined;
+      isOfRollout?: boolean;
+    },
   ): Promise<OpenPartitionReply>;
   forgetConsumer(partition: number, call: { consumer: string }): Promise<'forgotten' | 'pending' | 'absent'>;
   /** At most {@link MAX_SCRIPT_SESSIONS} sessions. `aheadOfUs`: Redis' time, when they are dirty since a later one. */
@@ -65,7 +76,7 @@ export interface PartitionScripts {
 
 export function partitionScripts({ run, keyspace }: ScriptDeps): PartitionScripts {
   return {
-    async openPartition(partition, { floor, createGroup, table }) {
+    async openPartition(partition, { floor, createGroup, table, isOfRollout = false }) {
       refuseForeign(floor);
       const reply = await run(
         'openPartition',
@@ -73,18 +84,22 @@ export function partitionScripts({ run, keyspace }: ScriptDeps): PartitionScript
         [
           ...[keyspace.partitions, PARTITION_HASH, PROTOCOL_VERSION, LOWEST_READABLE_PROTOCOL, floor],
           ...[createGroup ? SYNC_GROUP : '', MAX_IN_FLIGHT_MS, table?.id ?? '', table?.name ?? ''],
+          flag(isOfRollout),
         ],
       );
-      const [word, first = '', second = '', third = '', id = '', name = ''] = textsIn('openPartition', reply);
+      const [word, first = '', second = '', third = '', id = '', name = '', mode = ''] = textsIn(
+        'openPartition',
+        reply,
+      );
       const outcomes = ['opened', 'created', 'renewed', 'mismatch', 'other_table'] as const;
       const outcome = oneOf('openPartition', word, outcomes);
-      listIn('openPartition', reply, outcome === 'mismatch' ? 5 : 6);
+      listIn('openPartition', reply, outcome === 'mismatch' ? 5 : 7);
       if (outcome === 'mismatch') {
         return { outcome, partitions: first, hash: second, protocol: third, minProtocol: id };
       }
       const syncedTo = id === '' ? undefined : { id, name };
       const isSeeded = oneOf('openPartition', first, ['0', '1']) === '1';
-      return { outcome, isSeeded, epoch: second, serverEpoch: third, syncedTo };
+      return { outcome, isSeeded, epoch: second, serverEpoch: third, syncedTo, mode: parseMode(mode) };
     },
 
     async forgetConsumer(partition, { consumer }) {

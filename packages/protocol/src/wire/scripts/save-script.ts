@@ -2,6 +2,7 @@ import { RedisError } from '../../redis/failure.ts';
 import { listIn, oneOf, textIn, understood } from '../../redis/replies.ts';
 import type { LocatedSession } from '../keyspace.ts';
 import { ABSENT_VERSION, isVersion, type Version } from '../version.ts';
+import { isTerm, NO_PERIOD, type StoredMode, storedModes, type Term } from '../writer-mode.ts';
 import { MAX_SCRIPT_SESSIONS, refuseOversize } from './arguments.ts';
 import { parted } from './parted.ts';
 import { type Argument, type ScriptDeps, scriptFailure } from './run-script.ts';
@@ -32,7 +33,11 @@ export interface SaveLimits {
 }
 
 export type SaveReply =
-  | { readonly outcome: 'saved' | 'replayed' | 'conflict'; readonly version: Version }
+  /** `period`: of the writer mode, '0' = none is stored. */
+  | { readonly outcome: 'saved' | 'replayed'; readonly version: Version; readonly period: Term }
+  | { readonly outcome: 'conflict'; readonly version: Version }
+  /** Nothing was written: the writer mode of the partition is not `redis`. */
+  | { readonly outcome: 'moved'; readonly mode: StoredMode['mode']; readonly term: Term }
   | { readonly outcome: 'too_large'; readonly bytes: number }
   /** The tenant has so much in the partition that PostgreSQL does not have. */
   | { readonly outcome: 'over_budget'; readonly bytes: number }
@@ -68,6 +73,7 @@ function saveReply(line: unknown): SaveReply {
     'saved',
     'replayed',
     'conflict',
+    'moved',
     'too_large',
     'over_budget',
     'failed',
@@ -79,8 +85,18 @@ function saveReply(line: unknown): SaveReply {
   if (outcome === 'too_large' || outcome === 'over_budget') {
     return { outcome, bytes: understood('save', /^\d+$/.test(value) ? Number(value) : undefined) };
   }
-  const isRight = isVersion(value) || (outcome === 'conflict' && value === ABSENT_VERSION);
-  return { outcome, version: understood('save', isRight ? value : undefined) };
+  if (outcome === 'conflict') {
+    const isRight = isVersion(value) || value === ABSENT_VERSION;
+    return { outcome, version: understood('save', isRight ? value : undefined) };
+  }
+  const [first, second] = parted(value);
+  if (outcome === 'moved') return { outcome, mode: oneOf('save', first, storedModes), term: termIn(second) };
+  const version = understood('save', isVersion(first) ? first : undefined);
+  return { outcome, version, period: second === '' ? NO_PERIOD : termIn(second) };
+}
+
+function termIn(text: string): Term {
+  return understood('save', isTerm(text) ? text : undefined);
 }
 
 /** The answer to one save of a call says nothing about the others. */

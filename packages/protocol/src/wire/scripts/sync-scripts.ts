@@ -3,6 +3,7 @@ import { type LocatedSession, type SessionKey, SYNC_GROUP } from '../keyspace.ts
 import { decodeParkedRecord, encodeParkedRecord, type ParkedRecord } from '../parked-record.ts';
 import { rowOperations } from '../session-hash.ts';
 import { ABSENT_VERSION, isVersion, type Version } from '../version.ts';
+import { isTerm, type Term } from '../writer-mode.ts';
 import {
   eventKeys,
   flag,
@@ -22,6 +23,8 @@ export type TakenSession =
       /** Rows up to this version are older than the session, even if their versions are higher; '0' = none. */
       readonly winsOver: Version;
     } & StoredSession)
+  /** Dirty, and saved before the present Redis period: somebody may have saved it directly since. */
+  | ({ readonly outcome: 'leftover' } & StoredSession)
   | { readonly outcome: 'clean' }
   | { readonly outcome: 'deferred' }
   /** The value under its key is not a session. */
@@ -30,6 +33,8 @@ export type TakenSession =
 export interface TakeReply {
   /** Redis' clock when the states were read, µs; settle wants it back. */
   readonly takenAtUs: string;
+  /** Of the writer mode of the partition, when the states were read; '0': none is stored. */
+  readonly period: Term;
   /** One for each session asked for, in order. */
   readonly taken: readonly TakenSession[];
 }
@@ -86,10 +91,11 @@ export function syncScripts({ run, keyspace }: ScriptDeps): SyncScripts {
         [keyspace.parked(partition), keyspace.meta(partition), ...keys],
         [maxBytes, table],
       );
-      const [takenAtUs = '', ...texts] = textsIn('take', reply);
-      understood('take', /^\d+$/.test(takenAtUs) && texts.length <= 3 * keys.length ? reply : undefined);
+      const [takenAtUs = '', period = '', ...texts] = textsIn('take', reply);
+      const isRight = /^\d+$/.test(takenAtUs) && isTerm(period) && texts.length <= 3 * keys.length;
+      understood('take', isRight ? reply : undefined);
       return {
-        takenAtUs,
+        ...{ takenAtUs, period },
         taken: keys.map((_, i) => takenSession(texts[3 * i], texts[3 * i + 1], texts[3 * i + 2])),
       };
     },
@@ -148,15 +154,16 @@ export function syncScripts({ run, keyspace }: ScriptDeps): SyncScripts {
 
 function takenSession(entry = 'deferred', state = '', operations = ''): TakenSession {
   const [word, rest] = parted(entry);
-  const outcome = oneOf('take', word, ['dirty', 'clean', 'deferred', 'unreadable']);
-  if (outcome !== 'dirty') return { outcome };
+  const outcome = oneOf('take', word, ['dirty', 'leftover', 'clean', 'deferred', 'unreadable']);
+  if (outcome !== 'dirty' && outcome !== 'leftover') return { outcome };
   const [version, ofTombstone] = parted(rest);
   const [tombstone, ofWinsOver] = parted(ofTombstone);
   const [winsOver, parked] = parted(ofWinsOver);
   if (!isVersion(version)) return { outcome: 'unreadable' };
+  const isTombstone = oneOf('take', tombstone, ['0', '1']) === '1';
+  if (outcome === 'leftover') return { outcome, state, version, isTombstone };
   return {
-    ...{ outcome, state, version, parked: decodeParkedRecord(parked) },
-    isTombstone: oneOf('take', tombstone, ['0', '1']) === '1',
+    ...{ outcome, state, version, isTombstone, parked: decodeParkedRecord(parked) },
     operations: rowOperations(operations),
     winsOver: isVersion(winsOver) ? winsOver : ABSENT_VERSION,
   };

@@ -1,0 +1,3 @@
+local function formatMode(mode, term, period, periodEpoch)
+  return mode .. ' ' .. term .. ' ' .. period .. ' ' .. periodEpoch
+end
