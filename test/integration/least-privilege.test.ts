@@ -144,6 +144,8 @@ const userOf: Partial<Record<ScriptMethod, RedisUser>> = {
   confirm: 'bot',
   cacheTenant: 'bot',
   discard: 'ops',
+  install: 'bot',
+  seal: 'ops',
 };
 
 test('every script runs as the user whose it is', async () => {

@@ -17,7 +17,7 @@ import { bulk, healthyInfo, respServer } from '../helpers/resp-server.ts';
 
 const ana = { tenantId: 'acme', userId: 'ana' };
 /** What open-partition answers. */
-const opened = `*6\r\n${['opened', '1', '7', '7', '', ''].map(bulk).join('')}`;
+const opened = `*7\r\n${['opened', '1', '7', '7', '', '', ''].map(bulk).join('')}`;
 const nonsense = [
   '+OK\r\n',
   ':1\r\n',
@@ -39,7 +39,13 @@ const falseReceipts = [
   'saved 5\nsaved 6',
   'too_large x',
   'conflict',
-  'saved 5 6',
+  'saved 5 x',
+  'saved 5 6 7',
+  'moved',
+  'moved direct',
+  'moved direct x',
+  'moved redis 7',
+  'moved paused 7',
 ];
 
 function openClient(redis: string) {

@@ -3,6 +3,9 @@
 
 const save = 'packages/protocol/lua/save.lua';
 const settle = 'packages/protocol/lua/settle.lua';
+const install = 'packages/protocol/lua/install.lua';
+const seal = 'packages/protocol/lua/seal.lua';
+const writerModeTest = 'test/contract/lua/writer-mode.test.ts';
 const upsert = 'packages/postgres/sql/queries/upsert-sessions.sql';
 const writerMode = 'packages/postgres/sql/migrations/0005_writer_mode.sql';
 
@@ -955,6 +958,106 @@ export const mutants: readonly Mutant[] = [
     find: 'BEGIN ISOLATION LEVEL READ COMMITTED',
     replace: 'BEGIN',
     tests: ['test/contract/sql/save-direct.test.ts'],
+  },
+  {
+    name: 'save-ignores-the-mode',
+    breaks: 'a bot that sleeps through a change of the mode saves beside PostgreSQL',
+    promise: 'P10',
+    file: save,
+    find: '  if partition[4] then',
+    replace: '  if false then',
+    tests: [writerModeTest],
+  },
+  {
+    name: 'broken-mode-passes',
+    breaks: 'a writer mode that cannot be read lets saves pass',
+    promise: 'P10',
+    file: save,
+    find: "mode ~= 'redis' and",
+    replace: "mode and mode ~= 'redis' and",
+    tests: [writerModeTest],
+  },
+  {
+    name: 'mode-survives-another-server',
+    breaks: 'a Redis that was restarted or promoted, and lost the change that closed it, takes saves',
+    promise: 'P10',
+    file: 'packages/protocol/lua/open-partition.lua',
+    find: '(mode and isOtherServer)',
+    replace: '(mode and false)',
+    tests: [writerModeTest],
+  },
+  {
+    name: 'install-lowers-the-term',
+    breaks: 'an installer that slept through a change of the mode undoes it in Redis',
+    promise: 'P10',
+    file: install,
+    find: 'if term + 0 < storedTerm + 0 or',
+    replace: 'if',
+    tests: [writerModeTest],
+  },
+  {
+    name: 'install-in-another-epoch',
+    breaks: 'an installer that slept since before Redis lost the mode opens it again',
+    promise: 'P10',
+    file: install,
+    find: 'present ~= epoch',
+    replace: 'false',
+    tests: [writerModeTest],
+  },
+  {
+    name: 'opened-without-an-epoch',
+    breaks:
+      'what Redis kept from an earlier period is trusted and written, although it was saved directly since',
+    promise: 'P10',
+    file: install,
+    find: "if isNewPeriod or (mode == 'redis' and term + 0 ~= storedTerm + 0) then",
+    replace: 'if false then',
+    tests: [writerModeTest],
+  },
+  {
+    name: 'installed-without-a-gap',
+    breaks: 'a version that Redis issued and lost is issued again, to another save',
+    promise: 'P3',
+    file: install,
+    find: 'isVoid and floorWithGap(raisedTo, nowUs) or raisedTo',
+    replace: 'raisedTo',
+    tests: [writerModeTest],
+  },
+  {
+    name: 'installed-without-the-floor',
+    breaks: 'Redis issues versions below those that were saved directly, and its saves lose against them',
+    promise: 'P3',
+    file: install,
+    find: 'math.max(held, math.min(tonumber(floor), MAX_RAISED))',
+    replace: 'held',
+    tests: [writerModeTest],
+  },
+  {
+    name: 'sealed-with-dirty-sessions',
+    breaks: 'PostgreSQL is opened while acknowledged saves are only in Redis',
+    promise: 'P10',
+    file: seal,
+    find: 'if dirtySessions > 0 then',
+    replace: 'if false then',
+    tests: [writerModeTest],
+  },
+  {
+    name: 'sealed-at-another-term',
+    breaks: 'the seal of an earlier way back counts as evidence for this one',
+    promise: 'P10',
+    file: seal,
+    find: 'storedTerm + 0 ~= term + 0',
+    replace: 'false',
+    tests: [writerModeTest],
+  },
+  {
+    name: 'leftovers-taken-like-saves',
+    breaks: 'what was left over from an earlier period is written over what was saved directly since',
+    promise: 'P10',
+    file: 'packages/protocol/lua/take.lua',
+    find: 'if isLeftover[savedIn] then',
+    replace: 'if false then',
+    tests: [writerModeTest],
   },
   {
     name: 'direct-save-forgets-op-ids',

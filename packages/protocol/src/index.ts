@@ -103,6 +103,8 @@ export {
   type Version,
 } from './wire/version.ts';
 export {
+  type ClosedMode,
+  closedModes,
   formatMode,
   isTerm,
   NO_PERIOD,

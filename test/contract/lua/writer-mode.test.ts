@@ -1,5 +1,6 @@
 import { startRedis } from '@cauce/dev-services';
 import {
+  closedModes,
   formatMode,
   InvalidOptionError,
   parseMode,
@@ -21,8 +22,6 @@ import {
   versionInOneHour,
   type World,
 } from './world.ts';
-
-const closedModes = storedModes.filter((mode) => mode !== 'redis');
 
 /** None of them is a writer mode. */
 const brokenTexts = [

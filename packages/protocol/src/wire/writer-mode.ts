@@ -8,6 +8,10 @@ export type WriterMode = (typeof writerModes)[number];
  */
 export const storedModes = [...writerModes, 'sealed', 'void'] as const;
 
+/** Those in which Redis takes no save. */
+export const closedModes = ['direct', 'to_redis', 'to_direct', 'sealed', 'void'] as const;
+export type ClosedMode = (typeof closedModes)[number];
+
 /** Number of a writer mode, as decimal text. Each change of the mode raises it. */
 export type Term = string;
 

@@ -2,7 +2,7 @@ import { RedisError } from '../../redis/failure.ts';
 import { listIn, oneOf, textIn, understood } from '../../redis/replies.ts';
 import type { LocatedSession } from '../keyspace.ts';
 import { ABSENT_VERSION, isVersion, type Version } from '../version.ts';
-import { isTerm, NO_PERIOD, type StoredMode, storedModes, type Term } from '../writer-mode.ts';
+import { type ClosedMode, closedModes, isTerm, NO_PERIOD, type Term } from '../writer-mode.ts';
 import { MAX_SCRIPT_SESSIONS, refuseOversize } from './arguments.ts';
 import { parted } from './parted.ts';
 import { type Argument, type ScriptDeps, scriptFailure } from './run-script.ts';
@@ -37,7 +37,7 @@ export type SaveReply =
   | { readonly outcome: 'saved' | 'replayed'; readonly version: Version; readonly period: Term }
   | { readonly outcome: 'conflict'; readonly version: Version }
   /** Nothing was written: the writer mode of the partition is not `redis`. */
-  | { readonly outcome: 'moved'; readonly mode: StoredMode['mode']; readonly term: Term }
+  | { readonly outcome: 'moved'; readonly mode: ClosedMode; readonly term: Term }
   | { readonly outcome: 'too_large'; readonly bytes: number }
   /** The tenant has so much in the partition that PostgreSQL does not have. */
   | { readonly outcome: 'over_budget'; readonly bytes: number }
@@ -90,7 +90,7 @@ function saveReply(line: unknown): SaveReply {
     return { outcome, version: understood('save', isRight ? value : undefined) };
   }
   const [first, second] = parted(value);
-  if (outcome === 'moved') return { outcome, mode: oneOf('save', first, storedModes), term: termIn(second) };
+  if (outcome === 'moved') return { outcome, mode: oneOf('save', first, closedModes), term: termIn(second) };
   const version = understood('save', isVersion(first) ? first : undefined);
   return { outcome, version, period: second === '' ? NO_PERIOD : termIn(second) };
 }
