@@ -1,4 +1,5 @@
-import { createModeQueries, type StoredMode } from '@cauce/postgres';
+import { createModeQueries } from '@cauce/postgres';
+import type { WriterMode } from '@cauce/protocol';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
@@ -14,7 +15,7 @@ test('P10 what was taken before the writer mode changed is not written; it stays
   const modes = createModeQueries(pool, {
     ...{ schema, table: 'session', lockTimeoutMs: 2000, statementTimeoutMs: 5000 },
   });
-  const changeTo = async (to: StoredMode): Promise<void> => {
+  const changeTo = async (to: WriterMode): Promise<void> => {
     const [from] = await modes.readModes();
     await modes.changeMode(from as NonNullable<typeof from>, {
       ...{ to, beginsPeriod: false, floor: undefined, actor: 'a test' },

@@ -7,10 +7,10 @@ import {
   type LocatedSession,
   type StoredSession,
   type Version,
+  type WriterMode,
 } from '@cauce/protocol';
 import { type BotPoolOptions, openBotPool } from './bot-pool.ts';
 import { classifyPostgresFailure } from './classify-failure.ts';
-import type { StoredMode } from './mode-queries.ts';
 import { PostgresError } from './postgres-error.ts';
 import { refColumns, type SelectedRow } from './statements.ts';
 import { inTransaction, isRolledBack } from './transaction.ts';
@@ -22,7 +22,7 @@ export type { BotPoolOptions };
  * Who may write the sessions of a partition. In the two middle ones nobody may save. `unknown`: none is stored, so the
  * sessions come from Redis; `other_layout`: the data has another number of partitions.
  */
-export type WriterMode = StoredMode | 'unknown' | 'other_layout';
+export type FoundMode = WriterMode | 'unknown' | 'other_layout';
 
 export interface DirectSave {
   readonly session: LocatedSession;
@@ -37,7 +37,7 @@ export type DirectSaveReply =
   /** `conflict`: the version that is there, '0' if there is none. */
   | { readonly outcome: 'saved' | 'replayed' | 'conflict'; readonly version: Version }
   /** Nothing was written: the partition is not in direct mode. */
-  | { readonly outcome: 'moved'; readonly mode: WriterMode }
+  | { readonly outcome: 'moved'; readonly mode: FoundMode }
   | { readonly outcome: 'failed'; readonly failure: DirectFailure; readonly error: Error };
 
 export interface DirectFailure {
@@ -51,7 +51,7 @@ export interface DirectFailure {
 
 /** A row, and who may write it, at one moment. */
 export interface DirectRow {
-  readonly mode: WriterMode;
+  readonly mode: FoundMode;
   readonly stored: StoredSession | undefined;
 }
 
@@ -125,9 +125,11 @@ export function openDirectTable(options: BotPoolOptions, { partitions }: DirectT
             mustSeeAll: true,
           }),
         );
-        const found = rows as (SelectedRow & { mode: WriterMode | null })[];
+        const found = rows as (SelectedRow & { mode: FoundMode | null })[];
         const stored = sessionsIn(found, { asked: sessions.length, tableName });
-        const modes = new Map(found.map(({ position, mode }) => [position, mode ?? 'unknown']));
+        const modes = new Map<number, FoundMode>(
+          found.map(({ position, mode }) => [position, mode ?? 'unknown']),
+        );
         return sessions.map((_, i) => ({ mode: modes.get(i) ?? 'unknown', stored: stored[i] }));
       } catch (error) {
         throw failureOf(explainHidden(error), 'refused').error;
@@ -144,7 +146,7 @@ export function openDirectTable(options: BotPoolOptions, { partitions }: DirectT
 interface SavedRow {
   readonly outcome: 'saved' | 'replayed' | 'conflict' | 'moved';
   readonly version: string | null;
-  readonly mode: WriterMode | null;
+  readonly mode: FoundMode | null;
 }
 
 function savedReply({ outcome, version, mode }: SavedRow): DirectSaveReply {

@@ -15,7 +15,6 @@ export {
   type ModeQueries,
   type ModeQueriesOptions,
   type PartitionMode,
-  type StoredMode,
 } from './mode-queries.ts';
 export { createPool, type PoolOptions, parseDatabaseUrl, plainTextHosts } from './pool.ts';
 export { asked, PostgresError, withoutRows } from './postgres-error.ts';

@@ -1,21 +1,18 @@
-import type { Version } from '@cauce/protocol';
+import type { Term, Version, WriterMode } from '@cauce/protocol';
 import type pg from 'pg';
 import { addressOf, atServer } from './at-server.ts';
 import type { TableNames } from './identifiers.ts';
 import { renderStatements } from './statements.ts';
 import { inTransaction, type Statement } from './transaction.ts';
 
-/** A writer mode that is stored. In the two middle ones nobody may save. */
-export type StoredMode = 'direct' | 'to_redis' | 'redis' | 'to_direct';
-
 /** Who may write the sessions of a partition. */
 export interface PartitionMode {
   readonly partition: number;
-  readonly mode: StoredMode;
-  /** Rises with each change. A whole number, as text. */
-  readonly term: string;
+  readonly mode: WriterMode;
+  /** Rises with each change. */
+  readonly term: Term;
   /** The term with which the present time in Redis began; '0': it was there before there were modes. */
-  readonly period: string;
+  readonly period: Term;
   /** Each version that is issued from now on is above it. */
   readonly floor: Version;
   readonly changedAt: Date;
@@ -23,7 +20,7 @@ export interface PartitionMode {
 }
 
 export interface ModeChange {
-  readonly to: StoredMode;
+  readonly to: WriterMode;
   /** A new period in Redis begins with it. */
   readonly beginsPeriod: boolean;
   /** No version above it is in a row; undefined: the floor stays. */

@@ -1,10 +1,10 @@
-import type { SessionRef, Version } from '@cauce/protocol';
+import type { SessionRef, Term, Version } from '@cauce/protocol';
 
 /** A time in which the sessions of a partition are in Redis. */
 export interface RedisPeriod {
   readonly partition: number;
   /** As `PartitionMode` has it; '0': no mode was known. */
-  readonly period: string;
+  readonly period: Term;
 }
 
 /** A session as a row: `state` is JSON text, null for a tombstone. */

@@ -1,4 +1,4 @@
-import type { DirectRow, DirectTable, WriterMode } from '@cauce/postgres/direct';
+import type { DirectRow, DirectTable, FoundMode } from '@cauce/postgres/direct';
 import {
   ABSENT_VERSION,
   ANY_VERSION,
@@ -102,7 +102,7 @@ function loadedOf({ mode, stored }: DirectRow): Loaded {
   throw new RestoreError(notDirect(mode));
 }
 
-function notDirectSave(mode: WriterMode): Error {
+function notDirectSave(mode: FoundMode): Error {
   if (mode === 'other_layout') return otherLayout();
   const isMoving = mode === 'to_redis' || mode === 'to_direct';
   const reason = isMoving ? 'MODE_MOVING' : 'MODE_REDIS';
@@ -113,7 +113,7 @@ function notDirectSave(mode: WriterMode): Error {
   );
 }
 
-function notDirect(mode: WriterMode): string {
+function notDirect(mode: FoundMode): string {
   return mode === 'redis' || mode === 'unknown'
     ? 'The sessions of its partition are in Redis, and are not read or saved directly.'
     : MOVING;

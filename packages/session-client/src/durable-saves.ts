@@ -4,6 +4,7 @@ import {
   ErrorCause,
   type HeldSession,
   type LocatedSession,
+  type Term,
 } from '@cauce/protocol';
 import { DurabilityError } from './errors.ts';
 import type { PartitionOpener } from './partition-opener.ts';
@@ -15,10 +16,15 @@ import type { SessionLoader } from './session-loader.ts';
 /** Waits until a save that Redis acknowledged has come as far as asked. @throws DurabilityError */
 export type UntilDurable = (
   session: LocatedSession,
-  content: SaveContent,
+  saved: SavedContent,
   receipt: SaveReceipt,
   durability: Durability,
 ) => Promise<void>;
+
+export interface SavedContent extends SaveContent {
+  /** Of the writer mode in which Redis took it. */
+  readonly period: Term;
+}
 
 export interface DurableSavesDeps {
   readonly opener: Pick<PartitionOpener, 'epochOf' | 'syncedTo'>;
@@ -34,7 +40,7 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
 
   async function untilCommitted(
     session: LocatedSession,
-    content: SaveContent,
+    { period, ...content }: SavedContent,
     { version, opId, isReplay }: SaveReceipt,
     epoch: Epoch,
   ): Promise<void> {
@@ -52,7 +58,7 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
     if (kept) {
       const { state, isTombstone, operations } = kept;
       const row = { state, isTombstone, version: kept.version, operations };
-      const savedIn = { partition: session.partition, period: '0' };
+      const savedIn = { partition: session.partition, period };
       const call = { signal, syncedTo: opener.syncedTo, savedIn };
       const stored = await loader?.write?.(session.ref, row, call);
       if (stored === row.version) return;
@@ -64,12 +70,12 @@ export function createUntilDurable(deps: DurableSavesDeps): UntilDurable {
     throw ErrorCause.because('The row has another version than this save; a consumer corrects it.');
   }
 
-  return async (session, content, receipt, durability) => {
+  return async (session, saved, receipt, durability) => {
     if (durability === 'memory') return;
     const epoch = opener.epochOf(session.partition);
     try {
       if (durability === 'replica') await replicated.untilReplicated(session, receipt, epoch);
-      else await untilCommitted(session, content, receipt, epoch);
+      else await untilCommitted(session, saved, receipt, epoch);
     } catch (error) {
       throw new DurabilityError(durability, receipt, error);
     }

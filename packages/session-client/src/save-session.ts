@@ -94,7 +94,7 @@ export function createSaveSession(
     switch (reply.outcome) {
       case 'saved':
       case 'replayed': {
-        const { version, outcome } = reply;
+        const { version, outcome, period } = reply;
         const receipt: SaveReceipt = {
           version,
           opId,
@@ -102,7 +102,7 @@ export function createSaveSession(
           durability: 'memory',
         };
         if (durability === 'memory') return receipt;
-        const durable = untilDurable(session, content, receipt, durability);
+        const durable = untilDurable(session, { ...content, period }, receipt, durability);
         await raceAbort(durable, signal, (aborted) => abortedSave(aborted, opId));
         return { ...receipt, durability };
       }

@@ -1,6 +1,6 @@
-import { createModeQueries, type StoredMode } from '@cauce/postgres';
+import { createModeQueries } from '@cauce/postgres';
 import { type DirectTable, openDirectTable } from '@cauce/postgres/direct';
-import { createKeyspace, type LocatedSession } from '@cauce/protocol';
+import { createKeyspace, type LocatedSession, type WriterMode } from '@cauce/protocol';
 import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';
@@ -76,7 +76,7 @@ describe('P10 the fence', () => {
   it('lets the mode change only when the saves under way have ended, and none is written after it', async () => {
     const { pool, schema, direct, row } = await directDatabase();
     const modes = createModeQueries(pool, { schema, table: 'session', ...limits });
-    const changeMode = async (to: StoredMode): Promise<void> => {
+    const changeMode = async (to: WriterMode): Promise<void> => {
       const from = (await modes.readModes()).find(({ partition }) => partition === ana.partition);
       const change = { to, beginsPeriod: false, floor: undefined, actor: 'a test' };
       if (from) expect(await modes.changeMode(from, change)).toBeDefined();

@@ -1,4 +1,5 @@
-import { createModeQueries, type SessionRow, type StoredMode } from '@cauce/postgres';
+import { createModeQueries, type SessionRow } from '@cauce/postgres';
+import type { WriterMode } from '@cauce/protocol';
 import { describe, expect, inject, it } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';
 import { storeMode } from '../../helpers/writer-mode.ts';
@@ -63,7 +64,7 @@ describe('P10 a session that was taken from Redis', () => {
 });
 
 describe('P10 a change of the mode and a batch under way', () => {
-  const change = { to: 'to_direct' as StoredMode, beginsPeriod: false, floor: undefined, actor: 'a test' };
+  const change = { to: 'to_direct' as WriterMode, beginsPeriod: false, floor: undefined, actor: 'a test' };
 
   it('the batch that waited for the change sees it', async () => {
     const { queries, pool, schema } = await createDatabase(inject('databaseUrl'));
