@@ -973,8 +973,8 @@ export const mutants: readonly Mutant[] = [
     breaks: 'a writer mode that cannot be read lets saves pass',
     promise: 'P10',
     file: save,
-    find: "mode ~= 'redis' and",
-    replace: "mode and mode ~= 'redis' and",
+    find: 'if not partition[3] then',
+    replace: 'if not partition[3] and readMode(read[3]) then',
     tests: [writerModeTest],
   },
   {

@@ -62,9 +62,11 @@ local function save(key, argument)
     -- One that was opened and has no floor has lost it.
     partition = { epochOf(read[1]), floorOf(read[2] or read[1] and ''), '' }
     if read[3] then
-      local mode, term, period = readMode(read[3])
-      partition[3] = ' ' .. (period or '')
-      partition[4] = mode ~= 'redis' and 'moved ' .. (mode or 'void') .. ' ' .. (term or '0')
+      partition[3] = openPeriod(read[3])
+      if not partition[3] then
+        local mode, term = readMode(read[3])
+        partition[4] = 'moved ' .. (mode or 'void') .. ' ' .. (term or '0')
+      end
     end
     partitions[meta] = partition
   end

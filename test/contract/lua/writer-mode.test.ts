@@ -148,6 +148,19 @@ describe('P10 a save in Redis', () => {
     expect(await world.trySave(world.session(), { ifVersion: '1' })).toMatchObject({ outcome: 'conflict' });
   });
 
+  it.each([
+    'redis 999999999999999 3 1',
+    'redis 7 3 9999999999999999',
+    'redis 7 0 0',
+    'redis 1795617 3 1795617485629',
+  ])('is made in mode %j', async (text) => {
+    const world = await opened(text);
+    const { period } = parseMode(text) ?? expect.fail('none');
+    expect(await world.trySave(world.session())).toMatchObject({ outcome: 'saved', period });
+    await store(world, text.replace(/^redis \d+ \d+/, 'redis 1 999999999999999'));
+    expect(await world.trySave(world.session())).toMatchObject({ period: '999999999999999' });
+  });
+
   it('is made where there is no rollout, in no period', async () => {
     const world = await opened();
     expect(await world.trySave(world.session(), { opId: 'once' })).toMatchObject({ period: '0' });

@@ -7,3 +7,10 @@ local function readMode(text)
     return mode, term, period, periodEpoch
   end
 end
+
+-- The period, with a space before it, if the mode is redis; of the same form. For save: copying the other parts would
+-- cost it more than the rest of the fence.
+local function openPeriod(text)
+  local termEnds, period, epochAt = string.match(text, '^redis %d+()( %d+) ()%d+$')
+  return termEnds and termEnds < 23 and #period < 17 and #text - epochAt < 16 and period
+end
