@@ -1,4 +1,3 @@
-import { createModeQueries } from '@cauce/postgres';
 import type { WriterMode } from '@cauce/protocol';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
@@ -10,18 +9,15 @@ const ana = { tenantId: 'acme', userId: 'ana' };
 
 test('P10 what was taken before the writer mode changed is not written; it stays pending, and is not parked', async () => {
   const pipeline = await createPipeline({ partitions: 1 });
-  const { pool, redis, keyspace, settings, save, row } = pipeline;
+  const { pool, queries, redis, keyspace, settings, save, row } = pipeline;
   const { SESSION_DB_SCHEMA: schema = '' } = settings;
-  const modes = createModeQueries(pool, {
-    ...{ schema, table: 'session', lockTimeoutMs: 2000, statementTimeoutMs: 5000 },
-  });
   const changeTo = async (to: WriterMode): Promise<void> => {
-    const [from] = await modes.readModes();
-    await modes.changeMode(from as NonNullable<typeof from>, {
+    const [from] = await queries.readModes();
+    await queries.changeMode(from as NonNullable<typeof from>, {
       ...{ to, beginsPeriod: false, floor: undefined, actor: 'a test' },
     });
   };
-  await modes.startModes({ partitions: 1, mode: 'redis', actor: 'a test' });
+  await queries.startModes({ partitions: 1, mode: 'redis', actor: 'a test' });
   let takes = 0;
   const registry = new Registry();
   pipeline.startSync(

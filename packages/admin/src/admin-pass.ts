@@ -18,7 +18,7 @@ import type { AdminDeps, SyncOptions } from './admin-deps.ts';
 
 export interface AdminPassOptions extends SyncOptions {
   /** Part of the consumer's name: `cauce-<purpose>-…`. */
-  readonly purpose: 'replay' | 'retry' | 'drain';
+  readonly purpose: 'replay' | 'retry' | 'drain' | 'rollout';
   readonly signal: AbortSignal;
   /**
    * How long PostgreSQL may be away at a stretch before the operation gives up, ms; it gives up at once on what

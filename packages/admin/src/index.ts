@@ -54,6 +54,16 @@ export {
   type RetryResult,
   retryParked,
 } from './retry-parked.ts';
+export type { Move, MoveOutcome, Obstacle } from './rollout/move-partition.ts';
+export type { Target } from './rollout/next-step.ts';
+export {
+  type RolloutOptions,
+  type RolloutResult,
+  type RolloutStatus,
+  readRollout,
+  setRollout,
+  startRollout,
+} from './rollout/rollout.ts';
 export {
   type ConsumerStatus,
   type PostgresState,

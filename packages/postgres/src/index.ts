@@ -9,13 +9,7 @@ export {
 } from './classify-failure.ts';
 export { isBusy } from './explain-failure.ts';
 export type { TableNames } from './identifiers.ts';
-export {
-  createModeQueries,
-  type ModeChange,
-  type ModeQueries,
-  type ModeQueriesOptions,
-  type PartitionMode,
-} from './mode-queries.ts';
+export type { ModeChange, ModeQueries, PartitionMode } from './mode-queries.ts';
 export { createPool, type PoolOptions, parseDatabaseUrl, plainTextHosts } from './pool.ts';
 export { asked, PostgresError, withoutRows } from './postgres-error.ts';
 export {

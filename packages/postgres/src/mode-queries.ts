@@ -1,9 +1,7 @@
 import type { Term, Version, WriterMode } from '@cauce/protocol';
 import type pg from 'pg';
-import { addressOf, atServer } from './at-server.ts';
-import type { TableNames } from './identifiers.ts';
-import { renderStatements } from './statements.ts';
-import { inTransaction, type Statement } from './transaction.ts';
+import type { Statements } from './statements.ts';
+import type { Statement } from './transaction.ts';
 
 /** Who may write the sessions of a partition. */
 export interface PartitionMode {
@@ -45,34 +43,20 @@ export interface ModeQueries {
   ): Promise<Pick<PartitionMode, 'term' | 'period' | 'floor'> | undefined>;
 }
 
-export interface ModeQueriesOptions extends TableNames {
-  /** Longest wait for the saves under way, ms. Those that come later wait behind this. */
-  readonly lockTimeoutMs: number;
-  /** Longest run of a statement, ms. */
-  readonly statementTimeoutMs: number;
+export interface ModeQueriesDeps {
+  readonly statements: Statements;
+  /** Runs the statements in one transaction; gives the rows of the last one. */
+  readonly transact: <Row extends pg.QueryResultRow>(
+    statement: Statement | readonly Statement[],
+  ) => Promise<Row[]>;
 }
 
-/** The statements with named arguments; they reject with what pg throws. */
-export function createModeQueries(pool: pg.Pool, options: ModeQueriesOptions): ModeQueries {
-  const statements = renderStatements(options);
-  const server = addressOf(pool.options ?? {});
-
-  async function transact(...given: Statement[]): Promise<pg.QueryResultRow[]> {
-    try {
-      const results = await inTransaction(pool, { statements: given, limits: () => options });
-      return results.at(-1) ?? [];
-    } catch (error) {
-      throw atServer(error, server);
-    }
-  }
-
+export function createModeQueries({ statements, transact }: ModeQueriesDeps): ModeQueries {
   return {
     async readModes() {
-      const rows = await transact({ text: statements.selectModes });
-      return rows.map(({ changed_at, changed_by, ...row }) => ({
-        ...(row as Omit<PartitionMode, 'changedAt' | 'changedBy'>),
-        changedAt: changed_at as Date,
-        changedBy: changed_by as string,
+      const rows = await transact<ModeRow>({ text: statements.selectModes });
+      return rows.map(({ changed_at: changedAt, changed_by: changedBy, ...row }) => ({
+        ...{ ...row, changedAt, changedBy },
       }));
     },
     async startModes({ partitions, mode, actor }) {
@@ -80,11 +64,16 @@ export function createModeQueries(pool: pg.Pool, options: ModeQueriesOptions): M
     },
     async changeMode({ partition, mode, term }, { to, beginsPeriod, floor, actor }) {
       const values = [partition, mode, term, to, beginsPeriod, floor ?? null, actor];
-      const [changed] = await transact(
+      const [changed] = await transact<Pick<PartitionMode, 'term' | 'period' | 'floor'>>([
         { text: statements.lockMode, values: [partition] },
         { text: statements.changeMode, values },
-      );
-      return changed as Pick<PartitionMode, 'term' | 'period' | 'floor'> | undefined;
+      ]);
+      return changed;
     },
   };
+}
+
+interface ModeRow extends Omit<PartitionMode, 'changedAt' | 'changedBy'> {
+  readonly changed_at: Date;
+  readonly changed_by: string;
 }

@@ -9,6 +9,7 @@ import {
 import type pg from 'pg';
 import { addressOf, atServer } from './at-server.ts';
 import type { TableNames } from './identifiers.ts';
+import { createModeQueries, type ModeQueries } from './mode-queries.ts';
 import { rowId, type SessionRow } from './session-row.ts';
 import {
   refColumns,
@@ -44,7 +45,7 @@ export interface ExaminedTable {
 }
 
 /** The statements with named arguments; the header of each (`sql/queries`) has what it promises. */
-export interface Queries {
+export interface Queries extends ModeQueries {
   /** `host:port` of what is asked; undefined when it is not known. */
   readonly server: string | undefined;
   /**
@@ -113,6 +114,8 @@ export function createQueries(pool: pg.Pool, options: QueriesOptions): Queries {
   const statements = renderStatements(options);
   const server = addressOf(pool.options ?? {});
   return located({
+    ...createModeQueries({ statements, transact }),
+
     async upsertSessions(rows) {
       const found = await transact<{ position: number }>(upsertOf(statements, rows));
       const rejected = new Set(found.map(({ position }) => position));

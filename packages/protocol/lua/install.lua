@@ -13,6 +13,7 @@
 --          The outcomes:
 --          'installed'
 --          'known'       the term is not higher than the stored one
+--          'void'        Redis may have lost the seal of this way back, and what was done after it: begin it anew
 --          'epoch'       another epoch began, or the partition was not opened: open it, and read PostgreSQL again
 --          'unreadable'  another program overwrote the mode, or for 'redis' the floor: open-partition writes the mode
 --                        again, and with the floor of a consumer the floor
@@ -43,6 +44,10 @@ if present == '' or present ~= epoch then
 end
 if term + 0 < storedTerm + 0 or (term + 0 == storedTerm + 0 and not isVoid) then
   return { 'known', modeText or '', dirtySessions }
+end
+
+if isVoid and mode == 'to_direct' then
+  return { 'void', modeText or '', dirtySessions }
 end
 
 local time = redis.call('TIME')

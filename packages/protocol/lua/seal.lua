@@ -8,8 +8,8 @@
 -- Returns  { outcome, mode, count }   mode: the text that is stored now, '' = none. The outcomes:
 --          'sealed'    now, or before at this term
 --          'moved'     the mode is another one, or has another term
---          'dirty'     so many sessions (count) are not in PostgreSQL
 --          'parked'    PostgreSQL refused so many (count)
+--          'dirty'     so many sessions (count) are not in PostgreSQL
 --          'database'  the sessions were carried to another place; count is 0, as for sealed and moved
 -- Writes   meta. allow-oom: the way back to direct saves must be open when Redis is full (P7).
 
@@ -29,11 +29,12 @@ end
 if mode == 'sealed' then
   return { 'sealed', modeText, 0 }
 end
-if dirtySessions > 0 then
-  return { 'dirty', modeText, dirtySessions }
-end
+-- They are dirty, too, and waiting does not help.
 if parkedSessions > 0 then
   return { 'parked', modeText, parkedSessions }
+end
+if dirtySessions > 0 then
+  return { 'dirty', modeText, dirtySessions }
 end
 if database ~= '' and carriedTo ~= database then
   return { 'database', modeText, 0 }

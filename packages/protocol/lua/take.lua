@@ -5,18 +5,18 @@
 -- KEYS  1 parked  hash    2 meta  hash    3.. session  hash
 -- ARGV  1 maxBytes  stop before the states exceed this, bytes
 --       2 tableId   identity of the table the caller syncs to; '' = not compared
--- Returns  { nowUs, period, outcome, state, operations, outcome, … }: three texts for each session, in the order of KEYS,
---          up to the first that does not fit. Ask again for the rest; if one alone does not fit, with a larger maxBytes.
+-- Returns  { nowUs, period, outcome, state, outcome, state, … }: two texts for each session, in the order of KEYS, up to
+--          the first that does not fit. Ask again for the rest; if one alone does not fit, with a larger maxBytes.
 --          period: of the writer mode, '0' = none is stored.
---          operations: of a dirty session, 'opId=version opId=version …' as its header has them.
 --          The outcomes:
---          'dirty version tombstone winsOver parked', state, operations    parked: its record, or nothing. winsOver: rows up to
---          this version are older, even if their versions are higher; '0' = none. They were there when Redis had
---          lost everything, and the session was saved after that
---          'leftover version tombstone', state, ''   dirty, and saved before this period began: somebody may have saved
---          it directly since
---          'clean', '', ''       nothing to sync: synced already, or gone
---          'unreadable', '', ''  the value under its key is not a session
+--          'dirty version tombstone winsOver opId=version …\nparked', state    winsOver: rows up to this version are
+--          older, even if their versions are higher; '0' = none. They were there when Redis had lost everything,
+--          and the session was saved after that. opId=version …: its last operations, as its header has them.
+--          parked: after a line break its record, or nothing
+--          'leftover version tombstone', state   dirty, and saved before this period began: somebody may have saved it
+--          directly since
+--          'clean', ''       nothing to sync: synced already, or gone
+--          'unreadable', ''  the value under its key is not a session
 -- Error NOTOPENED  the partition was not opened on this server, so its epoch belongs to another one; or its sessions
 --                  are synced to another table
 -- Writes   nothing, so it also runs when memory is full (P7)
@@ -44,7 +44,7 @@ local _, _, period, periodEpoch = readMode(opened[5] or '')
 local winsOverOf, isLeftover = {}, {}
 local reply, bytes = { nowUs, period or '0' }, 0
 for i = 3, #KEYS do
-  local outcome, state, operations = 'clean', '', ''
+  local outcome, state = 'clean', ''
   local stored = redis.pcall('HMGET', KEYS[i], 'm', 's')
   if stored.err and not string.find(stored.err, 'WRONGTYPE', 1, true) then
     return stored
@@ -67,13 +67,12 @@ for i = 3, #KEYS do
     if isLeftover[savedIn] then
       outcome = 'leftover ' .. version .. ' ' .. tombstone
     else
-      operations = string.sub(stored[1], at + 1)
       local record = anyParked and redis.call('HGET', parked, KEYS[i]) or ''
-      outcome = 'dirty ' .. version .. ' ' .. tombstone .. ' ' .. winsOverOf[savedIn] .. ' ' .. record
+      outcome = 'dirty ' .. version .. ' ' .. tombstone .. ' ' .. winsOverOf[savedIn]
+        .. string.sub(stored[1], at) .. '\n' .. record
     end
   end
   reply[#reply + 1] = outcome
   reply[#reply + 1] = state
-  reply[#reply + 1] = operations
 end
 return reply

@@ -1,4 +1,4 @@
-import { createModeQueries, type ModeChange, type ModeQueries, type PartitionMode } from '@cauce/postgres';
+import type { ModeChange, ModeQueries, PartitionMode } from '@cauce/postgres';
 import { expect, inject, it } from 'vitest';
 import { connectClient, createDatabase, type Database, sessionRow } from './rows.ts';
 
@@ -8,10 +8,8 @@ interface Modes extends Database {
 }
 
 async function modesOf(lockTimeoutMs = 2000): Promise<Modes> {
-  const database = await createDatabase(inject('databaseUrl'));
-  const { pool, schema } = database;
-  const limits = { lockTimeoutMs, statementTimeoutMs: 10_000 };
-  const modes = createModeQueries(pool, { schema, table: 'session', ...limits });
+  const database = await createDatabase(inject('databaseUrl'), { lockTimeoutMs });
+  const modes = database.queries;
   return {
     ...{ ...database, modes },
     async mode(partition = 0) {

@@ -1,4 +1,3 @@
-import { createModeQueries } from '@cauce/postgres';
 import { type DirectTable, openDirectTable } from '@cauce/postgres/direct';
 import { createKeyspace, type LocatedSession, type WriterMode } from '@cauce/protocol';
 import pg from 'pg';
@@ -8,7 +7,6 @@ import { storeMode } from '../../helpers/writer-mode.ts';
 import { connectClient, createDatabase, type Database, isWaitedFor, pidOf } from './rows.ts';
 
 const keyspace = createKeyspace({ partitions: 4 });
-const limits = { lockTimeoutMs: 2000, statementTimeoutMs: 5000 };
 const ana = keyspace.locate({ tenantId: 'acme', userId: 'ana' });
 
 interface DirectDatabase extends Database {
@@ -74,12 +72,11 @@ describe('P10 the fence', () => {
   });
 
   it('lets the mode change only when the saves under way have ended, and none is written after it', async () => {
-    const { pool, schema, direct, row } = await directDatabase();
-    const modes = createModeQueries(pool, { schema, table: 'session', ...limits });
+    const { queries, direct, row } = await directDatabase();
     const changeMode = async (to: WriterMode): Promise<void> => {
-      const from = (await modes.readModes()).find(({ partition }) => partition === ana.partition);
+      const from = (await queries.readModes()).find(({ partition }) => partition === ana.partition);
       const change = { to, beginsPeriod: false, floor: undefined, actor: 'a test' };
-      if (from) expect(await modes.changeMode(from, change)).toBeDefined();
+      if (from) expect(await queries.changeMode(from, change)).toBeDefined();
     };
     let isOver = false;
     const outcomes = new Set<string>();

@@ -1,4 +1,4 @@
-import { createModeQueries, type SessionRow } from '@cauce/postgres';
+import type { SessionRow } from '@cauce/postgres';
 import type { WriterMode } from '@cauce/protocol';
 import { describe, expect, inject, it } from 'vitest';
 import { eventually } from '../../helpers/eventually.ts';
@@ -83,12 +83,9 @@ describe('P10 a change of the mode and a batch under way', () => {
   });
 
   it('the change waits for the batch', async () => {
-    const { pool, schema, queries, table } = await createDatabase(inject('databaseUrl'));
-    const modes = createModeQueries(pool, {
-      ...{ schema, table: 'session', lockTimeoutMs: 10_000, statementTimeoutMs: 10_000 },
-    });
-    await modes.startModes({ partitions: 4, mode: 'redis', actor: 'a test' });
-    const [from] = await modes.readModes();
+    const { pool, queries, table } = await createDatabase(inject('databaseUrl'), { lockTimeoutMs: 10_000 });
+    await queries.startModes({ partitions: 4, mode: 'redis', actor: 'a test' });
+    const [from] = await queries.readModes();
     // The batch holds its lock while it waits for a row.
     await queries.upsertSessions([row('ana', { takenIn: takenIn('0') })]);
     const holder = await connectClient(inject('databaseUrl'));
@@ -98,7 +95,7 @@ describe('P10 a change of the mode and a batch under way', () => {
     const pid = await pidOf(holder);
     await eventually(async () => expect(await isWaitedFor(pool, pid)).toBe(true));
     let isChanged = false;
-    const changing = modes.changeMode(from as NonNullable<typeof from>, change).then(() => {
+    const changing = queries.changeMode(from as NonNullable<typeof from>, change).then(() => {
       isChanged = true;
     });
     await eventually(async () =>

@@ -3,6 +3,7 @@ import type { Clocks, Keyspace, RedisConnection, Scripts, TableIdentity } from '
 import type { Logger } from 'pino';
 import { forgetHeartbeats } from '../heartbeats.ts';
 import type { AskDeps } from '../redis/ask-partitions.ts';
+import { followModes } from './follow-modes.ts';
 import { forgetConsumers } from './forget-consumers.ts';
 import { purgeHistory } from './purge-history.ts';
 import { createDatabaseWatch } from './watch-database.ts';
@@ -63,6 +64,8 @@ export function createJobs(deps: JobDeps, options: JobOptions): readonly Job[] {
     { name: 'sweep', from: 'running', everyMs: sweepAfterMs / 3, run: deps.sweep },
     { name: 'Redis check', from: 'running', everyMs: 30_000, run: deps.openStores },
     { name: 'database check', from: 'running', everyMs: 10_000, run: watchDatabase },
+    // Until Redis knows a mode, nobody saves in the partition.
+    { name: 'writer modes', from: 'running', everyMs: 1000, run: () => followModes(deps) },
     { name: 'forget', from: 'running', everyMs: 600_000, run: () => forgetGone(deps) },
     // At night in most places.
     { name: 'purge', from: 'running', atHour: 3, run: (signal) => purge(deps, { historyDays, signal }) },

@@ -6,12 +6,13 @@ import { refuseForeign } from './arguments.ts';
 import type { ScriptDeps } from './run-script.ts';
 import type { Epoch } from './stored-session.ts';
 
-const installOutcomes = ['installed', 'known', 'epoch', 'unreadable'] as const;
+const installOutcomes = ['installed', 'known', 'void', 'epoch', 'unreadable'] as const;
 const sealOutcomes = ['sealed', 'moved', 'dirty', 'parked', 'database'] as const;
 
 export interface InstallReply {
   /**
-   * `known`: the term is not higher than the stored one. `epoch`: another one began since the caller asked. `unreadable`:
+   * `known`: the term is not higher than the stored one. `void`: Redis may have lost the seal of this way back: begin it anew.
+   * `epoch`: another one began since the caller asked. `unreadable`:
    * another program overwrote the mode or the floor. In both of these, open the partition and read PostgreSQL again.
    */
   readonly outcome: (typeof installOutcomes)[number];

@@ -12,7 +12,6 @@ import {
   refuseForeign,
   refuseOversize,
 } from './arguments.ts';
-import { parted } from './parted.ts';
 import type { Argument, ScriptDeps } from './run-script.ts';
 import type { StoredSession } from './stored-session.ts';
 
@@ -92,11 +91,11 @@ export function syncScripts({ run, keyspace }: ScriptDeps): SyncScripts {
         [maxBytes, table],
       );
       const [takenAtUs = '', period = '', ...texts] = textsIn('take', reply);
-      const isRight = /^\d+$/.test(takenAtUs) && isTerm(period) && texts.length <= 3 * keys.length;
+      const isRight = /^\d+$/.test(takenAtUs) && isTerm(period) && texts.length <= 2 * keys.length;
       understood('take', isRight ? reply : undefined);
       return {
         ...{ takenAtUs, period },
-        taken: keys.map((_, i) => takenSession(texts[3 * i], texts[3 * i + 1], texts[3 * i + 2])),
+        taken: keys.map((_, i) => takenSession(texts[2 * i], texts[2 * i + 1])),
       };
     },
 
@@ -152,19 +151,27 @@ export function syncScripts({ run, keyspace }: ScriptDeps): SyncScripts {
   };
 }
 
-function takenSession(entry = 'deferred', state = '', operations = ''): TakenSession {
-  const [word, rest] = parted(entry);
-  const outcome = oneOf('take', word, ['dirty', 'leftover', 'clean', 'deferred', 'unreadable']);
-  if (outcome !== 'dirty' && outcome !== 'leftover') return { outcome };
-  const [version, ofTombstone] = parted(rest);
-  const [tombstone, ofWinsOver] = parted(ofTombstone);
-  const [winsOver, parked] = parted(ofWinsOver);
-  if (!isVersion(version)) return { outcome: 'unreadable' };
-  const isTombstone = oneOf('take', tombstone, ['0', '1']) === '1';
-  if (outcome === 'leftover') return { outcome, state, version, isTombstone };
-  return {
-    ...{ outcome, state, version, isTombstone, parked: decodeParkedRecord(parked) },
-    operations: rowOperations(operations),
-    winsOver: isVersion(winsOver) ? winsOver : ABSENT_VERSION,
-  };
+// The operations of a session may have a line break, if another program wrote them; a record has none.
+const dirtyForm = /^dirty (\d+) ([01]) (\d+) ?(.*)\n(.*)$/s;
+const leftoverForm = /^leftover (\d+) ([01])$/;
+
+function takenSession(entry = 'deferred', state = ''): TakenSession {
+  const dirty = dirtyForm.exec(entry);
+  if (dirty) {
+    const [, version = '', tombstone, winsOver = '', operations = '', parked = ''] = dirty;
+    if (!isVersion(version)) return { outcome: 'unreadable' };
+    return {
+      ...{ outcome: 'dirty', state, version, isTombstone: tombstone === '1' },
+      parked: decodeParkedRecord(parked),
+      operations: rowOperations(operations),
+      winsOver: isVersion(winsOver) ? winsOver : ABSENT_VERSION,
+    };
+  }
+  const leftover = leftoverForm.exec(entry);
+  if (leftover) {
+    const [, version = '', tombstone] = leftover;
+    if (!isVersion(version)) return { outcome: 'unreadable' };
+    return { outcome: 'leftover', state, version, isTombstone: tombstone === '1' };
+  }
+  return { outcome: oneOf('take', entry, ['clean', 'deferred', 'unreadable']) };
 }
