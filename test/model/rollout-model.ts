@@ -45,10 +45,9 @@ export function steps(state: State, weakness: Weakness): Step[] {
     ...loadSteps(state, 0, weakness),
     ...loadSteps(state, 1, weakness),
   ];
-  return found.map((step) => ({ ...step, violation: step.violation ?? rowWentBack(state, step) }));
+  return found.map((step) => (rowWentBack(state, step) ? { ...step, violation: 'ROW_WENT_BACK' } : step));
 }
 
-function rowWentBack({ postgres }: State, { next, name }: Step): string | undefined {
-  const isBack = next.postgres.row.version < postgres.row.version && !name.startsWith('POSTGRESQL');
-  return isBack ? 'ROW_WENT_BACK' : undefined;
+function rowWentBack({ postgres }: State, { next, name }: Step): boolean {
+  return next.postgres.row.version < postgres.row.version && !name.startsWith('POSTGRESQL');
 }

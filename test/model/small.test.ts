@@ -2,10 +2,13 @@ import { expect, test } from 'vitest';
 import { type Exploration, explore } from './explore.ts';
 import type { Bounds as FailoverBounds, Weakness as FailoverWeakness } from './failover-model.ts';
 import * as failoverModel from './failover-model.ts';
+import type { Bounds as RolloutBounds } from './rollout/state.ts';
+import type { Weakness as RolloutWeakness } from './rollout/weakness.ts';
+import * as rolloutModel from './rollout-model.ts';
 import type { Bounds as SessionBounds, Weakness as SessionWeakness } from './session-model.ts';
 import * as sessionModel from './session-model.ts';
 
-// The proof explores more of both models, and every weakness: session.slow.test.ts and failover.slow.test.ts.
+// The proof explores more of each model, and every weakness: *.slow.test.ts.
 
 function exploreSession(scope: Partial<SessionBounds>, weakness: SessionWeakness = {}): Exploration {
   const faults = {
@@ -19,6 +22,15 @@ function exploreFailover(scope: Partial<FailoverBounds>, weakness: FailoverWeakn
   const none = { overlaps: 0, evictions: 0, crashes: 0, clockJumps: 0, postgresLosses: 0 };
   const bounds = { ...none, saves: 2, loads: 1, redisLosses: 0, redisResets: 0, ...scope };
   return explore(failoverModel, bounds, weakness);
+}
+
+function exploreRollout(scope: Partial<RolloutBounds>, weakness: RolloutWeakness = {}): Exploration {
+  const none: RolloutBounds = {
+    ...{ start: 'redis', ahead: 'redis', consumers: 1, installers: 1, saves: 2, loads: 0, overlaps: 0 },
+    ...{ compareAndSets: 0, switches: 0, aborts: 0, forces: 0, installs: 0 },
+    ...{ evictions: 0, redisLosses: 0, redisResets: 0, postgresLosses: 0 },
+  };
+  return explore(rolloutModel, { ...none, ...scope }, weakness);
 }
 
 test.each([
@@ -43,6 +55,21 @@ test.each([{ saves: 1, redisLosses: 1 }, { saves: 1, redisResets: 1 }, { postgre
   },
 );
 
+test.each<Partial<RolloutBounds>>([
+  { start: 'direct', switches: 4, installs: 4, loads: 1 },
+  { start: 'direct', saves: 1, switches: 3, aborts: 1, installs: 3, loads: 1 },
+  { start: 'direct', switches: 2, installs: 2, loads: 2, compareAndSets: 1, evictions: 1 },
+  { start: 'plain', saves: 1, switches: 2, installs: 2, loads: 1, redisLosses: 1 },
+  { saves: 1, switches: 2, aborts: 1, installs: 2, postgresLosses: 1 },
+  { switches: 1, forces: 1, installs: 2, loads: 1 },
+])('no save is lost, and none is read stale, on the way to Redis and back: %o', (scope) => {
+  for (const ahead of ['redis', 'postgres'] as const) {
+    const { states, violation } = exploreRollout({ ...scope, ahead });
+    expect(violation).toBeUndefined();
+    expect(states).toBeGreaterThan(500);
+  }
+});
+
 test('without its safeguard the protocol breaks: the exploration can tell', () => {
   expect(exploreSession({}, { noVersionGuard: true }).violation?.name).toBe('ROW_WENT_BACK');
   expect(exploreSession({ evictions: 1 }, { noLease: true }).violation?.name).toBe('STALE_HIT');
@@ -51,4 +78,10 @@ test('without its safeguard the protocol breaks: the exploration can tell', () =
   expect(exploreFailover({ postgresLosses: 1 }, { noResync: true }).violation?.name).toBe(
     'ROW_IS_NOT_THE_NEWEST',
   );
+  const back = { switches: 2, installs: 1, loads: 1 };
+  expect(exploreRollout(back, { sealLeavesLoadsOpen: true }).violation?.name).toBe('STALE_LOAD');
+  const once = { ...back, saves: 1, redisLosses: 1 };
+  expect(exploreRollout(once, { modeSurvivesLoss: true }).violation?.name).toBe('TWO_WRITERS');
+  const around = { switches: 4, installs: 5, redisLosses: 1 };
+  expect(exploreRollout(around, { periodIgnored: true }).violation?.name).toBe('LOST');
 });

@@ -116,6 +116,5 @@ export function resolvedLeftover({ redis, redisClock }: State, row: Row, forcedF
     const version = Math.max(session.version + 1, redis.floor + 1, row.version + 1, redisClock);
     return { ...redis, session: { ...session, version, savedIn: redis.epoch }, floor: version };
   }
-  if (row.save === 0) return { ...redis, session: null };
   return { ...redis, session: fromRow(row), floor: Math.max(redis.floor, row.version) };
 }

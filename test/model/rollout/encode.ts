@@ -1,4 +1,4 @@
-import type { Consumer, Installer, Lease, Load, Postgres, Redis, Row, State } from './state.ts';
+import type { Consumer, Installer, Load, Postgres, Redis, State } from './state.ts';
 
 const MODES = { direct: 0, to_redis: 1, redis: 2, to_direct: 3, sealed: 4, void: 5 } as const;
 const CONSUMERS = {
@@ -14,70 +14,55 @@ const SALVAGES = { idle: 0, read: 1, written: 2, lost: 3 } as const;
 
 /** One character a number: millions of states are held by these texts. */
 export function encode(state: State): string {
-  const { redis, replica, standby, recovery, salvage, loaded, left } = state;
+  const { replica, standby, recovery, salvage, loaded, left } = state;
   const codes: number[] = [];
-  const add = (...numbers: number[]): void => {
-    for (const one of numbers) codes.push(one);
-  };
-  const addRow = ({ save, version }: Row): void => add(save, version);
-  const addLease = ({ token, epoch }: Lease): void => add(token, epoch);
-  const addPostgres = (one: Postgres): void => {
-    add(MODES[one.mode], one.term, one.period, one.floor, one.forcedFloor);
-    addRow(one.row);
-  };
-  const addRedis = (one: Redis): void => {
-    add(MODES[one.mode], one.term, one.period, one.periodEpoch, one.epoch, one.serverEpoch);
-    add(one.floor, one.seeded, one.database);
-    addLease(one.lease);
-    const { session } = one;
-    if (!session) {
-      add(0);
-      return;
-    }
-    addRow(session);
-    add(session.isDirty ? 1 : 2, session.savedIn, session.confirmedIn);
-  };
-  const addLoad = (one: Load): void => {
-    add(LOADS[one.phase]);
-    if (one.phase === 'idle') return;
-    add(one.floor, one.isExempt ? 1 : 0, one.sealedAt, one.term, one.epoch, one.forcedFloor);
-    addRow(one.held);
-    addRow(one.row);
-    addLease(one.lease);
-  };
-  addPostgres(state.postgres);
-  addRedis(redis);
-  add(state.redisClock, state.postgresClock, state.database, state.isVerified ? 1 : 0);
-  if (replica) addRedis(replica);
-  else add(7);
-  if (standby) addPostgres(standby);
-  else add(7);
-  addLoad(state.loads[0]);
-  addLoad(state.loads[1]);
-  add(RECOVERIES[recovery.phase]);
+  addPostgres(codes, state.postgres);
+  addRedis(codes, state.redis);
+  codes.push(state.redisClock, state.postgresClock, state.database, bit(state.isVerified));
+  codes.push(bit(replica !== null), bit(standby !== null));
+  if (replica) addRedis(codes, replica);
+  if (standby) addPostgres(codes, standby);
+  addLoad(codes, state.loads[0]);
+  addLoad(codes, state.loads[1]);
+  codes.push(RECOVERIES[recovery.phase], SALVAGES[salvage.phase]);
   if (recovery.phase !== 'idle') {
-    add(MODES[recovery.mode], recovery.term, recovery.period, recovery.floor, recovery.database);
-    addRow(recovery.held);
-    add(recovery.isDirty ? 1 : 0);
+    const { mode, term, period, floor, database, held, isDirty } = recovery;
+    codes.push(MODES[mode], term, period, floor, database, held.save, held.version, bit(isDirty));
   }
-  add(SALVAGES[salvage.phase]);
   if (salvage.phase !== 'idle') {
-    addRow(salvage.held);
-    add(salvage.epoch);
+    const { held, row, epoch } = salvage;
+    codes.push(held.save, held.version, row.save, row.version, epoch);
   }
-  add(state.sealSeenAt, state.preparedSeenAt, state.saves, state.lastEpoch);
-  add(state.acknowledged, state.newestVersion, state.forcedTerm);
-  add(state.atRisk.reduce((mask, save) => mask + 2 ** save, 0));
-  if (loaded) {
-    add(1, loaded.epoch);
-    addRow(loaded);
-    addLease(loaded.lease);
-  } else add(0);
-  add(left.saves, left.loads, left.overlaps, left.switches, left.aborts, left.forces, left.installs);
-  add(left.evictions, left.redisLosses, left.redisResets, left.postgresLosses);
-  return (
-    String.fromCharCode(...codes) + alike(state.consumers, ofConsumer) + alike(state.installers, ofInstaller)
-  );
+  codes.push(state.sealSeenAt, state.preparedSeenAt, state.saves, state.lastEpoch, state.acknowledged);
+  codes.push(state.newestVersion, state.forcedTerm, maskOf(state.atRisk), bit(loaded !== null));
+  if (loaded) codes.push(loaded.save, loaded.version, loaded.epoch, loaded.lease.token, loaded.lease.epoch);
+  codes.push(left.saves, left.loads, left.overlaps, left.switches, left.aborts, left.forces, left.installs);
+  codes.push(left.evictions, left.redisLosses, left.redisResets, left.postgresLosses);
+  return text(codes) + alike(state.consumers, ofConsumer) + alike(state.installers, ofInstaller);
+}
+
+const text = (codes: number[]): string => String.fromCharCode(...codes);
+const bit = (value: boolean): number => (value ? 1 : 0);
+const maskOf = (saves: readonly number[]): number => saves.reduce((mask, save) => mask + 2 ** save, 0);
+
+function addPostgres(codes: number[], { mode, term, period, floor, forcedFloor, row }: Postgres): void {
+  codes.push(MODES[mode], term, period, floor, forcedFloor, row.save, row.version);
+}
+
+function addRedis(codes: number[], redis: Redis): void {
+  const { session, lease } = redis;
+  codes.push(MODES[redis.mode], redis.term, redis.period, redis.periodEpoch, redis.epoch, redis.serverEpoch);
+  codes.push(redis.floor, redis.seeded, redis.database, lease.token, lease.epoch, bit(session !== null));
+  if (!session) return;
+  codes.push(session.save, session.version, bit(session.isDirty), session.savedIn, session.confirmedIn);
+}
+
+function addLoad(codes: number[], load: Load): void {
+  codes.push(LOADS[load.phase]);
+  if (load.phase === 'idle') return;
+  const { held, row, lease } = load;
+  codes.push(load.floor, bit(load.isExempt), load.sealedAt, load.term, load.epoch, load.forcedFloor);
+  codes.push(held.save, held.version, row.save, row.version, lease.token, lease.epoch);
 }
 
 /** Which of the two it is makes no difference. */
@@ -86,12 +71,10 @@ const alike = <One>(ones: readonly One[], encoded: (one: One) => string): string
 
 function ofConsumer({ phase, save, version, period, winsOver, row, forcedFloor }: Consumer): string {
   if (phase === 'idle') return '\0';
-  return String.fromCharCode(
-    ...[CONSUMERS[phase], save, version, period, winsOver, row.save, row.version, forcedFloor],
-  );
+  return text([CONSUMERS[phase], save, version, period, winsOver, row.save, row.version, forcedFloor]);
 }
 
 function ofInstaller({ phase, epoch, mode, term, period, floor }: Installer): string {
   if (phase === 'idle') return '\0';
-  return String.fromCharCode(INSTALLERS[phase], epoch, MODES[mode], term, period, floor);
+  return text([INSTALLERS[phase], epoch, MODES[mode], term, period, floor]);
 }

@@ -6,6 +6,7 @@ import {
   isDirectMode,
   isServing,
   noLease,
+  noLoad,
   noRecovery,
   noRow,
   spend,
@@ -31,7 +32,11 @@ export function faultSteps(state: State, weakness: Weakness): Step[] {
   }
   if (left.redisResets > 0) {
     const lost = { ...state, redisClock: RESET_CLOCK, newestVersion: 0, left: spend(left, 'redisResets') };
-    found.push({ name: 'REDIS LOSES ALL', next: afterLoss(openPartition(lost, emptyRedis, weakness)) });
+    const next = afterLoss(openPartition(lost, emptyRedis, weakness));
+    // A version the gap does not cover is above those of saves after the loss: then nothing may be under way.
+    const isGapTooNarrow = state.redisClock > RESET_CLOCK + GAP;
+    const nobody = { consumers: state.consumers.map(() => idleConsumer), loads: [noLoad, noLoad] } as const;
+    found.push({ name: 'REDIS LOSES ALL', next: isGapTooNarrow ? { ...next, ...nobody } : next });
   }
   if (left.postgresLosses > 0) {
     if (!standby) found.push({ name: 'standby falls behind', next: { ...state, standby: postgres } });
@@ -80,17 +85,18 @@ function postgresLoses(state: State, standby: Postgres, weakness: Weakness): Sta
 /** What neither store has any more is lost, and expected of nobody. */
 function afterLoss(state: State): State {
   const { redis, postgres, atRisk } = state;
-  const held = [postgres.row.save, redis.session?.save ?? 0];
-  const isThere = held.includes(state.acknowledged);
-  const expected = held.filter((save) => !atRisk.includes(save));
-  const acknowledged = isThere ? state.acknowledged : Math.min(state.acknowledged, Math.max(0, ...expected));
+  const held = [postgres.row, redis.session ?? noRow];
+  const isThere = held.some(({ save }) => save === state.acknowledged);
+  const expected = held.filter(({ save }) => !atRisk.includes(save));
+  const newest = Math.max(0, ...expected.map(({ save }) => save));
+  const acknowledged = isThere ? state.acknowledged : Math.min(state.acknowledged, newest);
   const bounded = (load: Load): Load => ({ ...load, floor: Math.min(load.floor, acknowledged) });
   const { loaded } = state;
   const isReset = state.newestVersion === 0;
   return {
     ...state,
     acknowledged,
-    newestVersion: isReset ? 0 : Math.max(postgres.row.version, redis.session?.version ?? 0),
+    newestVersion: isReset ? 0 : Math.max(0, ...expected.map(({ version }) => version)),
     loads: [bounded(state.loads[0]), bounded(state.loads[1])],
     loaded: loaded && { ...loaded, save: Math.min(loaded.save, acknowledged) },
   };

@@ -1,4 +1,4 @@
-import { leftoverWins } from './consumers.ts';
+import { fromRow, leftoverWins } from './consumers.ts';
 import { isOpen, isServing, noSalvage, type Salvage, type State, type Step } from './state.ts';
 import type { Weakness } from './weakness.ts';
 
@@ -15,7 +15,7 @@ export function salvageSteps(state: State, weakness: Weakness): Step[] {
       const isTold = state.forcedTerm === 0;
       if (postgres.mode !== 'direct' || !isClosed || !isTold || !session?.isDirty) return [];
       const { save, version } = session;
-      return become('read', { phase: 'read', held: { save, version }, epoch: redis.epoch });
+      return become('read', { ...noSalvage, phase: 'read', held: { save, version }, epoch: redis.epoch });
     }
     case 'read': {
       const { held } = salvage;
@@ -26,23 +26,27 @@ export function salvageSteps(state: State, weakness: Weakness): Step[] {
         return become(
           `write ${held.save}`,
           { ...salvage, phase: 'written' },
-          { postgres: { ...postgres, row: held } },
+          {
+            postgres: { ...postgres, row: held },
+            // It is reported as merged: from now on it is promised.
+            acknowledged: Math.max(state.acknowledged, held.save),
+            atRisk: state.atRisk.filter((save) => save !== held.save),
+          },
         );
-      // Carried before the seal; Redis went back to it.
-      const isCarried = held.version <= row.version && (forcedFloor === 0 || weakness.salvageSettlesLosers);
-      if (isCarried) return become('the row is as new', { ...salvage, phase: 'written' });
-      return become('archive', { ...salvage, phase: 'lost' });
+      return become('archive', { ...salvage, phase: 'lost', row });
     }
     case 'written':
     case 'lost': {
       const isStill = session?.isDirty && session.version === salvage.held.version;
       const isOfEpoch = redis.epoch === salvage.epoch || weakness.salvageIgnoresEpoch;
       if (!isStill || !isOfEpoch) return become('superseded', noSalvage);
-      // Settled, not removed: should PostgreSQL lose that commit, the copy is what recovery finds. Not so what lost: it
-      // may have the version of its row and another state.
-      const isSettled = salvage.phase === 'written' && !weakness.salvageRemovesWritten;
-      const left = isSettled ? { ...session, isDirty: false } : null;
-      return become(isSettled ? 'settle' : 'remove', noSalvage, { redis: { ...redis, session: left } });
+      // Not removed: should PostgreSQL lose that commit, or the row, the copy is what recovery finds.
+      const isKept = salvage.phase === 'written' || weakness.salvageSettlesLosers;
+      const isRemoved =
+        salvage.phase === 'written' ? weakness.salvageRemovesWritten : weakness.salvageRemovesLosers;
+      const left = isKept ? { ...session, isDirty: false } : fromRow(salvage.row);
+      const name = salvage.phase === 'written' ? 'settle' : 'adopt';
+      return become(name, noSalvage, { redis: { ...redis, session: isRemoved ? null : left } });
     }
   }
 }

@@ -153,6 +153,8 @@ export interface Recovery {
 export interface Salvage {
   readonly phase: 'idle' | 'read' | 'written' | 'lost';
   readonly held: Row;
+  /** Against which it lost. */
+  readonly row: Row;
   readonly epoch: number;
 }
 
@@ -194,7 +196,7 @@ export type Step = ModelStep<State>;
 
 /** Wider than all versions issued within the bounds, what is reserved, and what a new primary's clock is behind. */
 export const GAP = 16;
-export const FORCED_GAP = 60;
+export const FORCED_GAP = 150;
 /** How far ahead of the clock versions are reserved. */
 export const RESERVE = 2;
 /** By how much the term grows after a loss: PostgreSQL may have lost some. */
@@ -224,22 +226,24 @@ export const noRecovery: Recovery = {
     isDirty: false,
   },
 };
-export const noSalvage: Salvage = { phase: 'idle', held: noRow, epoch: 0 };
+export const noSalvage: Salvage = { phase: 'idle', held: noRow, row: noRow, epoch: 0 };
 
 export function initialState(bounds: Bounds): State {
   const isDirect = bounds.start === 'direct';
   const mode = isDirect ? 'direct' : 'redis';
   const isTold = bounds.start === 'redis';
+  const postgresClock = bounds.ahead === 'redis' ? 10 : 60;
+  const floor = isTold ? postgresClock : 0;
   return {
     redis: {
       ...{ mode, term: isTold || isDirect ? 1 : 0, period: isTold ? 1 : 0, periodEpoch: isTold ? 1 : 0 },
-      ...{ epoch: 1, serverEpoch: 1, floor: 0, seeded: 0, database: 1, session: null, lease: noLease },
+      ...{ epoch: 1, serverEpoch: 1, floor, seeded: 0, database: 1, session: null, lease: noLease },
     },
     replica: null,
     redisClock: bounds.ahead === 'redis' ? 60 : 5,
-    postgres: { mode, term: 1, period: isTold ? 1 : 0, floor: 0, forcedFloor: 0, row: noRow },
+    postgres: { mode, term: 1, period: isTold ? 1 : 0, floor, forcedFloor: 0, row: noRow },
     standby: null,
-    postgresClock: bounds.ahead === 'redis' ? 10 : 60,
+    postgresClock,
     database: 1,
     isVerified: true,
     consumers: Array<Consumer>(bounds.consumers).fill(idleConsumer),

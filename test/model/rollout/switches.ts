@@ -103,7 +103,7 @@ export function evidenceSteps(state: State, weakness: Weakness): Step[] {
   }
   if (mode === 'sealed' && state.sealSeenAt !== term)
     found.push({ name: 'see the seal', next: { ...state, sealSeenAt: term } });
-  if (mode === 'to_redis' && state.preparedSeenAt !== term && (!isDirty || weakness.forwardOverLeftovers))
+  if (mode === 'to_redis' && state.preparedSeenAt !== term && !isDirty)
     found.push({ name: 'see that Redis is prepared', next: { ...state, preparedSeenAt: term } });
   return found;
 }
@@ -162,8 +162,7 @@ export function install(
       ...told,
       ...{ epoch, period, periodEpoch: isNewPeriod ? epoch : redis.periodEpoch },
       floor: weakness.noFloor ? redis.floor : Math.max(redis.floor, given.floor + gap),
-      // The floor is above every row that was there when the period began.
-      seeded: isNewPeriod || weakness.installClearsSeeded ? 0 : redis.seeded,
+      seeded: isNewPeriod && weakness.installClearsSeeded ? 0 : redis.seeded,
     },
     lastEpoch: begins ? epoch : lastEpoch,
     forcedTerm,

@@ -19,8 +19,6 @@ export interface Weakness {
   readonly redisOpensFirst?: boolean;
   /** Redis need not have heard of `to_redis`. */
   readonly preparationNotAwaited?: boolean;
-  /** Redis counts as prepared although sessions are dirty. */
-  readonly forwardOverLeftovers?: boolean;
   /** A Redis period begins without an epoch. */
   readonly noEpochOfPeriod?: boolean;
   /** A Redis period begins without a floor. */
@@ -55,7 +53,7 @@ export interface Weakness {
   readonly installIgnoresEpoch?: boolean;
   /** A void Redis takes `to_direct`, although a seal of this term may have been lost. */
   readonly voidTakesToDirect?: boolean;
-  /** `seeded` is cleared in the same period too. */
+  /** A period that is new to Redis clears `seeded`: but Redis may have lost everything in that very period. */
   readonly installClearsSeeded?: boolean;
 
   // Redis loses something.
@@ -84,6 +82,8 @@ export interface Weakness {
   readonly salvageComparesVersions?: boolean;
   /** Salvage removes what it wrote. */
   readonly salvageRemovesWritten?: boolean;
+  /** Salvage removes what lost, instead of putting the row in its place. */
+  readonly salvageRemovesLosers?: boolean;
   /** Salvage settles in whatever epoch it is. */
   readonly salvageIgnoresEpoch?: boolean;
   /** Salvage settles what lost against its row. */
