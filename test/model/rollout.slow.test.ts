@@ -36,8 +36,9 @@ const scopes: Partial<Bounds>[] = [
   { ...direct, switches: 2, installs: 2, loads: 1, postgresLosses: 1 },
   { switches: 1, aborts: 1, installs: 2, loads: 1, postgresLosses: 1 },
   { switches: 2, installs: 3, postgresLosses: 1, installers: 2 },
-  { switches: 2, installs: 2, evictions: 1, postgresLosses: 1, redisLosses: 1 },
+  { switches: 2, installs: 2, postgresLosses: 1, redisLosses: 1 },
   { switches: 2, installs: 2, postgresLosses: 1, redisResets: 1 },
+  { saves: 1, switches: 1, installs: 2, postgresLosses: 2 },
 
   { saves: 3, switches: 2, forces: 1, installs: 3, loads: 1 },
   { saves: 3, forces: 1, installs: 2, loads: 1, evictions: 1 },
@@ -69,7 +70,7 @@ test('the rare steps really happened, so the exploration saw what it is for', ()
     expect.arrayContaining([
       ...['compare-and-set', 'direct compare-and-set', 'evict or expire', 'duplicate', 'adopt', 'reissue'],
       ...['upsert: fenced', 'take: leftover', 'leftover: fenced', 'leftover: compare', 'leftover: resolve'],
-      ...['seal', 'see the seal', 'see that Redis is prepared', 'install: not verified', 'resync'],
+      ...['seal', 'see that Redis is prepared', 'install: not verified', 'resync'],
       ...['PostgreSQL: to_direct to redis', 'PostgreSQL: to_redis to direct', 'PostgreSQL: forced to direct'],
       ...['salvage: write', 'salvage: settle', 'salvage: archive', 'salvage: adopt'],
       ...['salvage: fenced', 'salvage: superseded'],

@@ -101,8 +101,6 @@ export function evidenceSteps(state: State, weakness: Weakness): Step[] {
     const sealed = weakness.sealLeavesLoadsOpen ? redis : { ...redis, mode: 'sealed' as const };
     found.push({ name: 'seal', next: { ...state, redis: sealed, sealSeenAt: term } });
   }
-  if (mode === 'sealed' && state.sealSeenAt !== term)
-    found.push({ name: 'see the seal', next: { ...state, sealSeenAt: term } });
   if (mode === 'to_redis' && state.preparedSeenAt !== term && !isDirty)
     found.push({ name: 'see that Redis is prepared', next: { ...state, preparedSeenAt: term } });
   return found;
