@@ -24,6 +24,7 @@ const scopes: Partial<Bounds>[] = [
   { switches: 4, installs: 4, loads: 1, redisLosses: 1 },
   { switches: 2, installs: 2, loads: 2, redisLosses: 1 },
   { saves: 1, switches: 2, aborts: 1, installs: 3, loads: 1, redisLosses: 1 },
+  { saves: 3, switches: 2, installs: 2, loads: 1, compareAndSets: 1, redisLosses: 1 },
   { switches: 4, installs: 5, redisLosses: 2 },
   { saves: 3, switches: 2, installs: 3, redisLosses: 1, consumers: 2 },
   { ...direct, switches: 5, installs: 6, redisLosses: 1, installers: 2 },
@@ -34,7 +35,7 @@ const scopes: Partial<Bounds>[] = [
 
   { switches: 2, installs: 2, loads: 1, postgresLosses: 1 },
   { ...direct, switches: 2, installs: 2, loads: 1, postgresLosses: 1 },
-  { switches: 1, aborts: 1, installs: 2, loads: 1, postgresLosses: 1 },
+  { saves: 1, switches: 1, aborts: 1, installs: 2, loads: 1, postgresLosses: 1 },
   { switches: 2, installs: 3, postgresLosses: 1, installers: 2 },
   { switches: 2, installs: 2, postgresLosses: 1, redisLosses: 1 },
   { switches: 2, installs: 2, postgresLosses: 1, redisResets: 1 },
@@ -139,6 +140,19 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
     weakness: 'sealIgnoresDatabase',
     scope: { saves: 1, switches: 2, installs: 2, postgresLosses: 1 },
     finds: 'LOST_AT_REST',
+  },
+  {
+    weakness: 'sealedFloorIgnored',
+    scope: {
+      ahead: 'postgres',
+      saves: 3,
+      switches: 2,
+      installs: 2,
+      loads: 1,
+      compareAndSets: 1,
+      redisLosses: 1,
+    },
+    finds: 'LOST_UPDATE',
   },
   { weakness: 'sealLeavesLoadsOpen', scope: { switches: 2, installs: 1, loads: 1 }, finds: 'STALE_LOAD' },
   {

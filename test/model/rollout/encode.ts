@@ -33,7 +33,14 @@ export function encode(state: State): string {
     const { held, row, epoch } = salvage;
     codes.push(held.save, held.version, row.save, row.version, epoch);
   }
-  codes.push(state.sealSeenAt, state.preparedSeenAt, state.saves, state.lastEpoch, state.acknowledged);
+  codes.push(
+    state.sealSeenAt,
+    state.sealedFloor,
+    state.preparedSeenAt,
+    state.saves,
+    state.lastEpoch,
+    state.acknowledged,
+  );
   codes.push(state.newestVersion, state.forcedTerm, maskOf(state.atRisk), bit(loaded !== null));
   if (loaded) codes.push(loaded.save, loaded.version, loaded.epoch, loaded.lease.token, loaded.lease.epoch);
   codes.push(left.saves, left.loads, left.overlaps, left.switches, left.aborts, left.forces, left.installs);

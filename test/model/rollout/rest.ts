@@ -34,7 +34,15 @@ export function quiet(state: State): State {
   };
   return {
     ...state,
-    ...{ replica: null, standby: null, loaded: null, sealSeenAt: 0, preparedSeenAt: 0, saves: 0 },
+    ...{
+      replica: null,
+      standby: null,
+      loaded: null,
+      sealSeenAt: 0,
+      sealedFloor: 0,
+      preparedSeenAt: 0,
+      saves: 0,
+    },
     ...{ recovery: noRecovery, salvage: noSalvage, loads: [noLoad, noLoad], newestVersion: 0 },
     redis: { ...state.redis, lease: noLease },
     consumers: state.consumers.map(() => idleConsumer),
@@ -63,7 +71,7 @@ export function violationAfterHealing(quietened: State, weakness: Weakness): str
   if (isBehind && isServing(state)) state = resync(state, weakness);
   if (state.postgres.mode === 'to_direct') {
     state = carried(state, weakness);
-    turn({ mode: 'direct' });
+    turn({ mode: 'direct', floor: Math.max(state.postgres.floor, state.redis.floor) });
   }
   if (state.postgres.mode === 'to_redis') open();
   if (state.redis.mode !== state.postgres.mode) return 'STUCK';

@@ -175,8 +175,9 @@ export interface State {
   readonly loads: readonly [Load, Load];
   readonly recovery: Recovery;
   readonly salvage: Salvage;
-  /** What operators hold: terms at which they saw the seal, and Redis prepared. */
+  /** What operators hold: terms at which they saw the seal (with the floor of Redis), and Redis prepared. */
   readonly sealSeenAt: number;
+  readonly sealedFloor: number;
   readonly preparedSeenAt: number;
   readonly loaded: Loaded | null;
 
@@ -252,6 +253,7 @@ export function initialState(bounds: Bounds): State {
     recovery: noRecovery,
     salvage: noSalvage,
     sealSeenAt: 0,
+    sealedFloor: 0,
     preparedSeenAt: 0,
     loaded: null,
     saves: 0,

@@ -37,7 +37,9 @@ export function switchSteps(state: State, weakness: Weakness): Step[] {
       break;
     case 'to_direct': {
       const isSealed = weakness.lateEvidenceCounts ? state.sealSeenAt > 0 : state.sealSeenAt === term;
-      if (isSealed || weakness.drainNotAwaited) turn('switches', { mode: 'direct' });
+      // Redis may have lost versions up to its floor: they are not issued again here.
+      const floor = Math.max(postgres.floor, weakness.sealedFloorIgnored ? 0 : state.sealedFloor);
+      if (isSealed || weakness.drainNotAwaited) turn('switches', { mode: 'direct', floor });
       turn('aborts', { mode: 'redis', floor: floorOfPeriod(state, weakness) });
       break;
     }
@@ -99,7 +101,10 @@ export function evidenceSteps(state: State, weakness: Weakness): Step[] {
   if (mode === 'to_direct' && isSynced && (!isDirty || weakness.sealIgnoresDirty)) {
     // seal
     const sealed = weakness.sealLeavesLoadsOpen ? redis : { ...redis, mode: 'sealed' as const };
-    found.push({ name: 'seal', next: { ...state, redis: sealed, sealSeenAt: term } });
+    found.push({
+      name: 'seal',
+      next: { ...state, redis: sealed, sealSeenAt: term, sealedFloor: redis.floor },
+    });
   }
   if (mode === 'to_redis' && state.preparedSeenAt !== term && !isDirty)
     found.push({ name: 'see that Redis is prepared', next: { ...state, preparedSeenAt: term } });

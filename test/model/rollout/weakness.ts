@@ -34,6 +34,8 @@ export interface Weakness {
   readonly sealIgnoresDirty?: boolean;
   /** Sealed before what PostgreSQL lost was announced again. */
   readonly sealIgnoresDatabase?: boolean;
+  /** PostgreSQL opens without the floor that Redis had when it was sealed. */
+  readonly sealedFloorIgnored?: boolean;
   /** The seal is no mode: loads go on in Redis. */
   readonly sealLeavesLoadsOpen?: boolean;
 
