@@ -96,8 +96,12 @@ const weaknesses: readonly { weakness: keyof Weakness; scope: Partial<Bounds>; f
     scope: { ...direct, switches: 4, installs: 4, loads: 1 },
     finds: 'TWO_WRITERS',
   },
-  { weakness: 'upsertsIgnoreMode', scope: { switches: 4, installs: 4, redisLosses: 1 }, finds: 'LOST' },
-  { weakness: 'periodIgnored', scope: { switches: 4, installs: 5, redisLosses: 1 }, finds: 'LOST' },
+  { weakness: 'upsertsIgnoreMode', scope: { saves: 4, forces: 1, loads: 1 }, finds: 'LOST' },
+  {
+    weakness: 'periodIgnored',
+    scope: { saves: 4, switches: 2, forces: 1, installs: 2, loads: 1 },
+    finds: 'STALE_AT_REST',
+  },
   {
     weakness: 'casIgnoresEpoch',
     scope: { saves: 3, switches: 4, installs: 4, loads: 2, compareAndSets: 1 },

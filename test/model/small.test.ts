@@ -82,6 +82,6 @@ test('without its safeguard the protocol breaks: the exploration can tell', () =
   expect(exploreRollout(back, { sealLeavesLoadsOpen: true }).violation?.name).toBe('STALE_LOAD');
   const once = { ...back, saves: 1, redisLosses: 1 };
   expect(exploreRollout(once, { modeSurvivesLoss: true }).violation?.name).toBe('TWO_WRITERS');
-  const around = { switches: 4, installs: 5, redisLosses: 1 };
-  expect(exploreRollout(around, { periodIgnored: true }).violation?.name).toBe('LOST');
+  const forced = { saves: 4, forces: 1, loads: 1 };
+  expect(exploreRollout(forced, { upsertsIgnoreMode: true }).violation?.name).toBe('LOST');
 });
