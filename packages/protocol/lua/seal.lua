@@ -6,7 +6,7 @@
 -- ARGV  1 term      of the mode 'to_direct' that is to be sealed
 --       2 database  place of the table the sessions were carried to, as partition 0 has it; '' = not compared
 -- Returns  { outcome, mode, count }   mode: the text that is stored now, '' = none. The outcomes:
---          'sealed'    now, or before at this term
+--          'sealed'    now, or before at this term and still true
 --          'moved'     the mode is another one, or has another term
 --          'parked'    PostgreSQL refused so many (count)
 --          'dirty'     so many sessions (count) are not in PostgreSQL
@@ -25,9 +25,6 @@ local dirtySessions, parkedSessions = redis.call('ZCARD', dirty), redis.call('HL
 local mode, storedTerm, period, periodEpoch = readMode(modeText)
 if (mode ~= 'to_direct' and mode ~= 'sealed') or storedTerm + 0 ~= term + 0 then
   return { 'moved', modeText, 0 }
-end
-if mode == 'sealed' then
-  return { 'sealed', modeText, 0 }
 end
 -- They are dirty, too, and waiting does not help.
 if parkedSessions > 0 then

@@ -15,6 +15,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { isolatedRedis, uniqueName } from '../../helpers/isolated.ts';
 import { snapshot } from './snapshot.ts';
 import {
+  cleanSession,
   createWorld,
   missedSession,
   PARTITION,
@@ -203,7 +204,7 @@ describe('P10 a save in Redis', () => {
       return callsIn(await world.redis.info('commandstats'));
     };
     const without = await commandsOf(undefined);
-    expect(without).toMatchObject({ evalsha: '2', hmget: '2' });
+    expect(without).toMatchObject({ evalsha: '2', hmget: '2', hget: '2' });
     expect(await commandsOf('redis 7 3 1')).toEqual(without);
   });
 });
@@ -529,6 +530,18 @@ describe('P10 seal', () => {
     expect(await seal(world)).toMatchObject({ outcome: 'sealed' });
   });
 
+  it('is no evidence any more once PostgreSQL lost something that Redis has', async () => {
+    const world = await opened();
+    const session = world.session();
+    const version = await cleanSession(world, session);
+    await store(world, 'to_direct 7 3 1');
+    expect(await seal(world)).toMatchObject({ outcome: 'sealed' });
+    await world.scripts.resync(PARTITION, [session.key], { sinceVersion: '0' });
+    expect(await seal(world)).toMatchObject({ outcome: 'dirty', sessions: 1, mode: { mode: 'sealed' } });
+    await world.settleOne(session, version);
+    expect(await seal(world)).toMatchObject({ outcome: 'sealed' });
+  });
+
   it('is refused while a session is parked, even if the dirty index has forgotten it', async () => {
     const world = await opened();
     await parkedSession(world, world.session());
@@ -571,6 +584,9 @@ describe('P10 seal', () => {
         expect(await seal(world, '7', 'here')).toMatchObject({ outcome: 'database', sessions: 0 });
       });
     }
+    // For partition 0 only.
+    expect(await seal(world)).toMatchObject({ outcome: 'sealed' });
+    await store(world, 'to_direct 7 3 1');
     await world.redis.hset(metaOf(world), 'database', 'here');
     expect(await seal(world, '7', 'here')).toMatchObject({ outcome: 'sealed' });
   });

@@ -104,23 +104,22 @@ export async function movePartition(deps: MoveDeps, partition: number, options: 
         return undefined;
       }
       case 'seal':
-        return seal(stored);
+        return obstacleToSeal(stored);
       case 'change':
         return change(step, stored);
     }
   }
 
-  async function seal({ term }: PartitionMode): Promise<Obstacle | undefined> {
+  /** Undefined: it is sealed. A seal that is there is checked again: sessions may have become dirty since. */
+  async function obstacleToSeal({ term }: PartitionMode): Promise<Obstacle | undefined> {
     // Redis forgot where it was synced to, or PostgreSQL is another one: a consumer syncs everything again first.
     if (database !== undefined && (await placeInRedis()) !== database) return 'database';
     const { outcome } = await scripts.seal(partition, { term });
-    if (outcome === 'parked') {
-      if (obstacle === undefined) giveUp('parked');
-      return undefined;
-    }
-    if (outcome !== 'dirty') return undefined;
-    await sync();
-    return 'dirty';
+    if (outcome === 'sealed') return undefined;
+    if (outcome === 'parked' && obstacle === undefined) giveUp('parked');
+    if (outcome === 'dirty') await sync();
+    // Of `moved` the next look says where to.
+    return outcome === 'parked' ? 'parked' : 'dirty';
   }
 
   async function change(
@@ -131,6 +130,10 @@ export async function movePartition(deps: MoveDeps, partition: number, options: 
     if (to === 'to_direct' && (await inRedis(redis.hlen(keyspace.parked(partition)))) > 0) {
       giveUp('parked');
       return undefined;
+    }
+    if (to === 'direct' && stored.mode === 'to_direct') {
+      const inTheWay = await obstacleToSeal(stored);
+      if (inTheWay !== undefined) return inTheWay;
     }
     const floor = raisesFloor ? await highest() : undefined;
     try {

@@ -23,7 +23,7 @@ export interface InstallReply {
 
 export interface SealReply {
   /**
-   * `sealed`: now, or before at this term. `moved`: the mode is another one, or has another term. `dirty`, `parked`:
+   * `sealed`: now, or before at this term and still true. `moved`: the mode is another one, or has another term. `dirty`, `parked`:
    * `sessions` are not in PostgreSQL. `database`: they were carried to another place.
    */
   readonly outcome: (typeof sealOutcomes)[number];
