@@ -2,13 +2,17 @@ import { syncToDB } from '@cauce/sync-consumer';
 import { expect, it } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
 import { createPipeline } from '../helpers/pipeline.ts';
+import { storeMode } from '../helpers/writer-mode.ts';
 
 const ana = { tenantId: 'acme', userId: 'ana' };
 const bo = { tenantId: 'acme', userId: 'bo' };
 
 it('P10 a session that was saved before the present Redis period is not written, and stays; others are', async () => {
   const pipeline = await createPipeline({ partitions: 1 });
-  const { save, row, startSync, redis, keyspace, scripts } = pipeline;
+  const { save, row, startSync, redis, keyspace, scripts, pool } = pipeline;
+  const schema = pipeline.settings.SESSION_DB_SCHEMA ?? '';
+  await storeMode(pool, { schema, partitions: 1, mode: 'redis' });
+  await pool.query(`UPDATE "${schema}".session_mode SET term = 3, period = 3`);
   const opened = await scripts.openPartition(0, { floor: '0', createGroup: true });
   if (opened.outcome === 'mismatch') expect.fail(opened.outcome);
   await save(ana, { n: 1 });

@@ -14,7 +14,7 @@
 --          and the session was saved after that. opId=version …: its last operations, as its header has them.
 --          parked: after a line break its record, or nothing
 --          'leftover version tombstone', state   dirty, and saved before this period began: somebody may have saved it
---          directly since
+--          directly since. What came from a row is none: the version guard is enough for it
 --          'clean', ''       nothing to sync: synced already, or gone
 --          'unreadable', ''  the value under its key is not a session
 -- Error NOTOPENED  the partition was not opened on this server, so its epoch belongs to another one; or its sessions
@@ -62,7 +62,7 @@ for i = 3, #KEYS do
     if not winsOverOf[savedIn] then
       winsOverOf[savedIn] = winsOver(savedIn, opened[1], opened[3])
       local saved = string.match(savedIn, '^%d+$')
-      isLeftover[savedIn] = periodEpoch and (not saved or saved + 0 < periodEpoch + 0)
+      isLeftover[savedIn] = periodEpoch and savedIn ~= '' and (not saved or saved + 0 < periodEpoch + 0)
     end
     if isLeftover[savedIn] then
       outcome = 'leftover ' .. version .. ' ' .. tombstone

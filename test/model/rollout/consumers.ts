@@ -4,7 +4,8 @@ import type { Weakness } from './weakness.ts';
 
 /** Dirty since an earlier Redis period: after a forced way back, or brought back by a Redis that lost its tail. */
 export function isLeftover({ session, periodEpoch }: Redis, weakness: Weakness): boolean {
-  const isOfEarlierPeriod = Boolean(session?.isDirty && session.savedIn < periodEpoch);
+  const savedIn = session?.isDirty ? session.savedIn : 0;
+  const isOfEarlierPeriod = savedIn > 0 && savedIn < periodEpoch;
   return isOfEarlierPeriod && !weakness.periodEpochIgnored;
 }
 
