@@ -188,7 +188,7 @@ test('P10 after a restart of Redis nobody saves there until a consumer has asked
   startSync();
   await start('redis');
   await inRedis.saveUserState(user(1), { n: 1 });
-  redis.kill();
+  await redis.kill('SIGKILL');
   await redis.restart();
   await eventually(async () =>
     expect((await readRollout(admin)).partitions.every(({ isCopied }) => isCopied)).toBe(true),
