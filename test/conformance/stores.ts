@@ -1,8 +1,8 @@
 import { migrate } from '@cauce/postgres/migrate';
 import type { SessionClient, SessionClientOptions } from '@cauce/session-client';
-import { createDirectSessions } from '@cauce/session-client/postgres';
+import { createDirectSessions, createRolloutSessions } from '@cauce/session-client/postgres';
 import { inject, onTestFinished } from 'vitest';
-import { connectPostgres, uniqueName } from '../helpers/isolated.ts';
+import { connectPostgres, isolatedRedis, uniqueName } from '../helpers/isolated.ts';
 import { storeMode } from '../helpers/writer-mode.ts';
 import { isolatedClient, type State } from '../integration/session-client/client.ts';
 
@@ -39,4 +39,31 @@ export const stores: Readonly<Record<string, (options?: Options) => Promise<Open
     };
     return { sessions: another(options), another, durability: 'postgres' };
   },
+  'Redis, in a rollout': (options) => inRollout('redis', options),
+  'PostgreSQL, in a rollout': (options) => inRollout('direct', options),
 };
+
+async function inRollout(mode: 'redis' | 'direct', options: Options = {}): Promise<Opened> {
+  const databaseUrl = inject('databaseUrl');
+  const schema = uniqueName();
+  await migrate({ databaseUrl, schema, table: 'session' });
+  await storeMode(connectPostgres(databaseUrl), { schema, partitions: PARTITIONS, mode });
+  const { keyspace, scripts } = isolatedRedis({ partitions: PARTITIONS });
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const opened = await scripts.openPartition(partition, { floor: '1', createGroup: true });
+    const epoch = opened.outcome === 'mismatch' ? '' : opened.epoch;
+    await scripts.install(partition, { ...{ mode, term: '1', period: '0', floor: '0' }, epoch });
+  }
+  const { keyPrefix } = keyspace;
+  const another = (more: Options = {}): SessionClient<State> => {
+    const sessions = createRolloutSessions<State>({
+      ...{ redis: inject('redisUrl'), keyPrefix, partitions: PARTITIONS },
+      database: { databaseUrl, schema, maxConcurrent: 2 },
+      ...more,
+    });
+    onTestFinished(() => sessions.close());
+    return sessions;
+  };
+  const durability = mode === 'direct' ? 'postgres' : 'memory';
+  return { sessions: another(options), another, durability };
+}

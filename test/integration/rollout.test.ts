@@ -1,7 +1,7 @@
 import { type AdminDeps, readRollout, setRollout, startRollout, syncOptionsOf } from '@cauce/admin';
 import { hostClocks, type SessionRef } from '@cauce/protocol';
-import { createSessionClient, type SessionClient } from '@cauce/session-client';
-import { createDirectSessions, createPostgresLoader } from '@cauce/session-client/postgres';
+import type { SessionClient } from '@cauce/session-client';
+import { createRolloutSessions, type RolloutSessionsOptions } from '@cauce/session-client/postgres';
 import { readSettings } from '@cauce/sync-consumer';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../helpers/eventually.ts';
@@ -14,15 +14,10 @@ interface State {
 
 interface Rollout extends Pipeline {
   readonly admin: AdminDeps;
-  /** Bots that know one store each. */
-  readonly inRedis: SessionClient<State>;
-  /** Another one, which knows no epoch yet. */
-  newInRedis(): SessionClient<State>;
-  readonly direct: SessionClient<State>;
+  /** Another bot; each follows the writer modes by itself. */
+  newBot(options?: Partial<RolloutSessionsOptions<State>>): SessionClient<State>;
   start(from: 'redis' | 'direct'): ReturnType<typeof startRollout>;
   set(percent: number, options?: { deadlineMs?: number; admin?: AdminDeps }): ReturnType<typeof setRollout>;
-  /** Saves where the partition of the session takes it, as a bot that follows the mode. */
-  save(ref: SessionRef, state: unknown): Promise<string>;
 }
 
 const user = (i: number): SessionRef => ({ tenantId: 'acme', userId: `u${i}` });
@@ -32,15 +27,12 @@ async function rollout(options: Parameters<typeof createPipeline>[0] = {}): Prom
   const { redis, keyspace, scripts, queries, redisUrl, databaseUrl, settings } = pipeline;
   const { keyPrefix, partitions } = keyspace;
   const { SESSION_DB_SCHEMA: schema } = settings;
-  const loader = createPostgresLoader({ databaseUrl, schema });
-  const newInRedis = () => {
-    const client = createSessionClient<State>({ redis: redisUrl, loader, keyPrefix, partitions });
-    onTestFinished(() => client.close());
-    return client;
+  const newBot: Rollout['newBot'] = (more = {}) => {
+    const database = { databaseUrl, schema };
+    const bot = createRolloutSessions<State>({ redis: redisUrl, database, keyPrefix, partitions, ...more });
+    onTestFinished(() => bot.close());
+    return bot;
   };
-  const inRedis = newInRedis();
-  const direct = createDirectSessions<State>({ databaseUrl, schema, partitions });
-  onTestFinished(() => Promise.all([direct.close(), loader.close()]).then(() => {}));
   const admin = { ...hostClocks, redis, keyspace, scripts, queries };
   const call = {
     ...syncOptionsOf(readSettings(pipeline.env)),
@@ -48,59 +40,51 @@ async function rollout(options: Parameters<typeof createPipeline>[0] = {}): Prom
     signal: new AbortController().signal,
   };
   return {
-    ...{ ...pipeline, admin, inRedis, newInRedis, direct },
+    ...{ ...pipeline, admin, newBot },
     start: (from) => startRollout(admin, { ...call, from }),
     set: (percent, { admin: given = admin, ...more } = {}) =>
       setRollout(given, percent, { ...call, ...more }),
-    async save(ref, state) {
-      for (;;) {
-        for (const store of [inRedis, direct]) {
-          try {
-            return (await store.saveUserState(ref, state as State)).version;
-          } catch (error) {
-            const { reason = '' } = (error as { failure?: { reason?: string } }).failure ?? {};
-            if (!reason.startsWith('MODE_')) throw error;
-          }
-        }
-      }
-    },
   };
 }
 
-test('P10 all partitions go back to direct saves and to Redis again while bots save; nothing is lost or refused for good', async () => {
-  const { start, set, save, startSync, direct, inRedis, newInRedis } = await rollout();
+test('P10 all partitions go to direct saves and back to Redis while bots update the same sessions: each update counts once, and no load is stale', async () => {
+  const { start, set, newBot, startSync } = await rollout();
   startSync();
   await start('redis');
-  const newest = new Map<number, number>();
+  const users = Array.from({ length: 12 }, (_, i) => user(i));
+  const counts = users.map(() => 0);
+  const stale: string[] = [];
   let isOver = false;
-  const bots = Array.from({ length: 8 }, async (_, bot) => {
-    for (let n = 1; !isOver; n++) {
-      const who = bot * 10 + (n % 10);
-      await save(user(who), { n });
-      newest.set(who, n);
+  const bots = Array.from({ length: 6 }, async (_, bot) => {
+    const sessions = newBot({ moveWaitMs: 30_000 });
+    for (let i = bot; !isOver; i++) {
+      const who = i % users.length;
+      const ref = users[who] as SessionRef;
+      const acknowledged = counts[who] as number;
+      const loaded = (await sessions.getUserState(ref))?.n ?? 0;
+      if (loaded < acknowledged) stale.push(`${who}: ${loaded} after ${acknowledged}`);
+      await sessions.updateUserState(ref, (state) => ({ n: (state?.n ?? 0) + 1 }), { maxAttempts: 100 });
+      counts[who] = (counts[who] as number) + 1;
     }
   });
-  const closed: number[] = [];
   for (const percent of [0, 50, 100, 10, 0, 100, 0]) {
-    const { aborted, arrived, moves, status } = await set(percent);
+    const { aborted, arrived, status } = await set(percent);
     expect([aborted, arrived]).toEqual([0, 8]);
     expect(Math.round(status.percentInRedis)).toBe({ 10: 13 }[percent] ?? percent);
-    closed.push(...moves.map(({ closedMs }) => closedMs));
   }
   isOver = true;
   await Promise.all(bots);
-  expect(closed).toHaveLength(8 + 4 + 4 + 7 + 1 + 8 + 8);
-  for (const [who, n] of newest) expect(await direct.getUserState(user(who)), String(who)).toEqual({ n });
-  await expect(inRedis.saveUserState(user(1), { n: 0 })).rejects.toMatchObject({
-    failure: { reason: 'MODE_DIRECT' },
-  });
+  expect(stale).toEqual([]);
+  const counted = counts.map((n) => ({ n }));
+  expect(Math.min(...counts)).toBeGreaterThan(0);
+  expect(await newBot().getUserStates(users)).toEqual(counted);
   await set(100);
-  const another = newInRedis();
-  for (const [who, n] of newest) expect(await another.getUserState(user(who)), String(who)).toEqual({ n });
+  expect(await newBot().getUserStates(users)).toEqual(counted);
 });
 
 test('P10 a rollout that ends at any step is finished by the next one, forward or back', async () => {
-  const { start, set, save, startSync, admin, direct, newInRedis } = await rollout({ partitions: 1 });
+  const { start, set, newBot, startSync, admin } = await rollout({ partitions: 1 });
+  const bot = newBot();
   startSync();
   await start('redis');
   let steps = 0;
@@ -124,7 +108,7 @@ test('P10 a rollout that ends at any step is finished by the next one, forward o
     for (const begun of [0, 100] as const) {
       for (let nth = 1; ; nth++) {
         await set(100 - begun);
-        await save(user(1), { n: ++steps });
+        await bot.saveUserState(user(1), { n: ++steps });
         const end = await set(begun, { admin: dying(nth) }).then(
           () => 'done',
           (error: Error) => error.message,
@@ -133,10 +117,9 @@ test('P10 a rollout that ends at any step is finished by the next one, forward o
         expect(end).not.toBe('');
         const { aborted, arrived } = await set(finish);
         expect([aborted, arrived]).toEqual([0, 1]);
-        const store = finish === 0 ? direct : newInRedis();
-        expect(await store.getUserState(user(1))).toEqual({ n: steps });
-        await save(user(1), { n: ++steps });
-        expect(await store.getUserState(user(1))).toEqual({ n: steps });
+        expect(await bot.getUserState(user(1))).toEqual({ n: steps });
+        await bot.saveUserState(user(1), { n: ++steps });
+        expect(await newBot().getUserState(user(1))).toEqual({ n: steps });
       }
     }
   }
@@ -144,10 +127,11 @@ test('P10 a rollout that ends at any step is finished by the next one, forward o
 });
 
 test('P10 two people who move all partitions to different stores at once leave each in one of them', async () => {
-  const { start, set, save, startSync, admin } = await rollout();
+  const { start, set, newBot, startSync, admin } = await rollout();
   startSync();
   await start('redis');
-  for (let i = 0; i < 20; i++) await save(user(i), { n: i });
+  const bot = newBot();
+  for (let i = 0; i < 20; i++) await bot.saveUserState(user(i), { n: i });
   for (let round = 0; round < 3; round++)
     await Promise.all([set(0), set(100)].map((one) => one.catch(() => {})));
   const { aborted } = await set(100);
@@ -157,12 +141,13 @@ test('P10 two people who move all partitions to different stores at once leave e
 });
 
 test('P9 P10 a partition with a session that PostgreSQL refuses does not go back; saves go on in Redis', async () => {
-  const { start, set, save, startSync, pool, table, keyspace, inRedis, redis } = await rollout();
+  const { start, set, newBot, startSync, pool, table, keyspace, redis } = await rollout();
+  const bot = newBot();
   startSync();
   await start('redis');
   await pool.query(`ALTER TABLE ${table} ADD CONSTRAINT refuse CHECK (state->>'n' <> '-1')`);
-  await save(user(1), { n: -1 });
-  await save(user(2), { n: 1 });
+  await bot.saveUserState(user(1), { n: -1 });
+  await bot.saveUserState(user(2), { n: 1 });
   const { partition } = keyspace.locate(user(1));
   await eventually(async () => expect(await redis.hlen(keyspace.parked(partition))).toBe(1));
   const { aborted, arrived, moves } = await set(0);
@@ -170,7 +155,8 @@ test('P9 P10 a partition with a session that PostgreSQL refuses does not go back
   expect(moves.find((one) => one.partition === partition)).toMatchObject({
     ...{ outcome: 'aborted', obstacle: 'parked', closedMs: 0 },
   });
-  await inRedis.saveUserState(user(1), { n: 2 });
+  await bot.saveUserState(user(1), { n: 2 });
+  expect(await newBot().getUserState(user(1))).toEqual({ n: 2 });
 });
 
 test('P10 direct saves are not started from while only Redis has sessions', async () => {
@@ -184,15 +170,72 @@ test('P10 direct saves are not started from while only Redis has sessions', asyn
 
 test('P10 after a restart of Redis nobody saves there until a consumer has asked PostgreSQL, which it does by itself', async () => {
   const redis = await ownRedis();
-  const { start, inRedis, startSync, admin } = await rollout({ redisUrl: redis.url });
+  const { start, newBot, startSync, admin } = await rollout({ redisUrl: redis.url });
+  const bot = newBot();
   startSync();
   await start('redis');
-  await inRedis.saveUserState(user(1), { n: 1 });
+  await bot.saveUserState(user(1), { n: 1 });
   await redis.kill('SIGKILL');
   await redis.restart();
   await eventually(async () =>
     expect((await readRollout(admin)).partitions.every(({ isCopied }) => isCopied)).toBe(true),
   );
-  await eventually(() => inRedis.saveUserState(user(1), { n: 2 }));
-  expect(await inRedis.getUserState(user(1))).toEqual({ n: 2 });
+  await eventually(() => bot.saveUserState(user(1), { n: 2 }));
+  expect(await bot.getUserState(user(1))).toEqual({ n: 2 });
+});
+
+test('P10 while all partitions are direct, bots need no Redis', async () => {
+  const redis = await ownRedis();
+  const { start, set, newBot, startSync } = await rollout({ redisUrl: redis.url });
+  startSync();
+  await start('redis');
+  const bot = newBot();
+  await bot.saveUserState(user(1), { n: 1 });
+  expect(await set(0)).toMatchObject({ aborted: 0, arrived: 8 });
+  await redis.kill('SIGKILL');
+  await bot.updateUserState(user(1), (state) => ({ n: (state?.n ?? 0) + 1 }));
+  const another = newBot({ connectTimeoutMs: 100, commandTimeoutMs: 100 });
+  await another.updateUserState(user(1), (state) => ({ n: (state?.n ?? 0) + 1 }));
+  expect(await bot.getUserState(user(1))).toEqual({ n: 3 });
+  expect(await another.getTenantInfo('acme', () => ({ plan: 'free' }))).toEqual({ plan: 'free' });
+});
+
+test('P10 a call waits for a partition that is being moved, and says so when that takes too long', async () => {
+  const { start, set, newBot, startSync, admin } = await rollout({ partitions: 1 });
+  startSync();
+  await start('direct');
+  const [bot, impatient] = [newBot(), newBot({ moveWaitMs: 0 })];
+  await bot.saveUserState(user(1), { n: 1 });
+  const [stored] = await admin.queries.readModes();
+  const toRedis = { to: 'to_redis', beginsPeriod: false, floor: undefined, actor: 'a test' } as const;
+  await admin.queries.changeMode(stored as NonNullable<typeof stored>, toRedis);
+  await expect(impatient.saveUserState(user(1), { n: 2 })).rejects.toMatchObject({
+    ...{ code: 'SAVE_REJECTED', retryable: true, failure: { reason: 'MODE_MOVING' } },
+  });
+  expect(await impatient.getUserState(user(1))).toEqual({ n: 1 });
+  const waiting = bot.saveUserState(user(1), { n: 3 });
+  await set(100);
+  expect(await waiting).toMatchObject({ durability: 'memory' });
+  expect(await impatient.getUserState(user(1))).toEqual({ n: 3 });
+});
+
+test('P10 a row is not served while only Redis may have the newest state, even if Redis cannot say so', async () => {
+  const { start, newBot, startSync, admin, redis, keyspace, row } = await rollout({ partitions: 1 });
+  const sync = startSync();
+  await start('redis');
+  const bot = newBot({ moveWaitMs: 0 });
+  await bot.saveUserState(user(1), { n: 1 });
+  await eventually(async () => expect(await row(user(1))).toMatchObject({ state: { n: 1 } }));
+  await sync.stop();
+  await bot.saveUserState(user(1), { n: 2 });
+  const [stored] = await admin.queries.readModes();
+  const back = { to: 'to_direct', beginsPeriod: false, floor: undefined, actor: 'a test' } as const;
+  await admin.queries.changeMode(stored as NonNullable<typeof stored>, back);
+  expect(await bot.getUserState(user(1))).toEqual({ n: 2 });
+  for (const mode of ['void 1 0 0', 'sealed 1 0 0']) {
+    await redis.hset(keyspace.meta(0), 'mode', mode);
+    await expect(bot.getUserState(user(1)), mode).rejects.toMatchObject({
+      ...{ code: 'RESTORE_FAILED', retryable: true },
+    });
+  }
 });

@@ -6,6 +6,7 @@ import {
   isVersion,
   type LocatedSession,
   type StoredSession,
+  type Term,
   type Version,
   type WriterMode,
 } from '@cauce/protocol';
@@ -52,6 +53,8 @@ export interface DirectFailure {
 /** A row, and who may write it, at one moment. */
 export interface DirectRow {
   readonly mode: FoundMode;
+  /** Of the mode; '0': none is stored. */
+  readonly term: Term;
   readonly stored: StoredSession | undefined;
 }
 
@@ -125,12 +128,14 @@ export function openDirectTable(options: BotPoolOptions, { partitions }: DirectT
             mustSeeAll: true,
           }),
         );
-        const found = rows as (SelectedRow & { mode: FoundMode | null })[];
+        const found = rows as (SelectedRow & { mode: FoundMode | null; term: Term | null })[];
         const stored = sessionsIn(found, { asked: sessions.length, tableName });
-        const modes = new Map<number, FoundMode>(
-          found.map(({ position, mode }) => [position, mode ?? 'unknown']),
-        );
-        return sessions.map((_, i) => ({ mode: modes.get(i) ?? 'unknown', stored: stored[i] }));
+        const at = new Map(found.map((row) => [row.position, row]));
+        return sessions.map((_, i) => ({
+          mode: at.get(i)?.mode ?? 'unknown',
+          term: at.get(i)?.term ?? '0',
+          stored: stored[i],
+        }));
       } catch (error) {
         throw failureOf(explainHidden(error), 'refused').error;
       }

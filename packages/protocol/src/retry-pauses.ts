@@ -28,5 +28,11 @@ export const PARK_BACKOFF: Backoff = { firstMs: 30_000, maxMs: MAX_PARK_BACKOFF_
 /** Of an update that lost against another save. All of it is chance: those who collided should not collide again. */
 export const CONFLICT_BACKOFF: Backoff = { firstMs: 4, maxMs: 250, jitter: 1 };
 
+/**
+ * Of a call that waits for a partition that is being moved from one store to the other: that takes a few round trips to
+ * PostgreSQL.
+ */
+export const MOVE_BACKOFF: Backoff = { firstMs: 20, maxMs: 100, jitter: 0.5 };
+
 /** Of the loader, to confirm a session that Redis has. No load waits for it meanwhile: what Redis has is served. */
 export const LOADER_RETRY_MS = 5000;

@@ -119,7 +119,7 @@ function notDirect(mode: FoundMode): string {
     : MOVING;
 }
 
-function otherLayout(): LayoutMismatchError {
+export function otherLayout(): LayoutMismatchError {
   return new LayoutMismatchError(
     'The sessions were written with another number of partitions: set SESSION_PARTITIONS as it is in the table of the layout.',
   );

@@ -49,6 +49,8 @@ export interface PartitionOpener {
   epochOf(partition: number): Epoch;
   /** The table the sessions are synced to, as the partition that was opened last knows it; undefined: none is known. */
   readonly syncedTo: TableIdentity | undefined;
+  /** Somebody read it: another epoch than the known one makes the partition be opened again. */
+  sawEpoch(partition: number, epoch: Epoch): void;
   /** Asks Redis. @throws RedisError, LayoutMismatchError */
   refreshEpoch(partition: number): Promise<Epoch>;
   /** Stops listening to the connection. */
@@ -68,6 +70,8 @@ export interface PartitionOpenerOptions {
   readonly connectTimeoutMs: number;
   /** How long INFO may take, ms. */
   readonly commandTimeoutMs: number;
+  /** PostgreSQL has writer modes: a partition without one in Redis is closed. Default false. */
+  readonly isOfRollout?: boolean | undefined;
 }
 
 /** Somebody may change the eviction policy of a running server, or begin an epoch. */
@@ -146,7 +150,8 @@ export function createPartitionOpener(
     const lossesBefore = losses;
     await confirmOnce();
     const owner = ownerOf(partition);
-    const reply = await scripts.openPartition(partition, { floor: '0', createGroup: false });
+    const { isOfRollout = false } = options;
+    const reply = await scripts.openPartition(partition, { floor: '0', createGroup: false, isOfRollout });
     if (reply.outcome === 'mismatch') throw layoutMismatch(keyspace, reply);
     // What was learnt may be of the server before, or of the node that a command was redirected from.
     if (losses !== lossesBefore || ownerOf(partition) !== owner) {
@@ -202,6 +207,9 @@ export function createPartitionOpener(
     epochOf: (partition) => known(partition)?.epoch ?? '',
     get syncedTo() {
       return syncedTo;
+    },
+    sawEpoch(partition, epoch) {
+      if (epochs.get(partition)?.epoch !== epoch) epochs.delete(partition);
     },
     refreshEpoch: (partition) => openPartition(partition),
     close() {

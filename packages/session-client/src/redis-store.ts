@@ -20,11 +20,13 @@ export interface RedisStoreDeps {
   readonly clocks: Pick<Clocks, 'now'>;
   /** Handed to the loader; aborted when nobody waits any more. */
   readonly signal: AbortSignal;
+  /** Each load asks for the writer mode; see ClosedPartitionError. Default false. */
+  readonly followsMode?: boolean;
 }
 
 /** Sessions in Redis, with the loader behind it. Connects in the background; nothing is sent yet. */
 export function createRedisStore<T>(
-  { clocks: { now }, signal }: RedisStoreDeps,
+  { clocks: { now }, signal, followsMode = false }: RedisStoreDeps,
   options: ResolvedOptions<T>,
 ): SessionStore {
   const { commandTimeoutMs } = options;
@@ -37,9 +39,15 @@ export function createRedisStore<T>(
   });
   const { redis } = connection;
   const scripts = createScripts({ redis, keyspace }, { timeoutMs: commandTimeoutMs });
-  const opener = createPartitionOpener({ connection, keyspace, scripts, now }, options);
+  const opener = createPartitionOpener(
+    { connection, keyspace, scripts, now },
+    { ...options, isOfRollout: followsMode },
+  );
   const replicated = createReplicatedSaves({ connection, keyspace }, options);
-  const reader = createSessionReader(redis, { timeoutMs: commandTimeoutMs });
+  const reader = createSessionReader(redis, {
+    timeoutMs: commandTimeoutMs,
+    following: followsMode ? { keyspace, onEpoch: opener.sawEpoch } : undefined,
+  });
   const { loader = nothingElsewhere } = options;
   // ±10 %, so that what was restored together does not expire together.
   const newTtlMs = (): number => Math.round(options.sessionTtlSeconds * 1000 * (0.9 + 0.2 * Math.random()));
