@@ -154,7 +154,8 @@ export function createSwitchingStore(
         }
         case 'other_layout':
           throw otherLayout();
-        default:
+        case 'unknown':
+        case undefined:
           throw new RestoreError(
             'No writer modes are stored: start the rollout, or use createSessionClient.',
           );
