@@ -7,6 +7,7 @@ import { pendingCommand } from './commands/pending.ts';
 import { purgeCommand } from './commands/purge.ts';
 import { replayCommand } from './commands/replay.ts';
 import { resyncCommand } from './commands/resync.ts';
+import { rolloutCommands } from './commands/rollout.ts';
 import { statusCommand } from './commands/status.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { CliContext } from './context.ts';
@@ -25,9 +26,13 @@ const commands: readonly AnyCommand[] = [
   resyncCommand,
   migrateCommand,
   purgeCommand,
+  ...rolloutCommands,
 ];
 
-const groups = new Map([['parked', 'show, retry or give up the sessions that PostgreSQL refuses']]);
+const groups = new Map([
+  ['parked', 'show, retry or give up the sessions that PostgreSQL refuses'],
+  ['rollout', 'move the sessions between direct saves in PostgreSQL and Redis'],
+]);
 
 /**
  * The command line of `cauce`. It uses only the context, and only when it is parsed. Errors of a command are printed
