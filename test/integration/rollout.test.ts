@@ -197,7 +197,25 @@ test('P10 while all partitions are direct, bots need no Redis', async () => {
   const another = newBot({ connectTimeoutMs: 100, commandTimeoutMs: 100 });
   await another.updateUserState(user(1), (state) => ({ n: (state?.n ?? 0) + 1 }));
   expect(await bot.getUserState(user(1))).toEqual({ n: 3 });
+  const refs = [user(1), user(2), user(1)];
+  expect(await newBot({ connectTimeoutMs: 100 }).getUserStates(refs)).toEqual([
+    { n: 3 },
+    undefined,
+    { n: 3 },
+  ]);
   expect(await another.getTenantInfo('acme', () => ({ plan: 'free' }))).toEqual({ plan: 'free' });
+});
+
+test('P10 while all partitions are direct, bots do not mind a Redis that may drop sessions', async () => {
+  const redis = await ownRedis();
+  const { start, newBot, redis: connection } = await rollout({ redisUrl: redis.url });
+  await start('direct');
+  await connection.config('SET', 'maxmemory-policy', 'allkeys-lru');
+  const bot = newBot();
+  await bot.saveUserState(user(1), { n: 1 });
+  await newBot().updateUserState(user(1), (state) => ({ n: (state?.n ?? 0) + 1 }));
+  expect(await newBot().getUserStates([user(1)])).toEqual([{ n: 2 }]);
+  expect(await bot.getTenantInfo('acme', () => ({ plan: 'free' }))).toEqual({ plan: 'free' });
 });
 
 test('P10 a call waits for a partition that is being moved, and says so when that takes too long', async () => {

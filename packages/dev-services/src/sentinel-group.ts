@@ -39,7 +39,7 @@ export interface SentinelGroup extends AsyncDisposable {
    * Waits until the node follows the primary and has its data, and every running sentinel finds both well. A former
    * primary that was restarted is made a replica by the sentinels.
    *
-   * @throws ServerError `START_FAILED` after `timeoutMs` (default 15,000)
+   * @throws ServerError `START_FAILED` after `timeoutMs` (default 60,000)
    */
   untilReplica(node: RedisServer, timeoutMs?: number): Promise<void>;
   /** Ends all of it and removes every file. */
@@ -130,7 +130,8 @@ function groupOf(
       });
       return next as RedisServer;
     },
-    untilReplica: (node, timeoutMs = 15_000) =>
+    // Sentinels ask each node every ten seconds, and wait another eight before they reconfigure one.
+    untilReplica: (node, timeoutMs = 60_000) =>
       untilTrue('The node did not become a replica', timeoutMs, async () => {
         const current = await primary();
         const isSeenWell = running().map((sentinel) => findsWell(sentinel, current, node));

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DirectTable } from '@cauce/postgres/direct';
+import type { DirectRow, DirectTable } from '@cauce/postgres/direct';
 import {
   ABSENT_VERSION,
   backoffMs,
   type LocatedSession,
   MOVE_BACKOFF,
   RedisError,
+  RedisUnsafeError,
   type StoredMode,
   type StoredSession,
 } from '@cauce/protocol';
@@ -42,7 +43,7 @@ export interface SwitchingStoreOptions {
 interface Closed {
   readonly mode: Pick<StoredMode, 'mode' | 'term'> | undefined;
   /** It could not be asked. */
-  readonly error: RedisError | undefined;
+  readonly error: Error | undefined;
 }
 
 /**
@@ -80,8 +81,8 @@ export function createSwitchingStore(
       try {
         return await (isDirect ? direct : redis).save(session, content, options);
       } catch (error) {
-        if (!(error instanceof SaveRejectedError)) throw error;
-        const { reason } = error.failure;
+        const reason = reasonOf(error);
+        if (reason === undefined) throw error;
         if (!reason.startsWith('MODE_')) {
           // Without Redis only PostgreSQL knows where saves belong.
           if (isDirect || !(await isStoredDirect(session))) throw error;
@@ -97,6 +98,14 @@ export function createSwitchingStore(
     }
   };
 
+  async function readRows(sessions: readonly LocatedSession[]): Promise<DirectRow[]> {
+    try {
+      return await table.load(sessions);
+    } catch (error) {
+      throw new RestoreError('PostgreSQL could not be asked for the session.', error);
+    }
+  }
+
   async function isStoredDirect(session: LocatedSession): Promise<boolean> {
     try {
       const [row] = await table.load([session]);
@@ -111,7 +120,7 @@ export function createSwitchingStore(
       return await redis.loadBasis(session, signal);
     } catch (error) {
       if (error instanceof ClosedPartitionError) return { mode: error.found, error: undefined };
-      if (error instanceof RedisError) return { mode: undefined, error };
+      if (isOfRedis(error)) return { mode: undefined, error };
       throw error;
     }
   }
@@ -128,8 +137,8 @@ export function createSwitchingStore(
         if ('loaded' in answer) return answer;
         closed = answer;
       }
-      const [row] = await table.load([session]).catch((error: unknown) => {
-        throw closed?.error ?? new RestoreError('PostgreSQL could not be asked for the session.', error);
+      const [row] = await readRows([session]).catch((error: unknown) => {
+        throw closed?.error ?? error;
       });
       switch (row?.mode) {
         case 'direct':
@@ -171,25 +180,25 @@ export function createSwitchingStore(
     async many(sessions, signal) {
       const loaded = new Map<LocatedSession, Loaded>();
       const inRedis = sessions.filter(({ partition }) => !believedDirect.has(partition));
-      const inTable = sessions.filter(({ partition }) => believedDirect.has(partition));
       if (inRedis.length > 0) {
         const found = await redis.loads.many(inRedis, signal).catch((error: unknown) => {
-          if (error instanceof ClosedPartitionError || error instanceof RedisError) return [];
+          if (error instanceof ClosedPartitionError || isOfRedis(error)) return [];
           throw error;
         });
-        inRedis.forEach((session, i) => void (found[i] && loaded.set(session, found[i])));
+        for (const [i, one] of found.entries()) loaded.set(inRedis[i] as LocatedSession, one);
       }
-      if (inTable.length > 0) {
+      const rest = sessions.filter((session) => !loaded.has(session));
+      if (rest.length > 0) {
         refuseAborted(signal);
-        const rows = await raceAbort(table.load(inTable), signal, abortedBefore).catch(() => []);
-        inTable.forEach((session, i) => {
-          const row = rows[i];
-          if (row?.mode === 'direct' || row?.mode === 'to_redis') {
-            loaded.set(session, basisOf(row.stored).loaded);
-          }
-        });
+        const rows = await raceAbort(readRows(rest), signal, abortedBefore);
+        for (const [i, { mode, stored }] of rows.entries()) {
+          if (mode !== 'direct' && mode !== 'to_redis') continue;
+          const session = rest[i] as LocatedSession;
+          if (mode === 'direct') believe(session.partition, true);
+          loaded.set(session, basisOf(stored).loaded);
+        }
       }
-      // The rest is not where it was believed to be.
+      // Those whose partition is being moved, or is not where it was believed to be.
       return Promise.all(
         sessions.map(async (session) => loaded.get(session) ?? (await loadBasis(session, signal)).loaded),
       );
@@ -203,7 +212,7 @@ export function createSwitchingStore(
     tenants: {
       get: (tenantId, loadTenant) =>
         redis.tenants.get(tenantId, loadTenant).catch((error: unknown) => {
-          if (!(error instanceof RedisError)) throw error;
+          if (!isOfRedis(error)) throw error;
           return uncachedTenants.get(tenantId, loadTenant);
         }),
       invalidate: (tenantId) => redis.tenants.invalidate(tenantId),
@@ -215,6 +224,17 @@ export function createSwitchingStore(
       await Promise.all([redis.close(), direct.close()]);
     },
   };
+}
+
+/** Why a save certainly did not happen; undefined: it may have. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof SaveRejectedError) return error.failure.reason;
+  return error instanceof RedisUnsafeError ? error.code : undefined;
+}
+
+/** Redis is away, or not to be used: that says nothing about sessions that are direct. */
+function isOfRedis(error: unknown): error is Error {
+  return error instanceof RedisError || error instanceof RedisUnsafeError;
 }
 
 function isBefore({ mode }: Closed, term: string): boolean {

@@ -65,10 +65,10 @@ describe('P10 the fence', () => {
     const { direct, open, pool, schema } = await directDatabase();
     expect(await open({ partitions: 8 }).save(saveOf(1))).toEqual({ outcome: 'moved', mode: 'other_layout' });
     const [loaded] = await open({ partitions: 8 }).load([ana]);
-    expect(loaded).toEqual({ mode: 'other_layout', stored: undefined });
+    expect(loaded).toEqual({ mode: 'other_layout', term: '1', stored: undefined });
     await pool.query(`DELETE FROM "${schema}".session_mode`);
     expect(await direct.save(saveOf(1))).toEqual({ outcome: 'moved', mode: 'unknown' });
-    expect(await direct.load([ana])).toEqual([{ mode: 'unknown', stored: undefined }]);
+    expect(await direct.load([ana])).toEqual([{ mode: 'unknown', term: '0', stored: undefined }]);
   });
 
   it('lets the mode change only when the saves under way have ended, and none is written after it', async () => {
