@@ -45,6 +45,7 @@ const scopes: Partial<Bounds>[] = [
   { saves: 3, forces: 1, installs: 2, loads: 1, evictions: 1 },
   { switches: 2, forces: 1, installs: 3, redisLosses: 1 },
   { switches: 1, forces: 1, installs: 2, postgresLosses: 1 },
+  { saves: 1, switches: 2, forces: 2, installs: 3, redisLosses: 1 },
 ];
 
 const happened = new Set<string>();
