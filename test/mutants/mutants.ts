@@ -120,8 +120,8 @@ export const mutants: readonly Mutant[] = [
     breaks: 'an update whose answer was lost is not recognised when it is repeated',
     promise: 'P1',
     file: 'packages/session-client/src/update-session.ts',
-    find: 'await steps.reconnected();',
-    replace: 'await steps.reconnected();\n      options.opId = steps.newOpId();',
+    find: 'return await repeat(steps, state, options);',
+    replace: 'return await repeat(steps, state, { ...options, opId: steps.newOpId() });',
     tests: ['test/integration/session-client/redis-faults.test.ts'],
   },
   {

@@ -233,6 +233,23 @@ describe('ifVersion', () => {
     expect(await b.getUserState(ana)).toEqual({ by: ['a'] });
   });
 
+  it('a repetition that comes after four other saves ends as unknown, not as a conflict with itself', async () => {
+    const { a, b, link } = await bots({ commandTimeoutMs: 500 });
+    const { version } = await b.saveUserState(ana, { by: ['b'] });
+    const options = { ifVersion: version, opId: 'op-1' };
+    const save = (): Promise<unknown> => a.saveUserState(ana, { by: ['a'] }, options);
+    link.dropReplies();
+    await expect(save()).rejects.toMatchObject({ code: 'SAVE_UNKNOWN', retryable: true });
+    link.cutConnections();
+    link.releaseReplies();
+    for (let i = 0; i < 4; i++) await b.updateUserState(ana, add('b'));
+    await eventually(() => a.getUserState({ tenantId: 'acme', userId: 'bo' }));
+    await expect(save()).rejects.toMatchObject({
+      ...{ code: 'SAVE_UNKNOWN', retryable: false, failure: { reason: 'NOT_RECOGNISED' } },
+    });
+    expect(await b.getUserState(ana)).toEqual({ by: ['a', 'b', 'b', 'b', 'b'] });
+  });
+
   it('a repetition by another client, from a row without its last saves, ends as unknown as well', async () => {
     const { a, b, syncAndEvict, forgetOperations } = await bots();
     const options = { ifVersion: '0', opId: 'op-1' };
