@@ -1090,7 +1090,7 @@ export const mutants: readonly Mutant[] = [
     name: 'fence-asks-for-the-mode-alone',
     breaks: 'what was taken in an earlier time in Redis is written in a later one',
     promise: 'P10',
-    file: upsert,
+    file: 'packages/postgres/sql/queries/include/accepts.sql',
     find: ' AND present.period = taken.period::bigint',
     replace: '',
     tests: ['test/contract/sql/upsert-fence.test.ts'],

@@ -1,4 +1,4 @@
-import { DeadlineError, hostClocks, InvalidOptionError, withDeadline } from '@cauce/protocol';
+import { DeadlineError, ErrorCause, hostClocks, InvalidOptionError, withDeadline } from '@cauce/protocol';
 import { plainIdentifier } from '@cauce/settings';
 import type pg from 'pg';
 import { isPlainIdentifier } from './identifiers.ts';
@@ -66,7 +66,7 @@ const ANSWER_GRACE_MS = 1000;
 const LEAST_SHARE = 0.02;
 
 /** @throws InvalidOptionError for options out of their bounds */
-export function openBotPool(options: BotPoolOptions, onIdleError: (error: Error) => void): BotPool {
+export function openBotPool(options: BotPoolOptions): BotPool {
   const { schema = 'public', table = 'session', timeoutMs = 2000, maxConcurrent = 4 } = options;
   refuseInvalid(options, { schema, table, timeoutMs, maxConcurrent });
   const pool =
@@ -76,7 +76,7 @@ export function openBotPool(options: BotPoolOptions, onIdleError: (error: Error)
       applicationName: 'cauce-session-client',
       maxConnections: maxConcurrent,
       connectTimeoutMs: timeoutMs,
-      onError: onIdleError,
+      onError: (error) => options.onError?.(ErrorCause.ofDriver(error)),
     });
   const turns = createTurns(maxConcurrent);
   const { now } = hostClocks;

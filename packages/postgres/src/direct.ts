@@ -77,10 +77,7 @@ export interface DirectTableOptions {
 
 /** @throws InvalidOptionError for options out of their bounds */
 export function openDirectTable(options: BotPoolOptions, { partitions }: DirectTableOptions): DirectTable {
-  const onIdleError = options.onError ?? (() => {});
-  const { pool, statements, tableName, inTurn, close } = openBotPool(options, (error) =>
-    onIdleError(ErrorCause.ofDriver(error)),
-  );
+  const { pool, statements, tableName, inTurn, close } = openBotPool(options);
 
   return {
     async save({ session, state, opId, ifVersion }) {

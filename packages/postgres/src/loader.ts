@@ -52,10 +52,7 @@ export interface PostgresLoader extends AsyncDisposable {
  * @throws InvalidOptionError for options out of their bounds
  */
 export function createPostgresLoader(options: PostgresLoaderOptions): PostgresLoader {
-  const onIdleError = options.onError ?? (() => {});
-  const { pool, statements, tableName, inTurn, close } = openBotPool(options, (error) =>
-    onIdleError(ErrorCause.ofDriver(error)),
-  );
+  const { pool, statements, tableName, inTurn, close } = openBotPool(options);
 
   async function asked<Result>(
     signal: AbortSignal | undefined,

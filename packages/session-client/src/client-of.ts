@@ -39,9 +39,8 @@ export interface ClientOptions<T> {
 export function clientOf<T>({ store, calls }: ClientDeps, options: ClientOptions<T>): SessionClient<T> {
   const { save, saveIf, loads, loadBasis, tenants } = store;
   const newOpId = createOpIds();
-  const defaults: SaveDefaults = {
-    ...{ newOpId, durability: options.durability, canCommit: options.canCommit },
-  };
+  const { durability, canCommit } = options;
+  const defaults: SaveDefaults = { newOpId, durability, canCommit };
   const codec = createStateCodec(options.schema, { maxBytes: options.maxStateBytes });
   let closed: Promise<void> | undefined;
 

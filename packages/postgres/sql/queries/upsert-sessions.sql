@@ -11,17 +11,10 @@
 --
 -- The order is the primary key's, so two batches never deadlock.
 WITH accepted AS MATERIALIZED (
-  -- Its partition belongs to Redis, in the period in which it was taken. '0' was taken when no mode was known.
   SELECT taken.scope, taken.period
   FROM (SELECT DISTINCT scope, period FROM unnest($7::text[], $8::text[]) AS batch (scope, period)) AS taken
-  WHERE CASE
-    WHEN taken.scope IS NULL THEN NOT EXISTS (SELECT FROM {session_mode})
-    ELSE coalesce(
-      (SELECT present.mode IN ('redis', 'to_direct') AND present.period = taken.period::bigint
-       FROM {session_mode} AS present WHERE present.scope = taken.scope),
-      taken.period = '0'
-    )
-  END
+  WHERE
+--#include accepts
 ), incoming AS (
   SELECT tenant_id, user_id, state, version::bigint AS version, operations,
          to_timestamp(version::bigint / 1e6) AS updated_at
